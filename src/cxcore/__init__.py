@@ -1,0 +1,1 @@
+"""Customer-experience analytics with a compiled core: sessions, attribution, scores with intervals."""

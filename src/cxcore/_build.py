@@ -1,0 +1,1 @@
+"""How the compiled core was built."""

@@ -1,0 +1,219 @@
+"""All checks of data, once, against the house frame: columns in, typed arrays out.
+
+An engine never judges data and a kernel never checks; what stands between them is here. Checks run in the
+order of a verb's signature; every text is in ``errors.py``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import polars.selectors as cs
+from numpy.typing import NDArray
+
+from cxcore import _options, errors
+from cxcore._ext import native
+
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+UInt8 = NDArray[np.uint8]
+Float64 = NDArray[np.float64]
+
+#: what the key encoder reads as it is
+_KEY_TYPES = (pl.String, pl.Binary, pl.Categorical, pl.Enum, pl.Boolean, pl.Date)
+_INT64_MIN = -(2**63)
+
+
+# ---------------------------------------------------------------- roles
+
+
+def check_roles(call: str, columns: Sequence[str], roles: Mapping[str, Any]) -> None:
+    """Every role names a column that is there, and no column is there twice.
+
+    A role takes a name, a list of names, Polars expressions, or None.
+    """
+    twice = [name for name, times in Counter(columns).items() if times > 1]
+    if twice:
+        raise errors.duplicate_columns(call, twice)
+    missing = {
+        role: name
+        for role, value in roles.items()
+        for name in root_names(value)
+        if name is not None and name not in columns
+    }
+    if missing:
+        raise errors.columns_not_found(call, missing, columns)
+
+
+def root_names(value: Any) -> list[str]:
+    """Columns that a role reads: itself, its members, or the roots of an expression."""
+    if value is None:
+        return []
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, pl.Expr):
+        return list(dict.fromkeys(value.meta.root_names()))
+    return [name for part in value for name in root_names(part)]
+
+
+def needed(*roles: Any) -> list[str]:
+    """The columns that some roles read, each once."""
+    return list(dict.fromkeys(name for role in roles for name in root_names(role)))
+
+
+# ---------------------------------------------------------------- keys
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """A column of names as dense codes, in order of first appearance.
+
+    ``code`` int32[n], -1 where null; ``count`` and ``first`` int64[n_keys]: rows and first row of each key;
+    ``offset`` int64[n_keys + 1] into ``data`` uint8[]: each key in its canonical bytes (docs/adr/0003).
+    """
+
+    code: Int32
+    count: Int64
+    first: Int64
+    offset: Int64
+    data: UInt8
+
+    def __len__(self) -> int:
+        return len(self.count)
+
+    @property
+    def n_null(self) -> int:
+        return len(self.code) - int(self.count.sum())
+
+
+def keys(
+    call: str,
+    role: str,
+    house: pl.DataFrame,
+    columns: Sequence[str],
+    *,
+    null_is_key: bool = False,
+    n_threads: int = 1,
+) -> Keys:
+    """Codes of one column, or of several as a composite key. Integers of any width are the same key."""
+    parts = [_key_column(call, role, house[name]) for name in columns]
+    return Keys(*native.encode_keys(parts, null_is_key, n_threads))
+
+
+def _key_column(call: str, role: str, column: pl.Series) -> pl.Series:
+    if column.dtype.is_integer() and column.dtype not in (pl.Int128, pl.UInt128):
+        return column
+    if isinstance(column.dtype, _KEY_TYPES):
+        return column
+    if column.dtype == pl.Null:
+        return column.cast(pl.Int64)
+    hint = (
+        f"cast it, for example pl.col({column.name!r}).cast(pl.Int64)."
+        if column.dtype.is_numeric()
+        else f"cast it to text, for example pl.col({column.name!r}).cast(pl.String)."
+    )
+    raise errors.wrong_dtype(call, role, column.name, column.dtype, "takes whole numbers, text or categories", hint)
+
+
+# ---------------------------------------------------------------- time and order
+
+
+def time_ticks(
+    call: str, house: pl.DataFrame, time: str, time_unit: str | None
+) -> tuple[Int64, int, NDArray[np.bool_] | None]:
+    """Ticks int64[n] of the column's own unit, nanoseconds in a tick, and which rows have no time (or None)."""
+    column = house[time]
+    dtype = column.dtype
+    if isinstance(dtype, pl.Datetime) or dtype == pl.Date:
+        if time_unit is not None:
+            raise errors.bad_option(
+                call, "time_unit", time_unit, f"the column {time!r} is {dtype} and has a unit.", "leave it out."
+            )
+    elif dtype.is_integer() and dtype not in (pl.Int128, pl.UInt128, pl.UInt64):
+        if time_unit is None:
+            hint = "say time_unit='s', 'ms', 'us' or 'ns'."
+            raise errors.wrong_dtype(call, "time", time, dtype, "takes dates or datetimes", hint)
+        _options.word(call, "time_unit", time_unit, ("s", "ms", "us", "ns"))
+    else:
+        hint = (
+            f"parse it, for example pl.col({time!r}).str.to_datetime()."
+            if dtype == pl.String
+            else f"cast it, for example pl.col({time!r}).cast(pl.Datetime('us'))."
+        )
+        raise errors.wrong_dtype(call, "time", time, dtype, "takes dates or datetimes", hint)
+    absent = column.is_null().to_numpy() if column.null_count() else None
+    ticks = int64_of(column.to_physical(), null=0)
+    return ticks, _options.tick_length(dtype, time_unit), absent
+
+
+def int64_of(column: pl.Series, null: int) -> Int64:
+    """An integer column as contiguous int64, zero-copy where it can be."""
+    column = column.cast(pl.Int64).rechunk()
+    if column.null_count():
+        column = column.fill_null(null)
+    return column.to_numpy()
+
+
+def tie_order(call: str, house: pl.DataFrame, order: str | None) -> Int64 | None:
+    """A column that breaks ties, as int64 in the same order; nulls come first, as in a Polars sort."""
+    if order is None:
+        return None
+    column = house[order]
+    dtype = column.dtype
+    if dtype.is_temporal() or dtype == pl.Boolean:
+        column = column.to_physical()
+    elif not dtype.is_integer() or dtype in (pl.UInt64, pl.Int128, pl.UInt128):
+        try:
+            column = column.rank("dense")
+        except pl.exceptions.PolarsError as error:
+            hint = "name a column of numbers, times or text."
+            raise errors.wrong_dtype(call, "order", order, dtype, "takes what can be sorted", hint) from error
+    return int64_of(column, null=_INT64_MIN)
+
+
+# ---------------------------------------------------------------- marks and amounts
+
+
+def marks(call: str, role: str, house: pl.DataFrame, name: str) -> UInt8:
+    """A boolean column as uint8[n]; a null is no."""
+    column = house[name]
+    if column.dtype != pl.Boolean:
+        hint = f"compare it, for example pl.col({name!r}) == 1."
+        raise errors.wrong_dtype(call, role, name, column.dtype, "takes true and false", hint)
+    return column.fill_null(value=False).cast(pl.UInt8).to_numpy()
+
+
+def amounts(call: str, role: str, house: pl.DataFrame, name: str) -> tuple[Float64, UInt8]:
+    """A numeric column as float64[n] with 0 where null, and uint8[n] that says where there is a value."""
+    column = house[name]
+    if not (column.dtype.is_numeric() or column.dtype == pl.Null):
+        hint = f"cast it, for example pl.col({name!r}).cast(pl.Float64)."
+        raise errors.wrong_dtype(call, role, name, column.dtype, "takes numbers", hint)
+    column = column.cast(pl.Float64)
+    endless = ~column.is_finite().fill_null(value=True)
+    if endless.any():
+        row = int(endless.arg_max() or 0)
+        raise errors.not_a_number(call, role, name, int(endless.sum()), len(column), column[row], row)
+    return column.fill_null(0.0).to_numpy(), column.is_not_null().cast(pl.UInt8).to_numpy()
+
+
+# ---------------------------------------------------------------- answers
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreCounts:
+    """Answers as counts: all that a score needs (house.md, "Scores are counts").
+
+    ``groups`` has one row a group (the columns of ``by``; one row and no column without), sorted.
+    ``counts`` int64[n_groups, n_levels]: answers at each level of the scale, lowest first.
+    ``n_null`` int64[n_groups]: rows without an answer.
+    """
+
+    groups: pl.DataFrame
+    counts: Int64
+    n_null: Int64

@@ -1,0 +1,115 @@
+"""Options as users write them, checked once: durations with units, words, numbers in a range."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import polars as pl
+
+from cxcore import errors
+
+#: nanoseconds in one unit
+NANOSECONDS = {
+    "ns": 1,
+    "us": 1_000,
+    "µs": 1_000,
+    "ms": 1_000_000,
+    "s": 1_000_000_000,
+    "m": 60_000_000_000,
+    "h": 3_600_000_000_000,
+    "d": 86_400_000_000_000,
+    "w": 7 * 86_400_000_000_000,
+}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d|w)")
+_CALENDAR = re.compile(r"(?:\d+(?:\.\d+)?[a-zµ]+)*\d+(?:\.\d+)?(?:mo|q|y)\b")
+_INT64_MAX = 2**63 - 1
+
+TimeUnit = Literal["s", "ms", "us", "ns"]
+
+
+def duration(call: str, option: str, value: Any) -> int:
+    """A duration in whole nanoseconds, longer than 0: text with a unit ('30m', '1h30m') or a ``timedelta``."""
+    if isinstance(value, dt.timedelta):
+        nanoseconds = (value.days * 86_400 + value.seconds) * 10**9 + value.microseconds * 1_000
+    elif isinstance(value, str):
+        nanoseconds = _parse(call, option, value)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise errors.bare_number(call, option, value)
+    else:
+        raise errors.bad_duration(call, option, value)
+    if nanoseconds <= 0:
+        raise errors.not_positive(call, option, value)
+    return nanoseconds
+
+
+def _parse(call: str, option: str, value: str) -> int:
+    text = value.strip().replace(" ", "")
+    if re.fullmatch(r"\d+(?:\.\d+)?", text):
+        raise errors.bare_number(call, option, float(text) if "." in text else int(text))
+    if _CALENDAR.fullmatch(text):
+        raise errors.calendar_duration(call, option, value)
+    parts = list(_PART.finditer(text))
+    if not parts or "".join(part.group() for part in parts) != text:
+        raise errors.bad_duration(call, option, value)
+    total = 0
+    for part in parts:
+        whole, _, fraction = part.group(1).partition(".")
+        scaled = int(whole + fraction) * NANOSECONDS[part.group(2)]  # exact: no float seconds
+        quotient, rest = divmod(scaled, 10 ** len(fraction))
+        if rest:  # finer than a nanosecond
+            raise errors.bad_duration(call, option, value)
+        total += quotient
+    return total
+
+
+def tick_length(dtype: pl.DataType, time_unit: TimeUnit | None) -> int:
+    """Nanoseconds in one tick of a time column: a day for dates, else the column's own unit."""
+    if isinstance(dtype, pl.Datetime):
+        return NANOSECONDS[dtype.time_unit]
+    if dtype == pl.Date:
+        return NANOSECONDS["d"]
+    assert time_unit is not None
+    return NANOSECONDS[time_unit]
+
+
+def ticks_below(nanoseconds: int, tick: int) -> int:
+    """The most whole ticks that a duration holds, at most what an int64 holds."""
+    return min(nanoseconds // tick, _INT64_MAX)
+
+
+def ticks_above(nanoseconds: int, tick: int) -> int:
+    """The fewest whole ticks that hold a duration, at most what an int64 holds."""
+    return min(-(-nanoseconds // tick), _INT64_MAX)
+
+
+def word(call: str, option: str, value: Any, allowed: Iterable[str]) -> str:
+    """One of the listed words."""
+    allowed = list(allowed)
+    if value not in allowed:
+        raise errors.unknown_word(call, option, value, allowed)
+    return str(value)
+
+
+def level(call: str, option: str, value: Any) -> float:
+    """A confidence level strictly between 0 and 1, such as 0.95."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value < 1.0:
+        hint = f"write {value / 100:g}." if isinstance(value, (int, float)) and 1 < value < 100 else "such as 0.95."
+        raise errors.bad_option(call, option, value, "a level lies between 0 and 1.", hint)
+    return float(value)
+
+
+def n_threads(call: str, value: Any) -> int:
+    """Threads to use: what Polars was given where None; 1 starts none."""
+    if value is None:
+        return pl.thread_pool_size()
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise errors.bad_option(call, "n_threads", value, "a number of threads is 1 or more.", "None means as Polars.")
+    return value
+
+
+def column_names(value: Any) -> list[str]:
+    """A role that takes a column or a list of columns."""
+    return [value] if isinstance(value, str) else list(value)

@@ -1,0 +1,20 @@
+"""Engines: how frames of each kind come in and go out. One file an engine, one line in ``ENGINES``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cxcore import errors
+from cxcore.engines.base import Engine
+from cxcore.engines.polars import ArrowStream, PolarsFrame, PolarsLazy
+
+#: asked in this order; the general one comes last
+ENGINES: tuple[Engine, ...] = (PolarsFrame(), PolarsLazy(), ArrowStream())
+
+
+def engine_for(call: str, frame: Any) -> Engine:
+    """The engine that knows this frame."""
+    for engine in ENGINES:
+        if engine.handles(frame):
+            return engine
+    raise errors.unsupported_frame(call, frame, [engine.name for engine in ENGINES])

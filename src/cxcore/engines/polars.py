@@ -1,0 +1,97 @@
+"""Polars: the house's own frame, eager and lazy, and whatever speaks the Arrow C stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from cxcore import errors
+from cxcore.engines.base import Compute, Engine, SchemaOf
+
+
+class PolarsFrame(Engine):
+    name = "Polars DataFrame"
+
+    def handles(self, frame: Any) -> bool:
+        return isinstance(frame, pl.DataFrame)
+
+    def columns(self, frame: pl.DataFrame) -> list[str]:
+        return frame.columns
+
+    def read(self, call: str, frame: pl.DataFrame, columns: Sequence[str] | None) -> pl.DataFrame:
+        return frame if columns is None else frame.select(columns)
+
+    def with_columns(self, frame: pl.DataFrame, house: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+        return frame.hstack(new)
+
+    def from_house(self, frame: pl.DataFrame, result: pl.DataFrame) -> pl.DataFrame:
+        return result
+
+
+class PolarsLazy(Engine):
+    """Lazy in, lazy out: the rows are read when the result is collected, and once."""
+
+    name = "Polars LazyFrame"
+
+    def handles(self, frame: Any) -> bool:
+        return isinstance(frame, pl.LazyFrame)
+
+    def columns(self, frame: pl.LazyFrame) -> list[str]:
+        return frame.collect_schema().names()
+
+    def read(self, call: str, frame: pl.LazyFrame, columns: Sequence[str] | None) -> pl.DataFrame:
+        return (frame if columns is None else frame.select(columns)).collect()
+
+    def with_columns(self, frame: pl.LazyFrame, house: pl.DataFrame, new: pl.DataFrame) -> pl.LazyFrame:
+        return house.hstack(new).lazy()
+
+    def from_house(self, frame: pl.LazyFrame, result: pl.DataFrame) -> pl.LazyFrame:
+        return result.lazy()
+
+    # The new columns must land on the rows they were computed from, so nothing may be pushed through.
+    def rows(
+        self, call: str, frame: pl.LazyFrame, columns: Sequence[str], compute: Compute, schema: SchemaOf
+    ) -> pl.LazyFrame:
+        before = frame.collect_schema()
+        return frame.map_batches(
+            lambda house: house.hstack(compute(house)),
+            schema=pl.Schema({**before, **schema(before)}),
+        )
+
+    def summary(
+        self,
+        call: str,
+        frame: pl.LazyFrame,
+        columns: Sequence[str] | None,
+        compute: Compute,
+        schema: SchemaOf,
+    ) -> pl.LazyFrame:
+        narrow = frame if columns is None else frame.select(columns)
+        return narrow.map_batches(compute, schema=schema(narrow.collect_schema()))
+
+
+class ArrowStream(PolarsFrame):
+    """Anything with ``__arrow_c_stream__`` (nanoarrow, a reader of a service); gives a Polars DataFrame."""
+
+    name = "Arrow stream"
+    reads_whole = True  # a stream can be read once
+
+    def handles(self, frame: Any) -> bool:
+        return hasattr(frame, "__arrow_c_stream__")
+
+    def columns(self, frame: Any) -> list[str]:
+        schema = getattr(frame, "schema", None)
+        names = getattr(schema, "names", None)
+        return list(names) if names is not None else []
+
+    def read(self, call: str, frame: Any, columns: Sequence[str] | None) -> pl.DataFrame:
+        try:
+            house = pl.DataFrame(frame)
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            raise errors.unreadable_frame(call, self.name, str(error)) from error
+        return house if columns is None else house.select(columns)
+
+    def with_columns(self, frame: Any, house: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+        return house.hstack(new)

@@ -1,0 +1,258 @@
+"""Every exception, warning and message text of cxcore.
+
+A text says the call and the argument, what is wrong with numbers, and how to go on. Texts live here and
+nowhere else, so that they read alike and each is tested whole, once. Rows are counted from 0.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+__all__ = [
+    "ColumnNotFoundError",
+    "CxDeprecationWarning",
+    "CxError",
+    "DegenerateDataWarning",
+    "InvalidDataError",
+    "InvalidOptionError",
+    "MissingDependencyError",
+    "UnsupportedFrameError",
+]
+
+
+class CxError(Exception):
+    """Base of every error that cxcore raises on purpose."""
+
+    def __str__(self) -> str:  # KeyError would print the escaped repr of the text
+        return str(self.args[0]) if self.args else ""
+
+
+class ColumnNotFoundError(CxError, KeyError):
+    """A role names a column that the frame does not have."""
+
+
+class InvalidOptionError(CxError, ValueError):
+    """An option has a value that it cannot take."""
+
+
+class InvalidDataError(CxError, ValueError):
+    """A column holds data that the verb cannot answer for."""
+
+
+class UnsupportedFrameError(CxError, TypeError):
+    """No engine knows the kind of frame."""
+
+
+class MissingDependencyError(CxError, ImportError):
+    """An optional package is needed and not installed."""
+
+
+class DegenerateDataWarning(UserWarning):
+    """The answer holds, but the data support it badly."""
+
+
+class CxDeprecationWarning(DeprecationWarning):
+    """A name or an option of cxcore will go away."""
+
+
+# ---------------------------------------------------------------- the form of a text
+
+
+def _text(call: str, arguments: Mapping[str, object] | None, problem: str, hint: str, *lines: str) -> str:
+    inside = ", ".join(f"{name}={value!r}" for name, value in (arguments or {}).items())
+    rows = [f"{call}({inside}): {problem}", *(f"  {line}" for line in lines)]
+    if hint:
+        rows.append(f"  Hint: {hint}")
+    return "\n".join(rows)
+
+
+def _names(names: Iterable[str], most: int = 20) -> str:
+    names = list(names)
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown + (f", … ({len(names) - most:,} more)" if len(names) > most else "")
+
+
+# ---------------------------------------------------------------- frames and columns
+
+
+def columns_not_found(call: str, missing: Mapping[str, str], columns: Sequence[str]) -> ColumnNotFoundError:
+    """All roles of one call that name no column: ``{role: name}``."""
+    close = [
+        match[0] for name in missing.values() if (match := difflib.get_close_matches(name, columns, n=1))
+    ]
+    problem = "no such column." if len(missing) == 1 else "no such columns."
+    hint = f"did you mean {_names(dict.fromkeys(close))}?" if close else "roles take the names of columns."
+    return ColumnNotFoundError(_text(call, missing, problem, hint, f"Columns: {_names(columns)}"))
+
+
+def column_exists(call: str, names: Sequence[str]) -> InvalidDataError:
+    what = "a column" if len(names) == 1 else "columns"
+    return InvalidDataError(
+        _text(call, None, f"the frame has {what} {_names(names)} already.", "drop or rename it first.")
+    )
+
+
+def duplicate_columns(call: str, names: Sequence[str]) -> InvalidDataError:
+    return InvalidDataError(
+        _text(call, None, f"the frame has several columns named {_names(names)}.", "rename them first.")
+    )
+
+
+def wrong_dtype(call: str, role: str, column: str, dtype: object, wants: str, hint: str) -> InvalidDataError:
+    return InvalidDataError(_text(call, {role: column}, f"{wants}, but the column is {dtype}.", hint))
+
+
+def nulls(call: str, role: str, column: str, n_bad: int, n: int, row: int, hint: str) -> InvalidDataError:
+    return InvalidDataError(
+        _text(
+            call, {role: column}, f"{n_bad:,} of {n:,} rows have no {role}; the first is row {row:,}.", hint
+        )
+    )
+
+
+def not_a_number(call: str, role: str, column: str, n_bad: int, n: int, value: Any, row: int) -> InvalidDataError:
+    return InvalidDataError(
+        _text(
+            call,
+            {role: column},
+            f"{n_bad:,} of {n:,} rows are not finite numbers; first is {value!r}, row {row:,}.",
+            "replace or drop them; a null says 'none'.",
+        )
+    )
+
+
+def out_of_scale(
+    call: str, column: str, n_bad: int, n: int, scale: tuple[int, int], value: Any, row: int
+) -> InvalidDataError:
+    low, high = scale
+    verb = "is" if n_bad == 1 else "are"
+    return InvalidDataError(
+        _text(
+            call,
+            {"score": column},
+            f"{n_bad:,} of {n:,} answers {verb} outside {low}..{high}; first is {value}, row {row:,}.",
+            f"drop them, or name codes that mean 'no answer' with missing=[{value}].",
+        )
+    )
+
+
+def not_a_level(call: str, column: str, n_bad: int, n: int, value: Any, row: int) -> InvalidDataError:
+    verb = "is not a whole number" if n_bad == 1 else "are not whole numbers"
+    return InvalidDataError(
+        _text(
+            call,
+            {"score": column},
+            f"{n_bad:,} of {n:,} answers {verb}; first is {value}, row {row:,}.",
+            "an answer is a level of the scale; averages of answers cannot be counted.",
+        )
+    )
+
+
+def too_many_rows(call: str, n: int) -> InvalidDataError:
+    return InvalidDataError(
+        _text(call, None, f"{n:,} rows; at most 2,147,483,647 fit in one call.", "split the log by user.")
+    )
+
+
+def unsupported_frame(call: str, frame: object, known: Iterable[str]) -> UnsupportedFrameError:
+    kind = f"{type(frame).__module__}.{type(frame).__qualname__}".removeprefix("builtins.")
+    return UnsupportedFrameError(
+        _text(
+            call,
+            None,
+            f"cannot read a {kind}.",
+            "pass one of these, or anything that has __arrow_c_stream__.",
+            f"Known: {', '.join(known)}",
+        )
+    )
+
+
+def unreadable_frame(call: str, engine: str, reason: str) -> UnsupportedFrameError:
+    return UnsupportedFrameError(
+        _text(call, None, f"the {engine} frame cannot be read: {reason}", "cast or drop that column.")
+    )
+
+
+# ---------------------------------------------------------------- options
+
+
+def missing_argument(call: str, names: Sequence[str], hint: str) -> InvalidOptionError:
+    return InvalidOptionError(_text(call, None, f"{' or '.join(names)} is required.", hint))
+
+
+def not_with_index(call: str, names: Sequence[str]) -> InvalidOptionError:
+    return InvalidOptionError(
+        _text(
+            call,
+            None,
+            f"{', '.join(names)} given beside an index, which has them already.",
+            "leave them out, or pass the frame.",
+        )
+    )
+
+
+def bare_number(call: str, option: str, value: object) -> InvalidOptionError:
+    return InvalidOptionError(
+        _text(
+            call,
+            {option: value},
+            "a bare number has no unit.",
+            f"write {option}='{value}s' or {option}='30m'.",
+        )
+    )
+
+
+def bad_duration(call: str, option: str, value: object) -> InvalidOptionError:
+    return InvalidOptionError(
+        _text(
+            call,
+            {option: value},
+            "not a duration.",
+            "write a number and a unit of w, d, h, m, s, ms, us, ns, such as '30m' or '1h30m', or pass a timedelta.",
+        )
+    )
+
+
+def calendar_duration(call: str, option: str, value: object) -> InvalidOptionError:
+    return InvalidOptionError(
+        _text(call, {option: value}, "months, quarters and years have no fixed length.", "write days: '30d'.")
+    )
+
+
+def not_positive(call: str, option: str, value: object) -> InvalidOptionError:
+    return InvalidOptionError(_text(call, {option: value}, "must be longer than nothing.", "such as '30m'."))
+
+
+def unknown_word(call: str, option: str, value: object, allowed: Iterable[str]) -> InvalidOptionError:
+    words = list(allowed)
+    close = difflib.get_close_matches(value, words, n=1) if isinstance(value, str) else []
+    hint = f"did you mean {close[0]!r}?" if close else "pass one of the words."
+    return InvalidOptionError(
+        _text(call, {option: value}, "not one of the words.", hint, f"Words: {_names(words, 40)}")
+    )
+
+
+def bad_option(call: str, option: str, value: object, problem: str, hint: str) -> InvalidOptionError:
+    """An option of a kind that has only one way to be wrong; say which, and how to go on."""
+    return InvalidOptionError(_text(call, {option: value}, problem, hint))
+
+
+def bad_data(call: str, role: str, column: str, problem: str, hint: str) -> InvalidDataError:
+    return InvalidDataError(_text(call, {role: column}, problem, hint))
+
+
+# ---------------------------------------------------------------- the installation
+
+
+def missing_dependency(call: str, package: str, extra: str) -> MissingDependencyError:
+    return MissingDependencyError(
+        _text(call, None, f"{package} is not installed.", f"pip install 'cxcore[{extra}]'")
+    )
+
+
+NOT_BUILT = (
+    "cxcore's compiled core is not built for this Python.\n"
+    "  Hint: install a wheel, or build it from the source folder: pip install ."
+)
