@@ -12,9 +12,9 @@ from cxcore.engines.polars import ArrowStream, PolarsFrame, PolarsLazy
 ENGINES: tuple[Engine, ...] = (PolarsFrame(), PolarsLazy(), ArrowStream())
 
 
-def engine_for(call: str, frame: Any) -> Engine:
-    """The engine that knows this frame."""
+def open_frame(call: str, frame: Any) -> tuple[Engine, Any]:
+    """The engine that knows this frame, and the frame as that engine takes it."""
     for engine in ENGINES:
         if engine.handles(frame):
-            return engine
+            return engine.open(call, frame)
     raise errors.unsupported_frame(call, frame, [engine.name for engine in ENGINES])

@@ -30,6 +30,10 @@ class Engine(ABC):
     def handles(self, frame: Any) -> bool:
         """Is this frame mine? Must import nothing: ask ``loaded``."""
 
+    def open(self, call: str, frame: Any) -> tuple[Engine, Any]:
+        """The engine to go on with: another one where the frame is only a way in (a stream)."""
+        return self, frame
+
     @abstractmethod
     def columns(self, frame: Any) -> list[str]:
         """Column names, without reading a row."""

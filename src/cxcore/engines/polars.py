@@ -76,22 +76,13 @@ class ArrowStream(PolarsFrame):
     """Anything with ``__arrow_c_stream__`` (nanoarrow, a reader of a service); gives a Polars DataFrame."""
 
     name = "Arrow stream"
-    reads_whole = True  # a stream can be read once
 
     def handles(self, frame: Any) -> bool:
         return hasattr(frame, "__arrow_c_stream__")
 
-    def columns(self, frame: Any) -> list[str]:
-        schema = getattr(frame, "schema", None)
-        names = getattr(schema, "names", None)
-        return list(names) if names is not None else []
-
-    def read(self, call: str, frame: Any, columns: Sequence[str] | None) -> pl.DataFrame:
+    def open(self, call: str, frame: Any) -> tuple[Engine, pl.DataFrame]:
+        """Read at once: a stream can be read once, and does not say its columns before."""
         try:
-            house = pl.DataFrame(frame)
+            return PolarsFrame(), pl.DataFrame(frame)
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             raise errors.unreadable_frame(call, self.name, str(error)) from error
-        return house if columns is None else house.select(columns)
-
-    def with_columns(self, frame: Any, house: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
-        return house.hstack(new)
