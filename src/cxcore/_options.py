@@ -31,7 +31,7 @@ TimeUnit = Literal["s", "ms", "us", "ns"]
 
 
 def duration(call: str, option: str, value: Any) -> int:
-    """A duration in whole nanoseconds, longer than 0: text with a unit ('30m', '1h30m') or a ``timedelta``."""
+    """A duration in whole nanoseconds, longer than 0: text with a unit ('1h30m') or a ``timedelta``."""
     if isinstance(value, dt.timedelta):
         nanoseconds = (value.days * 86_400 + value.seconds) * 10**9 + value.microseconds * 1_000
     elif isinstance(value, str):
@@ -65,7 +65,7 @@ def _parse(call: str, option: str, value: str) -> int:
     return total
 
 
-def tick_length(dtype: pl.DataType, time_unit: TimeUnit | None) -> int:
+def tick_length(dtype: pl.DataType, time_unit: str | None) -> int:
     """Nanoseconds in one tick of a time column: a day for dates, else the column's own unit."""
     if isinstance(dtype, pl.Datetime):
         return NANOSECONDS[dtype.time_unit]
