@@ -75,8 +75,8 @@ def complete_journey() -> CompleteJourney:
     Examples
     --------
     >>> from cxcore import datasets
-    >>> journey = datasets.complete_journey()  # doctest: +SKIP
-    >>> journey.campaigns.collect().height  # doctest: +SKIP
+    >>> journey = datasets.complete_journey()
+    >>> journey.campaigns.collect().height
     6589
     """
     spec = find_spec(PACKAGE)
