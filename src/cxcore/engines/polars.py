@@ -41,11 +41,14 @@ class PolarsLazy(Engine):
     def columns(self, frame: pl.LazyFrame) -> list[str]:
         return frame.collect_schema().names()
 
+    def hold(self, call: str, frame: pl.LazyFrame) -> pl.LazyFrame:
+        return frame.collect().lazy()
+
     def read(self, call: str, frame: pl.LazyFrame, columns: Sequence[str] | None) -> pl.DataFrame:
         return (frame if columns is None else frame.select(columns)).collect()
 
     def with_columns(self, frame: pl.LazyFrame, house: pl.DataFrame, new: pl.DataFrame) -> pl.LazyFrame:
-        return house.hstack(new).lazy()
+        return frame.collect().hstack(new).lazy()
 
     def from_house(self, frame: pl.LazyFrame, result: pl.DataFrame) -> pl.LazyFrame:
         return result.lazy()
