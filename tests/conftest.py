@@ -1,4 +1,4 @@
-"""What all tests share: one ``frame`` fixture over all engines, the folder of real logs, hypothesis profiles."""
+"""What all tests share: the ``frame`` fixture over all engines, the real logs, hypothesis profiles."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ FLAVOURS = ("polars", "lazy", "duckdb", "pandas", "pyarrow", "stream")
 
 @pytest.fixture(scope="session", params=FLAVOURS)
 def frame(request: pytest.FixtureRequest) -> Iterator[Flavour]:
-    """Every engine in turn: write a verb's test once, with ``frame(house)`` and ``frame.check(answer, …)``."""
+    """Every engine in turn: write a verb's test once, with ``frame(house)`` and ``frame.check(…)``."""
     with duckdb.connect() as connection:
         yield {
             "polars": Flavour("polars", lambda house: house, lambda out: out, pl.DataFrame),

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import polars as pl
 from hypothesis import strategies as st
 
 INTEGERS = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
-TEXTS = ("", "a", "b", "ab", "twelve bytes", "thirteen bytes", "a name of many more bytes than one view", "é", "a\0b")
+TEXTS = (
+    "",
+    "a",
+    "b",
+    "ab",
+    "twelve bytes",
+    "thirteen bytes",
+    "a name of many more bytes than one view",
+    "é",
+    "a\0b",
+)
 FAR = (dt.datetime(1, 1, 1), dt.datetime(1969, 12, 31, 23, 59, 59), dt.datetime(2262, 1, 1))
 threads = st.integers(1, 4)
 
 
 @st.composite
 def key_columns(draw: st.DrawFn, size: int, name: str = "user", nulls: bool = True) -> pl.Series:
-    """A column of names of few distinct values: whole numbers of any width, text, binary, categories, dates."""
+    """A column of few distinct names: whole numbers of any width, text, binary, categories, dates."""
     kind = draw(st.sampled_from(("integer", "text", "binary", "categorical", "enum", "boolean", "date")))
     if kind == "integer":
-        dtype: pl.DataType = draw(st.sampled_from(INTEGERS))()
-        values: list[object] = [0, 1, 2, int(dtype.max().item()), int(dtype.min().item())]  # type: ignore[union-attr]
+        dtype: Any = draw(st.sampled_from(INTEGERS))()
+        values: list[object] = [0, 1, 2, *pl.select(low=dtype.min(), high=dtype.max()).row(0)]
     elif kind == "boolean":
         dtype, values = pl.Boolean(), [False, True]
     elif kind == "date":
@@ -50,15 +61,19 @@ def time_columns(draw: st.DrawFn, size: int, name: str = "time") -> pl.Series:
 def in_chunks(frame: pl.DataFrame, at: int) -> pl.DataFrame:
     """The same rows in two chunks, each a slice of something longer."""
     at = min(at, frame.height)
-    return pl.concat([pl.concat([frame, frame]).slice(0, at), pl.concat([frame, frame]).slice(at, frame.height - at)])
+    return pl.concat(
+        [pl.concat([frame, frame]).slice(0, at), pl.concat([frame, frame]).slice(at, frame.height - at)]
+    )
 
 
 @st.composite
 def event_logs(draw: st.DrawFn, max_size: int = 40, nulls: bool = True) -> pl.DataFrame:
-    """Columns ``user``, ``time`` and ``seq`` (a tie-break); rows in any order, sometimes in several chunks."""
+    """Columns ``user``, ``time`` and ``seq`` (a tie-break); rows in any order, sometimes in two chunks."""
     size = draw(st.integers(0, max_size))
     columns = [draw(key_columns(size, nulls=nulls)), draw(time_columns(size))]
-    columns.append(pl.Series("seq", draw(st.lists(st.integers(0, 3), min_size=size, max_size=size)), dtype=pl.Int64))
+    columns.append(
+        pl.Series("seq", draw(st.lists(st.integers(0, 3), min_size=size, max_size=size)), dtype=pl.Int64)
+    )
     frame = pl.DataFrame(columns)
     return in_chunks(frame, draw(st.integers(0, size))) if draw(st.booleans()) else frame
 
@@ -72,7 +87,9 @@ def touch_logs(draw: st.DrawFn, max_size: int = 40) -> pl.DataFrame:
     value = st.none() | st.integers(0, 1000).map(lambda cents: cents / 4)
     return events.with_columns(
         pl.Series("channel", draw(st.lists(channel, min_size=size, max_size=size)), dtype=pl.String),
-        pl.Series("conversion", draw(st.lists(st.booleans(), min_size=size, max_size=size)), dtype=pl.Boolean),
+        pl.Series(
+            "conversion", draw(st.lists(st.booleans(), min_size=size, max_size=size)), dtype=pl.Boolean
+        ),
         pl.Series("value", draw(st.lists(value, min_size=size, max_size=size)), dtype=pl.Float64),
     )
 

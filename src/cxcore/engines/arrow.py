@@ -30,11 +30,15 @@ class ArrowTable(Engine):
         return list(frame.column_names)
 
     def read(self, call: str, frame: Any, columns: Sequence[str] | None) -> pl.DataFrame:
-        chosen = frame if columns is None else frame.select(list(columns))
-        try:
-            return pl.DataFrame(chosen)
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-            raise errors.unreadable_frame(call, self.name, str(error)) from error
+        read = {}
+        for name in frame.column_names if columns is None else columns:
+            try:
+                read[name] = pl.Series(name, frame[name])
+            except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+                if columns is not None:
+                    reason = f"the column {name!r} is {frame.schema.field(name).type}: {error}"
+                    raise errors.unreadable_frame(call, self.name, reason) from error
+        return pl.DataFrame(read, height=len(frame))
 
     def with_columns(self, frame: Any, house: pl.DataFrame, new: pl.DataFrame) -> Any:
         for name, column in zip(new.columns, _table(new).columns, strict=True):

@@ -47,7 +47,7 @@ class Engine(ABC):
 
     @abstractmethod
     def read(self, call: str, frame: Any, columns: Sequence[str] | None) -> pl.DataFrame:
-        """The house frame, rows in their order; all columns where None."""
+        """The house frame, rows in their order; every column that can be read where None."""
 
     @abstractmethod
     def with_columns(self, frame: Any, house: pl.DataFrame, new: pl.DataFrame) -> Any:

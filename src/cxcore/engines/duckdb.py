@@ -21,8 +21,10 @@ _HELD = "__cxcore_held"
 _ROW = "__cxcore_row"
 #: types that Polars 2.1 does not survive, alone or inside a list or a struct
 _UNREADABLE = re.compile(r"\b(INTERVAL|UNION)\b")
-#: DuckDB types that a summary keeps for the columns that a role named; Polars reads them as another type
-_KEPT = ("UUID", "HUGEINT", "UHUGEINT", "TIMESTAMP_S")
+_NAMES = re.compile(r"\"[^\"]*\"|'[^']*'")  # of fields and enum values, which may be called anything
+#: how Polars reads types that it lacks; a summary gives them back for a column of the same name
+_LACKS = {"UUID": pl.String(), "HUGEINT": pl.Decimal(38, 0), "UHUGEINT": pl.Decimal(38, 0)}
+_UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
 class DuckDBRelation(Engine):
@@ -46,11 +48,14 @@ class DuckDBRelation(Engine):
         return frame if _ROW in frame.columns else frame.query(_HELD, numbered).materialize()
 
     def read(self, call: str, frame: Any, columns: Sequence[str] | None) -> pl.DataFrame:
-        names = list(dict.fromkeys(columns)) if columns is not None else self.columns(frame)
-        kinds = dict(zip(frame.columns, map(str, frame.types), strict=True))
-        for name in names:
-            if _UNREADABLE.search(re.sub(r'"[^"]*"|\'[^\']*\'', "", kinds[name])):
-                raise errors.unreadable_frame(call, self.name, f"the column {name!r} is {kinds[name]}.")
+        closed = {
+            name: kind for name, kind in _kinds(frame).items() if _UNREADABLE.search(_NAMES.sub("", kind))
+        }
+        names = [name for name in self.columns(frame) if name not in closed]
+        if columns is not None:
+            names = list(dict.fromkeys(columns))
+            for name in closed.keys() & set(names):
+                raise errors.unreadable_frame(call, self.name, f"the column {name!r} is {closed[name]}.")
         held = _ROW in frame.columns
         house = _fetch(frame, [*names, _ROW] if held else names)
         if held and not house[_ROW].is_sorted():
@@ -67,7 +72,14 @@ class DuckDBRelation(Engine):
         return _query(frame, sql, new)
 
     def from_house(self, frame: Any, result: pl.DataFrame) -> Any:
-        return _query(frame, "FROM {new}", result)
+        kinds = _kinds(frame)
+        shown = [
+            f"{_quoted(name)}::{kinds[name]} AS {_quoted(name)}"
+            if _was(kinds.get(name), column)
+            else _quoted(name)
+            for name, column in zip(result.columns, result, strict=True)
+        ]
+        return _query(frame, f"SELECT {', '.join(shown)} FROM {{new}}", result)
 
     def rows(self, call: str, frame: Any, columns: Sequence[str], compute: Compute, schema: SchemaOf) -> Any:
         held = self.hold(call, frame)
@@ -78,20 +90,6 @@ class DuckDBRelation(Engine):
         if twice:
             raise errors.column_exists(call, twice)
         return self.with_columns(held, house, new)
-
-    def summary(
-        self, call: str, frame: Any, columns: Sequence[str] | None, compute: Compute, schema: SchemaOf
-    ) -> Any:
-        house = self.read(call, frame, columns)
-        result = compute(house)
-        kinds = dict(zip(frame.columns, map(str, frame.types), strict=True))
-        shown = [
-            f"{_quoted(name)}::{kinds[name]} AS {_quoted(name)}"
-            if name in house.columns and house.schema[name] == dtype and kinds[name] in _KEPT
-            else _quoted(name)
-            for name, dtype in result.schema.items()
-        ]
-        return _query(frame, f"SELECT {', '.join(shown)} FROM {{new}}", result)
 
 
 class _Stream:
@@ -106,6 +104,17 @@ class _Stream:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def _kinds(relation: Any) -> dict[str, str]:
+    return dict(zip(relation.columns, map(str, relation.types), strict=True))
+
+
+def _was(kind: str | None, column: pl.Series) -> bool:
+    """Are these values of the relation's column of this name, of a type that Polars lacks?"""
+    if kind is None or _LACKS.get(kind) != column.dtype:
+        return False
+    return kind != "UUID" or bool(column.drop_nulls().str.contains(_UUID).all())
 
 
 def _settings(relation: Any, *names: str) -> tuple[bool, ...]:

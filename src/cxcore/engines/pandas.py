@@ -27,6 +27,9 @@ class PandasFrame(Engine):
         """The names that are text; a column of another name cannot play a role, and comes back as it was."""
         return [name for name in frame.columns if isinstance(name, str)]
 
+    def hold(self, call: str, frame: Any) -> Any:
+        return frame.copy(deep=False)  # copy on write
+
     def read(self, call: str, frame: Any, columns: Sequence[str] | None) -> pl.DataFrame:
         try:
             import pyarrow as pa
@@ -37,6 +40,8 @@ class PandasFrame(Engine):
             try:
                 read[name] = pl.from_pandas(frame[name])
             except (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+                if columns is None:
+                    continue
                 reason = f"the column {name!r} is {frame[name].dtype}: {error}"
                 raise errors.unreadable_frame(call, self.name, reason) from error
         return pl.DataFrame(read, height=len(frame))

@@ -20,6 +20,9 @@ class PolarsFrame(Engine):
     def columns(self, frame: pl.DataFrame) -> list[str]:
         return frame.columns
 
+    def hold(self, call: str, frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.clone()  # shares the columns; a later change in place is not seen
+
     def read(self, call: str, frame: pl.DataFrame, columns: Sequence[str] | None) -> pl.DataFrame:
         return frame if columns is None else frame.select(columns)
 
