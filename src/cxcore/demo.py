@@ -54,11 +54,12 @@ def demo() -> None:
 
 
 def _visits(lines: pl.DataFrame, clock: Clock) -> None:
-    roles = {"user": "household_id", "time": "transaction_timestamp"}
+    with clock.step("index: by household and time, once", lines.height):
+        index = cx.index(lines, user="household_id", time="transaction_timestamp")
     with clock.step("sessionize: a visit for every line", lines.height):
-        rows = cx.sessionize(lines, **roles, gap="30m")
+        rows = cx.sessionize(index, gap="30m")
     with clock.step("sessions: one row per visit", lines.height):
-        visits = cx.sessions(lines, **roles, gap="30m")
+        visits = cx.sessions(index, gap="30m")
     n, households, baskets = visits.height, lines["household_id"].n_unique(), lines["basket_id"].n_unique()
     _head("1  How do households shop?")
     _say(
@@ -87,7 +88,8 @@ def _visits(lines: pl.DataFrame, clock: Clock) -> None:
 
 def _spread(name: str, values: pl.Series, decimals: int) -> list[str]:
     cuts = [values.quantile(share, "nearest") for share in (0.1, 0.5, 0.9)]
-    return [name, *(f"{cut:,.{decimals}f}" for cut in cuts), f"{values.mean():,.{max(decimals, 1)}f}"]
+    mean = float(values.to_numpy().mean())
+    return [name, *(f"{cut:,.{decimals}f}" for cut in cuts), f"{mean:,.{max(decimals, 1)}f}"]
 
 
 # ---------------------------------------------------------------- 2, 3 campaigns
@@ -133,7 +135,7 @@ def campaign_log(journey: datasets.CompleteJourney, lines: pl.DataFrame) -> pl.D
 
 def credit(log: pl.DataFrame, channel: str, by: str | None = None) -> pl.DataFrame:
     """Credit of every model: redemptions and sales by campaign or by type of campaign."""
-    return cx.attribute(
+    found: pl.DataFrame = cx.attribute(
         log,
         user="household_id" if by is None else "draw",
         time="day",
@@ -144,6 +146,7 @@ def credit(log: pl.DataFrame, channel: str, by: str | None = None) -> pl.DataFra
         lookback=LOOKBACK,
         by=by,
     )
+    return found
 
 
 def _campaigns(log: pl.DataFrame, clock: Clock) -> None:
