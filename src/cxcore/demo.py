@@ -83,6 +83,7 @@ def _visits(lines: pl.DataFrame, clock: Clock) -> None:
         ],
     )
     several = by_visit.filter(pl.col("baskets") > 1).height
+    print()
     _say(f"{several:,} visits ({several / n:.1%}) hold more than one basket.")
 
 
@@ -133,18 +134,17 @@ def campaign_log(journey: datasets.CompleteJourney, lines: pl.DataFrame) -> pl.D
     return log.sort("household_id", "day", "conversion", maintain_order=True).collect()
 
 
-def credit(log: pl.DataFrame, channel: str, by: str | None = None) -> pl.DataFrame:
+def credit(log: pl.DataFrame, channel: str, user: str = "household_id") -> pl.DataFrame:
     """Credit of every model: redemptions and sales by campaign or by type of campaign."""
     found: pl.DataFrame = cx.attribute(
         log,
-        user="household_id" if by is None else "draw",
+        user=user,
         time="day",
         channel=channel,
         conversion="conversion",
         value="sales",
         model=list(MODELS),
         lookback=LOOKBACK,
-        by=by,
     )
     return found
 
@@ -207,7 +207,10 @@ def _sales(log: pl.DataFrame, clock: Clock) -> None:
     with clock.step(f"draw {RESAMPLES} panels of households", log.height * RESAMPLES):
         panels = resampled(log, RESAMPLES, seed=1)
     with clock.step(f"attribute: {len(MODELS)} models on {RESAMPLES} panels", panels.height):
-        drawn = credit(panels, "type", by="panel")
+        drawn = pl.concat(
+            credit(panel, "type", user="draw").with_columns(panel=pl.lit(number))
+            for number, panel in enumerate(panels.partition_by("panel", maintain_order=True))
+        )
     once = credit(log, "type")
     conversions = log.filter("conversion")
     total, types = conversions["sales"].sum(), conversions["coupon_type"].unique().sort().to_list()
@@ -253,11 +256,8 @@ def _cells(point: np.ndarray, drawn: np.ndarray, form: str = ".1f") -> list[str]
 def _survey(clock: Clock) -> None:
     asked = {"nps": datasets.airport_answers("nps"), "csat": datasets.airport_answers("csat")}
     with clock.step("nps and csat: 7 areas and all, exact intervals", sum(f.height for f in asked.values())):
-        nps = [cx.nps(asked["nps"], score="score", by="boarding_area"), cx.nps(asked["nps"], score="score")]
-        csat = [
-            cx.csat(asked["csat"], score="score", by="boarding_area"),
-            cx.csat(asked["csat"], score="score"),
-        ]
+        nps = cx.nps(asked["nps"], score="score", by="boarding_area", total=True)
+        csat = cx.csat(asked["csat"], score="score", by="boarding_area", total=True)
     _head("4  What do passengers think? San Francisco airport, 2017, by boarding area")
     _say(
         "NPS: would recommend, 9-10 less 0-6 of 0..10, in points from -100 to 100. CSAT: 4 or 5 of 1..5, "
@@ -265,12 +265,12 @@ def _survey(clock: Clock) -> None:
         "passengers of one flight answer alike, which makes these intervals somewhat too narrow. Source: "
         "City and County of San Francisco, SFO Customer Survey 2017, DataSF (PDDL)."
     )
-    for name, parts in (("NPS", nps), ("CSAT", csat)):
-        rows = [row for part in parts for row in part.iter_rows(named=True)]
+    for name, found in (("NPS", nps), ("CSAT", csat)):
+        rows = found.rows(named=True)
         low, high = min(row["low"] for row in rows), max(row["high"] for row in rows)
         body = [
             [
-                row.get("boarding_area", "all"),
+                row["boarding_area"] or "all",
                 f"{row['n']:,}",
                 f"{row['estimate']:.1f}",
                 f"{row['low']:.1f} to {row['high']:.1f}",
@@ -295,12 +295,12 @@ def _bar(row: dict[str, float], low: float, high: float, width: int = 40) -> str
 
 # ---------------------------------------------------------------- 5 SQL
 
-VISITS_SQL = """SELECT count(DISTINCT session_id) AS visits
+VISITS_SQL = """SELECT count(DISTINCT (household_id, session_number)) AS visits
 FROM cx.sessionize('lines', user_col := 'household_id', time_col := 'transaction_timestamp',
                    gap := INTERVAL 30 MINUTE)"""
 CREDIT_SQL = """SELECT channel, conversions
 FROM cx.attribute('log', user_col := 'household_id', time_col := 'day', channel_col := 'type',
-                  conversion_col := 'conversion', model := 'markov', lookback := INTERVAL 70 DAY)
+                  conversion_col := 'conversion', model := 'linear', lookback := INTERVAL 70 DAY)
 WHERE channel IS NOT NULL ORDER BY channel"""
 NPS_SQL = """SELECT boarding_area, ci.estimate, ci.low, ci.high
 FROM (SELECT boarding_area, cx.nps_ci(score) AS ci FROM answers GROUP BY boarding_area)
@@ -322,19 +322,19 @@ def _sql(lines: pl.DataFrame, log: pl.DataFrame, clock: Clock) -> None:
     register(con)
     with clock.step("DuckDB: visits", lines.height):
         visits = con.sql(VISITS_SQL).fetchall()
-    with clock.step("DuckDB: Markov attribution", log.height):
+    with clock.step("DuckDB: linear attribution", log.height):
         earned = con.sql(CREDIT_SQL).fetchall()
     with clock.step("DuckDB: NPS by area", answers.height):
         scores = con.sql(NPS_SQL).fetchall()
 
     n_visits = cx.sessions(lines, user="household_id", time="transaction_timestamp").height
-    credited = credit(log, "type").filter((pl.col("model") == "markov") & pl.col("channel").is_not_null())
+    credited = credit(log, "type").filter((pl.col("model") == "linear") & pl.col("channel").is_not_null())
     nps = cx.nps(answers, score="score", by="boarding_area").sort("boarding_area")
     _head("5  The same in SQL, inside DuckDB")
-    _query(VISITS_SQL, f"{visits[0][0]:,} visits", _same(visits, [(n_visits,)]))
+    _query(VISITS_SQL, [f"{visits[0][0]:,} visits"], _same(visits, [(n_visits,)]))
     _query(
         CREDIT_SQL,
-        "   ".join(f"{name} {conversions:,.1f}" for name, conversions in earned),
+        [f"{name} {conversions:,.1f}" for name, conversions in earned],
         _same(earned, credited.sort("channel").select("channel", "conversions").rows()),
     )
     _query(
@@ -347,10 +347,10 @@ def _sql(lines: pl.DataFrame, log: pl.DataFrame, clock: Clock) -> None:
     con.close()
 
 
-def _query(sql: str, result: str, same: str) -> None:
-    print("\n".join(f"  {line}" for line in sql.splitlines()))
-    _say(f"→ {result}")
-    _say(f"  {same}\n")
+def _query(sql: str, result: Sequence[str], same: str) -> None:
+    print("\n" + "\n".join(f"  {line}" for line in sql.splitlines()))
+    _flow(["→", *result], "  ")
+    print(f"→  {same}")
 
 
 def _same(sql: Sequence[tuple[object, ...]], python: Sequence[tuple[object, ...]]) -> str:
@@ -379,6 +379,7 @@ def _timings(clock: Clock, total: float) -> None:
         [[name, f"{rows:,}", f"{spent:.3f}", f"{rows / spent:,.0f}"] for name, rows, spent in clock.steps],
     )
     info = cx.build_info()
+    print()
     _say(f"{total:.1f} seconds in all, {pl.thread_pool_size()} threads, cxcore {info['version']}, one run.")
 
 
@@ -392,13 +393,18 @@ def _head(text: str) -> None:
 
 def _say(text: str) -> None:
     """Print a paragraph broken at the width of the page."""
+    _flow(text.split(" "), " ")
+
+
+def _flow(parts: Sequence[str], joint: str) -> None:
+    """Print parts one after the other; none is broken."""
     line = ""
-    for word in text.split(" "):
-        if line and len(line) + 1 + len(word) > WIDTH:
+    for part in parts:
+        if line and len(line) + len(joint) + len(part) > WIDTH:
             print(line)
-            line = word
+            line = part
         else:
-            line = f"{line} {word}" if line else word
+            line = f"{line}{joint}{part}" if line else part
     print(line)
 
 
@@ -410,4 +416,3 @@ def _table(header: Sequence[str], body: Sequence[Sequence[str]]) -> None:
         cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
         cells[0] = row[0].ljust(widths[0])
         print("  " + "  ".join(cells).rstrip())
-    print()
