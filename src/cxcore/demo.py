@@ -178,15 +178,20 @@ def _campaigns(log: pl.DataFrame, clock: Clock) -> None:
         '"coupon". What a model credits elsewhere is misplaced. "A 18" is campaign 18, of type A. The '
         "whole panel is counted."
     )
-    names = ["coupon", *MODELS]
     body = [
         [row["channel"], f"{row['contacts']:,}", f"{row['coupon']:,}", *(f"{row[m]:,.1f}" for m in MODELS)]
         for frame in (shown, total)
         for row in frame.iter_rows(named=True)
     ]
-    wrong = [f"{(wide[m] - wide['coupon']).abs().sum() / 2 / n:.1%}" for m in MODELS]
-    body.append(["misplaced, net", "", "0.0%", *wrong])
-    _table(["campaign", "contacts", *names], body)
+    wrong = {m: (wide[m] - wide["coupon"]).abs().sum() / 2 / n for m in MODELS}
+    body.append(["misplaced, net", "", "0.0%", *(f"{share:.1%}" for share in wrong.values())])
+    _table(["campaign", "contacts", "coupon", *MODELS], body)
+    best, worst = min(wrong, key=wrong.__getitem__), max(wrong, key=wrong.__getitem__)
+    print()
+    _say(
+        f"On these data {best} comes nearest to the coupons ({wrong[best]:.1%} misplaced) and {worst} is "
+        f"furthest off ({wrong[worst]:.1%})."
+    )
 
 
 def resampled(log: pl.DataFrame, n: int, seed: int) -> pl.DataFrame:
@@ -217,21 +222,26 @@ def _sales(log: pl.DataFrame, clock: Clock) -> None:
     days = conversions.select(pl.struct("household_id", "day").n_unique()).item()
     _head(f"3  Which type of campaign earned the ${total:,.0f} of sales on days of redemption?")
     _say(
-        f"Share of the sales of {days:,} shopping days on which a coupon was redeemed, in percent, with 95 "
-        f"% intervals ({RESAMPLES} panels of households, drawn with replacement). Off: what the model "
+        f"Percent of the sales of {days:,} shopping days on which a coupon was redeemed. In brackets: 95% "
+        f"interval, from {RESAMPLES} panels of households drawn with replacement. Off: what the model "
         "gives type A less what its coupons earned, in points. Credit is not proof of cause: these "
         "households might have shopped anyway."
     )
     own = {"channel": "coupon_type", "value": "sales"}
     truth = _shares(conversions.select(**own, panel=pl.lit(0)), types)
     truth_drawn = _shares(panels.filter("conversion").select("panel", **own), types)
-    body = [["coupon (truth)", *_cells(truth, truth_drawn), ""]]
+    body = [["coupon", *_cells(truth, truth_drawn), ""]]
+    n_off = 0
     for model in MODELS:
         share = _shares(once.filter(pl.col("model") == model).with_columns(panel=pl.lit(0)), types)
         share_drawn = _shares(drawn.filter(pl.col("model") == model), types)
-        off = _cells((share - truth)[:, :1], (share_drawn - truth_drawn)[:, :1], "+.1f")
-        body.append([model, *_cells(share, share_drawn), *off])
-    _table(["share of sales, %", *types, f"off, {types[0]}"], body)
+        off = (share_drawn - truth_drawn)[:, :1]
+        n_off += int(np.quantile(off, 0.025) > 0 or np.quantile(off, 0.975) < 0)
+        cells = _cells(share, share_drawn) + _cells((share - truth)[:, :1], off, "+.1f")
+        body.append([model, *cells])
+    _table(["% of sales", *types, f"off, {types[0]}"], body)
+    print()
+    _say(f"{n_off} of {len(MODELS)} models are off by more than the luck of the draw (interval without 0).")
 
 
 def _shares(credited: pl.DataFrame, types: Sequence[str]) -> np.ndarray:
@@ -261,7 +271,7 @@ def _survey(clock: Clock) -> None:
     _head("4  What do passengers think? San Francisco airport, 2017, by boarding area")
     _say(
         "NPS: would recommend, 9-10 less 0-6 of 0..10, in points from -100 to 100. CSAT: 4 or 5 of 1..5, "
-        "in percent. 95 % intervals by the exact bootstrap, no seed. Each answer counts as independent; "
+        "in percent. 95% intervals by the exact bootstrap, no seed. Each answer counts as independent; "
         "passengers of one flight answer alike, which makes these intervals somewhat too narrow. Source: "
         "City and County of San Francisco, SFO Customer Survey 2017, DataSF (PDDL)."
     )
@@ -280,7 +290,7 @@ def _survey(clock: Clock) -> None:
             for row in rows
         ]
         axis = f"{low:<.0f}{high:>38.0f}"
-        _table(["area", "answers", name, "95 % interval", "method", axis], body)
+        _table(["area", "answers", name, "95% interval", "method", axis], body)
 
 
 def _bar(row: dict[str, float], low: float, high: float, width: int = 40) -> str:
@@ -339,9 +349,7 @@ def _sql(lines: pl.DataFrame, log: pl.DataFrame, clock: Clock) -> None:
     )
     _query(
         NPS_SQL,
-        "   ".join(
-            f"{area} {estimate:.1f} ({low:.1f} to {high:.1f})" for area, estimate, low, high in scores
-        ),
+        [f"{area} {estimate:.1f} ({low:.1f} to {high:.1f})" for area, estimate, low, high in scores],
         _same(scores, nps.select("boarding_area", "estimate", "low", "high").rows()),
     )
     con.close()
