@@ -87,7 +87,7 @@ def test_resampled_panels_are_whole_households(log):
 
 
 def test_sql_that_differs_is_said():
-    assert demo._same([("A", 1.0)], [("A", 1.0 + 1e-14)]) == "equal to the answer in Python"
+    assert demo._same([("A", 1.0)], [("A", 1.0 + 1e-14)]) == "equal to the answer in Python, to 12 digits"
     assert demo._same([("A", 1.0)], [("A", 1.0 + 1e-6)]).startswith("DIFFERS")
     assert demo._same([("A", 1)], [("B", 1)]).startswith("DIFFERS")
     assert demo._same([(1,)], []).startswith("DIFFERS")

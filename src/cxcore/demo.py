@@ -224,8 +224,8 @@ def _sales(log: pl.DataFrame, clock: Clock) -> None:
     _say(
         f"Percent of the sales of {days:,} shopping days on which a coupon was redeemed. In brackets: 95% "
         f"interval, from {RESAMPLES} panels of households drawn with replacement. Off: what the model "
-        "gives type A less what its coupons earned, in points. Credit is not proof of cause: these "
-        "households might have shopped anyway."
+        "gives type A less what its coupons earned, in points. A day's sales are shared among its coupons. "
+        "Credit is not proof of cause: these households might have shopped anyway."
     )
     own = {"channel": "coupon_type", "value": "sales"}
     truth = _shares(conversions.select(**own, panel=pl.lit(0)), types)
@@ -374,7 +374,7 @@ def _same(sql: Sequence[tuple[object, ...]], python: Sequence[tuple[object, ...]
             )
             if not close:
                 return f"DIFFERS from the answer in Python: {row} and {other}"
-    return "equal to the answer in Python"
+    return "equal to the answer in Python, to 12 digits"
 
 
 # ---------------------------------------------------------------- the page
