@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,15 +15,6 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from cxcore import datasets, errors
-
-
-@pytest.fixture
-def shared_data() -> Path:
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("CXCORE_SHARED_DATA", beside))
-    if not folder.is_dir():
-        pytest.skip("the folder ../shared/data is not there")
-    return folder
 
 
 def by_user(frame: pl.DataFrame) -> dict[object, list[tuple[object, ...]]]:
@@ -328,8 +318,8 @@ def test_airport_answers_are_the_figures_written_out():
 
 
 @pytest.mark.shared
-def test_airport_survey_has_the_figures_of_its_source(shared_data):
-    raw = pl.read_parquet(shared_data / "sfo_survey" / "sfo_tidy_2014_2017.parquet").filter(
+def test_airport_survey_has_the_figures_of_its_source(shared):
+    raw = pl.read_parquet(shared / "data" / "sfo_survey" / "sfo_tidy_2014_2017.parquet").filter(
         pl.col("year") == 2017
     )
     for question, column in (("nps", "nps"), ("csat", "csat_airport")):
