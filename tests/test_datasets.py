@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+import cxcore as cx
 from cxcore import datasets, errors
 
 
@@ -318,7 +319,7 @@ def test_airport_answers_are_the_figures_written_out():
 
 
 @pytest.mark.shared
-def test_airport_survey_has_the_figures_of_its_source(shared):
+def test_airport_survey_has_the_figures_of_its_source(shared: Path):
     raw = pl.read_parquet(shared / "data" / "sfo_survey" / "sfo_tidy_2014_2017.parquet").filter(
         pl.col("year") == 2017
     )
@@ -368,6 +369,12 @@ def test_complete_journey_days_match_in_the_zone_of_the_trade():
     redeemed = journey.coupon_redemptions.select("household_id", day="redemption_date").unique()
     both = redeemed.join(bought, on=["household_id", "day"], how="semi")
     assert (redeemed.collect().height, both.collect().height) == (1_107, 1_107)
+
+
+def test_complete_journey_has_the_known_visits():
+    lines = datasets.complete_journey().transactions.select("household_id", "transaction_timestamp")
+    visits = cx.sessions(lines, user="household_id", time="transaction_timestamp", gap="30m")
+    assert visits.select(pl.len()).collect().item() == 143_212
 
 
 def test_complete_journey_needs_its_package(monkeypatch):
