@@ -2,6 +2,7 @@
 
 from cxcore._build import build_info
 from cxcore._index import EventIndex, index
+from cxcore.attribution import attribute
 from cxcore.errors import (
     ColumnNotFoundError,
     CxDeprecationWarning,
@@ -25,6 +26,7 @@ __all__ = [
     "InvalidOptionError",
     "MissingDependencyError",
     "UnsupportedFrameError",
+    "attribute",
     "build_info",
     "index",
     "sessionize",
