@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from reference.attribution import Event, Journey, of_user, users
+from tests.reference.attribution import Event, Journey, of_user, users
 
 START, CONVERSION, NULL = "(start)", "(conversion)", "(null)"
 Steps = Mapping[tuple[object, object], Fraction]
