@@ -112,7 +112,9 @@ def nulls(call: str, role: str, column: str, n_bad: int, n: int, row: int, hint:
     )
 
 
-def not_a_number(call: str, role: str, column: str, n_bad: int, n: int, value: Any, row: int) -> InvalidDataError:
+def not_a_number(
+    call: str, role: str, column: str, n_bad: int, n: int, value: Any, row: int
+) -> InvalidDataError:
     return InvalidDataError(
         _text(
             call,
@@ -241,6 +243,20 @@ def bad_option(call: str, option: str, value: object, problem: str, hint: str) -
 
 def bad_data(call: str, role: str, column: str, problem: str, hint: str) -> InvalidDataError:
     return InvalidDataError(_text(call, {role: column}, problem, hint))
+
+
+# ---------------------------------------------------------------- scores
+
+
+def thin_support(call: str, method: str, n_thin: int, n_groups: int, enough: int) -> str:
+    """Text of a warning: an unguarded bootstrap of samples that it cannot stand on."""
+    verb = "has" if n_thin == 1 else "have"
+    return _text(
+        call,
+        {"method": method},
+        f"{n_thin:,} of {n_groups:,} groups {verb} fewer than {enough} answers outside the largest class.",
+        "method='bootstrap' gives the score interval there.",
+    )
 
 
 # ---------------------------------------------------------------- the installation
