@@ -209,7 +209,7 @@ def codes(call: str, option: str, value: Any) -> tuple[int, ...]:
     return found
 
 
-def whole(call: str, option: str, value: Any, least: int, most: int) -> int:
+def within(call: str, option: str, value: Any, least: int, most: int) -> int:
     """A whole number within bounds."""
     if not _whole(value) or not least <= value <= most:
         problem = f"takes a whole number from {least} to {most}."
