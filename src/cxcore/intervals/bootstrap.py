@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cxcore.intervals.base import ENOUGH_OUTSIDE, Float64, Method, Sample
 from cxcore.intervals.bca import Bca
-from cxcore.intervals.score import Score
+from cxcore.intervals.score import ScoreInterval
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,12 @@ class Bootstrap(Method):
     def limits(self, sample: Sample, alpha: float) -> tuple[Float64, Float64]:
         supported = _supported(sample)
         low, high = np.empty(len(supported)), np.empty(len(supported))
-        for method, which in ((Bca(), supported), (Score(), ~supported)):
+        for method, which in ((Bca(), supported), (ScoreInterval(), ~supported)):
             low[which], high[which] = method.limits(sample.rows(which), alpha)
         return low, high
 
     def used(self, sample: Sample) -> pl.Series:
-        names = pl.Series([Score.name, Bca.name], dtype=pl.String)
+        names = pl.Series([ScoreInterval.name, Bca.name], dtype=pl.String)
         return names.gather(_supported(sample).astype(np.uint32)).alias("method")
 
     def marks(self, sample: Sample) -> dict[str, NDArray[np.bool_]]:
