@@ -47,8 +47,8 @@ class EventIndex:
         return len(self.house)
 
     def __repr__(self) -> str:
-        users = len(self.columns.keys)
-        return f"EventIndex({len(self):,} events, {users:,} users, user={self.roles.user!r}, time={self.roles.time!r})"
+        size = f"{len(self):,} events, {len(self.columns.keys):,} users"
+        return f"EventIndex({size}, user={self.roles.user!r}, time={self.roles.time!r})"
 
 
 def index(

@@ -223,7 +223,7 @@ def bad_duration(call: str, option: str, value: object) -> InvalidOptionError:
             call,
             {option: value},
             "not a duration.",
-            "write a number and a unit of w, d, h, m, s, ms, us, ns, such as '30m' or '1h30m', or pass a timedelta.",
+            "a number and a unit of w, d, h, m, s, ms, us, ns, such as '30m' or '1h30m'; or a timedelta.",
         )
     )
 
