@@ -55,14 +55,16 @@ class Stream:
 
 def to_pandas(house: pl.DataFrame) -> pd.DataFrame:
     """As a pandas user would have it: nullable whole numbers, and an index that is no row number."""
-    columns = {
-        column.name: pd.array(column.to_list(), dtype="UInt64" if column.dtype == pl.UInt64 else "Int64")
-        if column.dtype.is_integer() and column.null_count()
-        else column.to_pandas().array
-        for column in house
-    }
+
+    def array(column: pl.Series) -> Any:
+        if column.dtype.is_integer() and column.null_count():
+            return pd.array(column.to_list(), dtype="UInt64" if column.dtype == pl.UInt64 else "Int64")
+        if column.dtype == pl.Date:
+            return pd.array(column.to_list(), dtype=object)
+        return column.to_pandas().array
+
     index = pd.Index([7 + row // 2 for row in range(house.height)])
-    return pd.DataFrame(columns, index=index)
+    return pd.DataFrame({column.name: array(column) for column in house}, index=index)
 
 
 def to_arrow(house: pl.DataFrame) -> pa.Table:
