@@ -52,7 +52,7 @@ def test_page(page: Path) -> None:
             run(test)
             names = test.globs
         else:
-            exec(compile("\n" * line + code, str(page), "exec"), names)
+            exec(compile("\n" * line + code, str(page), "exec", dont_inherit=True), names)
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -1,0 +1,107 @@
+"""Writes docs/reference/ from ``cxcore.__all__`` and the registries, so that nothing there is listed by hand.
+
+A page is Markdown: a table where words are listed, then each name's docstring through autodoc.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+def rule(thing: Any) -> str:
+    """The first paragraph of a docstring on one line: its rule in words."""
+    first = (inspect.getdoc(thing) or "").partition("\n\n")[0]
+    return " ".join(first.split()).replace("|", "\\|")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def autodoc(kind: str, *names: str, members: bool = False) -> str:
+    options = "\n   :members:\n" if members else "\n"
+    body = "\n".join(f".. auto{kind}:: {name}{options}" for name in names)
+    return f"```{{eval-rst}}\n{body}\n```\n"
+
+
+def api(module: ModuleType) -> str:
+    """Everything in a module's ``__all__`` but its modules, in that order."""
+    parts = []
+    for name in module.__all__:
+        thing = getattr(module, name)
+        path = f"{module.__name__}.{name}"
+        if inspect.isclass(thing) and issubclass(thing, (Exception, Warning)):
+            continue  # they have a page of their own
+        if inspect.isclass(thing):
+            parts.append(autodoc("class", path, members=True))
+        elif callable(thing):
+            parts.append(autodoc("function", path))
+    return "\n".join(parts)
+
+
+def class_of(member: Any) -> type:
+    return member if inspect.isclass(member) else type(member)
+
+
+def registry(module: ModuleType, members: dict[str, Any], head: str) -> str:
+    """A table of words and rules, then the objects behind the words that take options."""
+    classes = dict.fromkeys(class_of(member) for member in members.values())
+    words = {cls: [word for word, member in members.items() if class_of(member) is cls] for cls in classes}
+    rows = [[", ".join(f'`"{word}"`' for word in words[cls]), f"`{cls.__name__}`", rule(cls)] for cls in classes]
+    paths = [f"{module.__name__ if hasattr(module, cls.__name__) else cls.__module__}.{cls.__name__}" for cls in classes]
+    return table([head, "object", "rule"], rows) + "\n" + autodoc("class", *paths)
+
+
+def engines() -> str:
+    found = importlib.import_module("cxcore.engines").ENGINES
+    rows = [[engine.name, f"`cxcore[{engine.extra}]`" if engine.extra else "nothing more", rule(type(engine))] for engine in found]
+    return table(["frame", "needs", "about"], rows)
+
+
+def errors() -> str:
+    module = importlib.import_module("cxcore.errors")
+    kinds = [getattr(module, name) for name in module.__all__]
+    rows = [[f"`{kind.__name__}`", ", ".join(f"`{base.__name__}`" for base in kind.__bases__), rule(kind)] for kind in kinds]
+    return table(["name", "is also a", "when"], rows)
+
+
+def pages() -> dict[str, tuple[str, str, str]]:
+    """``{file: (title, what the page says, its body)}``, in the order of the contents."""
+    load = importlib.import_module
+    cx, attribution, intervals = load("cxcore"), load("cxcore.attribution"), load("cxcore.intervals")
+    return {
+        "api": ("Verbs", "Everything that `import cxcore as cx` gives.", api(cx)),
+        "models": (
+            "Attribution models",
+            "Pass a word, an object that carries its own options, or a list of them as `model=`.",
+            registry(attribution, dict(attribution.MODELS), "`model=`"),
+        ),
+        "intervals": (
+            "Interval methods",
+            "Pass a word as `method=` to any score.",
+            registry(intervals, dict(intervals.METHODS), "`method=`"),
+        ),
+        "engines": ("Engines", "The frames that every verb takes, asked in this order.", engines()),
+        "duckdb": ("DuckDB", rule(load("cxcore.duckdb")), api(load("cxcore.duckdb"))),
+        "polars": ("Polars namespaces", rule(load("cxcore.polars")), autodoc("module", "cxcore.polars", members=True)),
+        "datasets": ("Data sets", rule(load("cxcore.datasets")), api(load("cxcore.datasets"))),
+        "errors": ("Errors and warnings", "`except cx.errors.CxError` catches every error raised on purpose.", errors()),
+    }
+
+
+def write(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    contents = pages()
+    for name, (title, about, body) in contents.items():
+        (folder / f"{name}.md").write_text(f"# {title}\n\n{about}\n\n{body}", encoding="utf-8")
+    listing = "\n".join(contents)
+    (folder / "index.md").write_text(
+        f"# Reference\n\nGenerated from the code: docstrings and registries.\n\n```{{toctree}}\n{listing}\n```\n",
+        encoding="utf-8",
+    )
