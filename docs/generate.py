@@ -50,24 +50,32 @@ def class_of(member: Any) -> type:
 
 
 def registry(module: ModuleType, members: dict[str, Any], head: str) -> str:
-    """A table of words and rules, then the objects behind the words that take options."""
-    classes = dict.fromkeys(class_of(member) for member in members.values())
-    words = {cls: [word for word, member in members.items() if class_of(member) is cls] for cls in classes}
-    rows = [[", ".join(f'`"{word}"`' for word in words[cls]), f"`{cls.__name__}`", rule(cls)] for cls in classes]
-    paths = [f"{module.__name__ if hasattr(module, cls.__name__) else cls.__module__}.{cls.__name__}" for cls in classes]
+    """A table of words and rules, then the objects behind the words."""
+    words: dict[type, list[str]] = {}
+    for word, member in members.items():
+        words.setdefault(class_of(member), []).append(f'`"{word}"`')
+    rows = [[", ".join(words[cls]), f"`{cls.__name__}`", rule(cls)] for cls in words]
+    home = module.__name__
+    paths = [
+        f"{home if hasattr(module, cls.__name__) else cls.__module__}.{cls.__name__}" for cls in words
+    ]
     return table([head, "object", "rule"], rows) + "\n" + autodoc("class", *paths)
 
 
 def engines() -> str:
+    def needs(engine: Any) -> str:
+        return f"`cxcore[{engine.extra}]`" if engine.extra else "nothing more"
+
     found = importlib.import_module("cxcore.engines").ENGINES
-    rows = [[engine.name, f"`cxcore[{engine.extra}]`" if engine.extra else "nothing more", rule(type(engine))] for engine in found]
-    return table(["frame", "needs", "about"], rows)
+    return table(["frame", "needs", "about"], [[e.name, needs(e), rule(type(e))] for e in found])
 
 
 def errors() -> str:
     module = importlib.import_module("cxcore.errors")
-    kinds = [getattr(module, name) for name in module.__all__]
-    rows = [[f"`{kind.__name__}`", ", ".join(f"`{base.__name__}`" for base in kind.__bases__), rule(kind)] for kind in kinds]
+    rows = []
+    for name in module.__all__:
+        kind = getattr(module, name)
+        rows.append([f"`{name}`", ", ".join(f"`{base.__name__}`" for base in kind.__bases__), rule(kind)])
     return table(["name", "is also a", "when"], rows)
 
 
@@ -89,9 +97,17 @@ def pages() -> dict[str, tuple[str, str, str]]:
         ),
         "engines": ("Engines", "The frames that every verb takes, asked in this order.", engines()),
         "duckdb": ("DuckDB", rule(load("cxcore.duckdb")), api(load("cxcore.duckdb"))),
-        "polars": ("Polars namespaces", rule(load("cxcore.polars")), autodoc("module", "cxcore.polars", members=True)),
+        "polars": (
+            "Polars namespaces",
+            rule(load("cxcore.polars")),
+            autodoc("module", "cxcore.polars", members=True),
+        ),
         "datasets": ("Data sets", rule(load("cxcore.datasets")), api(load("cxcore.datasets"))),
-        "errors": ("Errors and warnings", "`except cx.errors.CxError` catches every error raised on purpose.", errors()),
+        "errors": (
+            "Errors and warnings",
+            "`except cx.errors.CxError` catches every error raised on purpose.",
+            errors(),
+        ),
     }
 
 
@@ -100,8 +116,7 @@ def write(folder: Path) -> None:
     contents = pages()
     for name, (title, about, body) in contents.items():
         (folder / f"{name}.md").write_text(f"# {title}\n\n{about}\n\n{body}", encoding="utf-8")
+    about = "Generated from the code: docstrings and registries."
     listing = "\n".join(contents)
-    (folder / "index.md").write_text(
-        f"# Reference\n\nGenerated from the code: docstrings and registries.\n\n```{{toctree}}\n{listing}\n```\n",
-        encoding="utf-8",
-    )
+    text = f"# Reference\n\n{about}\n\n```{{toctree}}\n{listing}\n```\n"
+    (folder / "index.md").write_text(text, encoding="utf-8")

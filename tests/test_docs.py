@@ -1,7 +1,7 @@
 """Every Python block of README and docs, and every docstring example, runs and shows what it says.
 
-A ```` ```python ```` block with ``>>>`` is a doctest; one without is run as it stands. The blocks of a page share
-their names, from top to bottom, as a reader would type them. Sketches that cannot run are ```` ```text ````.
+A Python block with ``>>>`` is a doctest; one without is run as it stands. The blocks of a page share their names,
+from top to bottom, as a reader would type them. Sketches that cannot run are blocks of text.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import cxcore
 import polars as pl
 import pytest
+
+import cxcore
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(cxcore.__file__).parent
