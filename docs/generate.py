@@ -56,9 +56,7 @@ def registry(module: ModuleType, members: dict[str, Any], head: str) -> str:
         words.setdefault(class_of(member), []).append(f'`"{word}"`')
     rows = [[", ".join(words[cls]), f"`{cls.__name__}`", rule(cls)] for cls in words]
     home = module.__name__
-    paths = [
-        f"{home if hasattr(module, cls.__name__) else cls.__module__}.{cls.__name__}" for cls in words
-    ]
+    paths = [f"{home if hasattr(module, cls.__name__) else cls.__module__}.{cls.__name__}" for cls in words]
     return table([head, "object", "rule"], rows) + "\n" + autodoc("class", *paths)
 
 
