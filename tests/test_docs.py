@@ -37,8 +37,8 @@ def tables_as_printed() -> Iterator[None]:
 def run(test: doctest.DocTest) -> None:
     report: list[str] = []
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.REPORT_NDIFF, verbose=False)
-    runner.run(test, out=report.append, clear_globs=False)
-    assert not runner.summarize(verbose=False).failed, "".join(report)
+    if runner.run(test, out=report.append, clear_globs=False).failed:
+        pytest.fail("".join(report), pytrace=False)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -66,5 +66,5 @@ def test_docstrings(name: str) -> None:
 
 def test_a_wrong_answer_fails() -> None:
     parser = doctest.DocTestParser()
-    with pytest.raises(AssertionError, match="Expected"):
+    with pytest.raises(pytest.fail.Exception, match="Failed example"):
         run(parser.get_doctest(">>> 1 + 1\n3\n", {}, "wrong", "wrong.md", 0))
