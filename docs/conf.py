@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -16,7 +16,7 @@ generate.write(HERE / "reference")
 project = "cxcore"
 author = "the cxcore authors"
 copyright = "the cxcore authors, Apache-2.0"
-release = version("cxcore")
+release = metadata.version("cxcore")
 html_title = f"cxcore {release}"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc"]
