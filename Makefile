@@ -29,7 +29,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## sessions, attribution and scores on real purchases, end to end
-	@$(PY) -m cxcore.datasets.demo
+	@$(PY) -m cxcore demo
 
 test: $(VENV)/.test ## all tests, on a release build of the compiled core
 	@echo "==> tests"
