@@ -31,18 +31,16 @@ def autodoc(kind: str, *names: str, members: bool = False) -> str:
 
 
 def api(module: ModuleType) -> str:
-    """Everything in a module's ``__all__`` but its modules, in that order."""
-    parts = []
+    """Everything in a module's ``__all__``: functions, then classes. Errors have a page of their own."""
+    functions, classes = [], []
     for name in module.__all__:
-        thing = getattr(module, name)
-        path = f"{module.__name__}.{name}"
-        if inspect.isclass(thing) and issubclass(thing, (Exception, Warning)):
-            continue  # they have a page of their own
+        thing, path = getattr(module, name), f"{module.__name__}.{name}"
         if inspect.isclass(thing):
-            parts.append(autodoc("class", path, members=True))
+            if not issubclass(thing, (Exception, Warning)):
+                classes.append(autodoc("class", path, members=True))
         elif callable(thing):
-            parts.append(autodoc("function", path))
-    return "\n".join(parts)
+            functions.append(autodoc("function", path))
+    return "\n".join(functions + classes)
 
 
 def class_of(member: Any) -> type:
@@ -61,11 +59,18 @@ def registry(module: ModuleType, members: dict[str, Any], head: str) -> str:
 
 
 def engines() -> str:
-    def needs(engine: Any) -> str:
-        return f"`cxcore[{engine.extra}]`" if engine.extra else "nothing more"
+    rows = []
+    for engine in importlib.import_module("cxcore.engines").ENGINES:
+        kind = type(engine)
+        needs = f"`cxcore[{engine.extra}]`" if engine.extra else "nothing more"
+        about = kind if kind.__doc__ else importlib.import_module(kind.__module__)
+        rows.append([engine.name, needs, rule(about)])
+    return table(["frame", "needs", "about"], rows)
 
-    found = importlib.import_module("cxcore.engines").ENGINES
-    return table(["frame", "needs", "about"], [[e.name, needs(e), rule(type(e))] for e in found])
+
+def flags(words: dict[str, str]) -> str:
+    rows = [[f"`{word}`", meaning] for word, meaning in words.items()]
+    return "\nWords of the column `flags`:\n\n" + table(["word", "says"], rows)
 
 
 def errors() -> str:
@@ -91,13 +96,13 @@ def pages() -> dict[str, tuple[str, str, str]]:
         "intervals": (
             "Interval methods",
             "Pass a word as `method=` to any score.",
-            registry(intervals, dict(intervals.METHODS), "`method=`"),
+            registry(intervals, dict(intervals.METHODS), "`method=`") + flags(intervals.FLAGS),
         ),
         "engines": ("Engines", "The frames that every verb takes, asked in this order.", engines()),
         "duckdb": ("DuckDB", rule(load("cxcore.duckdb")), api(load("cxcore.duckdb"))),
         "polars": (
             "Polars namespaces",
-            rule(load("cxcore.polars")),
+            "The verbs on frames, the scores on expressions.",
             autodoc("module", "cxcore.polars", members=True),
         ),
         "datasets": ("Data sets", rule(load("cxcore.datasets")), api(load("cxcore.datasets"))),
