@@ -13,9 +13,10 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 	&& { echo $$name; break; }; done)
 # Arguments for pytest: make test ARGS='-k sessions -x'
 ARGS ?=
-# What the benchmarks run on: see benchmarks/README.md
+# How large the logs of the benchmarks are (1: up to 10 million rows), and where the results go
 BENCH_SCALE ?= 1
-BENCH_JSON ?= benchmarks/results/latest.json
+BENCH_JSON ?= benchmarks/results/run.json
+BENCH_PAGE ?= docs/benchmarks.md
 
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet --quiet
@@ -52,8 +53,8 @@ package: $(VENV)/.installed ## the sdist, installed in an empty environment, pas
 bench: $(VENV)/.bench ## benchmarks against rivals, answers asserted first (BENCH_SCALE=1)
 	@echo "==> benchmarks at BENCH_SCALE=$(BENCH_SCALE)"
 	@mkdir -p $(dir $(BENCH_JSON))
-	@BENCH_SCALE=$(BENCH_SCALE) $(PY) -m pytest benchmarks --benchmark-json=$(BENCH_JSON) $(ARGS)
-	@$(PY) benchmarks/report.py $(BENCH_JSON)
+	@BENCH_SCALE=$(BENCH_SCALE) $(PY) -m pytest benchmarks -p no:randomly --benchmark-json=$(BENCH_JSON) $(ARGS)
+	@$(PY) benchmarks/report.py $(BENCH_JSON) --page $(BENCH_PAGE)
 
 docs: $(VENV)/.docs ## the documentation as HTML, warnings are errors
 	@echo "==> docs"
