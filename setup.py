@@ -5,6 +5,7 @@ CXCORE_SANITIZE=address|undefined a build with that sanitizer
 """
 
 import os
+import tomllib
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -12,6 +13,7 @@ from pybind11.setup_helpers import Pybind11Extension
 from setuptools import Extension, setup
 
 EXT = Path("src/cxcore/_ext")
+VERSION = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
 DEBUG = os.environ.get("CXCORE_DEBUG", "0") == "1"
 SANITIZE = os.environ.get("CXCORE_SANITIZE", "")
 
@@ -20,7 +22,11 @@ SANITIZE = os.environ.get("CXCORE_SANITIZE", "")
 compile_args = ["-std=c++17", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unused-function"]
 compile_args += ["-O1", "-g", "-UNDEBUG", "-D_GLIBCXX_ASSERTIONS"] if DEBUG else ["-O3", "-DNDEBUG", "-g0"]
 link_args = ["-pthread"]
-macros = [("CXCORE_DEBUG", str(int(DEBUG))), ("CXCORE_SANITIZE", f'"{SANITIZE}"')]
+macros = [
+    ("CXCORE_DEBUG", str(int(DEBUG))),
+    ("CXCORE_SANITIZE", f'"{SANITIZE}"'),
+    ("CXCORE_VERSION", f'"{VERSION}"'),
+]
 if SANITIZE:
     compile_args += [f"-fsanitize={SANITIZE}", "-fno-omit-frame-pointer"]
     link_args += [f"-fsanitize={SANITIZE}"]

@@ -27,6 +27,8 @@ Float64 = NDArray[np.float64]
 #: what the key encoder reads as it is
 _KEY_TYPES = (pl.String, pl.Binary, pl.Categorical, pl.Enum, pl.Boolean, pl.Date)
 _INT64_MIN = -(2**63)
+#: rows and codes are int32 inside the kernels
+_MOST_ROWS = 2**31 - 1
 
 
 # ---------------------------------------------------------------- roles
@@ -117,7 +119,9 @@ def _key_column(call: str, role: str, column: pl.Series) -> pl.Series:
         if column.dtype.is_numeric()
         else f"cast it to text, for example pl.col({column.name!r}).cast(pl.String)."
     )
-    raise errors.wrong_dtype(call, role, column.name, column.dtype, "takes whole numbers, text or categories", hint)
+    raise errors.wrong_dtype(
+        call, role, column.name, column.dtype, "takes whole numbers, text or categories", hint
+    )
 
 
 # ---------------------------------------------------------------- time and order
@@ -132,7 +136,11 @@ def time_ticks(
     if isinstance(dtype, pl.Datetime) or dtype == pl.Date:
         if time_unit is not None:
             raise errors.bad_option(
-                call, "time_unit", time_unit, f"the column {time!r} is {dtype} and has a unit.", "leave it out."
+                call,
+                "time_unit",
+                time_unit,
+                f"the column {time!r} is {dtype} and has a unit.",
+                "leave it out.",
             )
     elif dtype.is_integer() and dtype not in (pl.Int128, pl.UInt128, pl.UInt64):
         if time_unit is None:
@@ -159,10 +167,10 @@ def int64_of(column: pl.Series, null: int) -> Int64:
     return column.to_numpy()
 
 
-def tie_order(call: str, house: pl.DataFrame, order: str | None) -> Int64 | None:
-    """A column that breaks ties, as int64 in the same order; nulls come first, as in a Polars sort."""
+def tie_order(call: str, house: pl.DataFrame, order: str | None) -> Int64:
+    """A column that breaks ties, as int64 in the same order (no item without); nulls first, as Polars sorts."""
     if order is None:
-        return None
+        return np.empty(0, dtype=np.int64)
     column = house[order]
     dtype = column.dtype
     if dtype.is_temporal() or dtype == pl.Boolean:
@@ -174,6 +182,79 @@ def tie_order(call: str, house: pl.DataFrame, order: str | None) -> Int64 | None
             hint = "name a column of numbers, times or text."
             raise errors.wrong_dtype(call, "order", order, dtype, "takes what can be sorted", hint) from error
     return int64_of(column, null=_INT64_MIN)
+
+
+# ---------------------------------------------------------------- events
+
+
+@dataclass(frozen=True, slots=True)
+class EventRoles:
+    """Which columns say who and when, and what to do where they do not."""
+
+    user: tuple[str, ...]
+    time: str
+    order: str | None = None
+    time_unit: str | None = None
+    null_user: str = "null"
+    null_time: str = "error"
+
+    @property
+    def columns(self) -> list[str]:
+        return needed(self.user, self.time, self.order)
+
+
+@dataclass(frozen=True, slots=True)
+class EventColumns:
+    """Who did something, and when: the checked columns of an event log.
+
+    ``code`` int32[n] is the user of each row, -1 where the row is left out (no user, no time); ``count``
+    int64[n_users] how many rows each user has. Where rows without a user count on their own, ``own`` is the
+    code that they share (behind all users), else -1.
+    """
+
+    keys: Keys
+    code: Int32
+    count: Int64
+    tick: Int64
+    tie: Int64
+    tick_length: int
+    own: int
+
+    @property
+    def n_users(self) -> int:
+        return len(self.count)
+
+
+def event_columns(
+    call: str,
+    house: pl.DataFrame,
+    roles: EventRoles,
+    *,
+    n_threads: int,
+) -> EventColumns:
+    """Check the user, time and order columns once, by the policies for nulls."""
+    if len(house) > _MOST_ROWS:
+        raise errors.too_many_rows(call, len(house))
+    found = keys(call, "user", house, roles.user, n_threads=n_threads)
+    tick, tick_length, absent = time_ticks(call, house, roles.time, roles.time_unit)
+    tie = tie_order(call, house, roles.order)
+    code, count, own = found.code, found.count, -1
+    if found.n_null and roles.null_user == "error":
+        row = int((code < 0).argmax())
+        hint = "drop them, or say null_user='null' or 'own'."
+        raise errors.nulls(call, "user", ", ".join(roles.user), found.n_null, len(code), row, hint)
+    if absent is not None and roles.null_time == "error":
+        n_absent, row = int(absent.sum()), int(absent.argmax())
+        hint = "drop them, or say null_time='null'."
+        raise errors.nulls(call, "time", roles.time, n_absent, len(code), row, hint)
+    if found.n_null and roles.null_user == "own":
+        own = len(found)
+        code = np.where(code < 0, np.int32(own), code)
+        count = np.append(count, np.int64(found.n_null))
+    if absent is not None:
+        code = np.where(absent, np.int32(-1), code)
+        count = np.bincount(code[code >= 0], minlength=len(count)).astype(np.int64)
+    return EventColumns(found, code, count, tick, tie, tick_length, own)
 
 
 # ---------------------------------------------------------------- marks and amounts

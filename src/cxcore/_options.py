@@ -96,7 +96,11 @@ def word(call: str, option: str, value: Any, allowed: Iterable[str]) -> str:
 def level(call: str, option: str, value: Any) -> float:
     """A confidence level strictly between 0 and 1, such as 0.95."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value < 1.0:
-        hint = f"write {value / 100:g}." if isinstance(value, (int, float)) and 1 < value < 100 else "such as 0.95."
+        hint = (
+            f"write {value / 100:g}."
+            if isinstance(value, (int, float)) and 1 < value < 100
+            else "such as 0.95."
+        )
         raise errors.bad_option(call, option, value, "a level lies between 0 and 1.", hint)
     return float(value)
 
@@ -106,7 +110,9 @@ def n_threads(call: str, value: Any) -> int:
     if value is None:
         return pl.thread_pool_size()
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise errors.bad_option(call, "n_threads", value, "a number of threads is 1 or more.", "None means as Polars.")
+        raise errors.bad_option(
+            call, "n_threads", value, "a number of threads is 1 or more.", "None means as Polars."
+        )
     return value
 
 

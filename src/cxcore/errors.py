@@ -112,7 +112,9 @@ def nulls(call: str, role: str, column: str, n_bad: int, n: int, row: int, hint:
     )
 
 
-def not_a_number(call: str, role: str, column: str, n_bad: int, n: int, value: Any, row: int) -> InvalidDataError:
+def not_a_number(
+    call: str, role: str, column: str, n_bad: int, n: int, value: Any, row: int
+) -> InvalidDataError:
     return InvalidDataError(
         _text(
             call,

@@ -1,0 +1,401 @@
+// The key encoder: a column of names to dense int32 codes, in order of first appearance.
+//
+// Open addressing with linear probing; rows are taken in blocks, so that the slots of a whole block are on
+// their way from memory before the first is looked at. Sorted logs repeat the last key: that is asked first.
+// Threads encode a contiguous part each with a table of their own; the parts are merged in order, which
+// gives the codes of one thread.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include "arrow.hpp"
+#include "threads.hpp"
+
+namespace cxcore {
+
+struct EncodedKeys {
+    std::vector<int32_t> code;    // [n]       -1 where null
+    std::vector<int64_t> count;   // [n_keys]  rows of each key
+    std::vector<int64_t> first;   // [n_keys]  its first row
+    std::vector<int64_t> offset;  // [n_keys + 1] into data
+    std::vector<uint8_t> data;    // canonical bytes of each key
+};
+
+constexpr uint8_t null_byte = 0xFF;  // the canonical form of a null key: no UTF-8 text has it
+
+inline void append(std::vector<uint8_t>& data, const void* from, size_t size) {
+    const auto* bytes = static_cast<const uint8_t*>(from);
+    data.insert(data.end(), bytes, bytes + size);
+}
+
+// ------------------------------------------------------------------ tables
+
+inline uint64_t mix(uint64_t x) {  // the finalizer of splitmix64 (Steele, Lea, Flood 2014)
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
+    return x ^ (x >> 31);
+}
+
+struct NumberKey {
+    using Value = int64_t;
+    struct Slot {
+        int64_t key;
+        int32_t code = -1;
+        uint32_t count = 0;
+    };
+    static uint64_t hash(Value key) { return mix(static_cast<uint64_t>(key)); }
+    static bool same(const Slot& slot, uint64_t, Value key) { return slot.key == key; }
+    static bool equal(Value a, Value b) { return a == b; }
+    static void fill(Slot& slot, uint64_t, Value key) { slot.key = key; }
+    static uint64_t hash_of(const Slot& slot) { return hash(slot.key); }
+    static Value value_of(const Slot& slot) { return slot.key; }
+    static void write(std::vector<uint8_t>& data, Value key) { append(data, &key, 8); }
+    static void touch(const Slot&) {}
+};
+
+struct BytesKey {
+    using Value = std::string_view;
+    struct Slot {
+        uint64_t hash;
+        const char* data;
+        uint32_t size;
+        int32_t code = -1;
+        uint64_t count = 0;
+    };
+    static uint64_t hash(Value key) {
+        uint64_t h = 0x9E3779B97F4A7C15ULL ^ key.size(), word;
+        const char* at = key.data();
+        size_t left = key.size();
+        for (; left >= 8; left -= 8, at += 8) {
+            std::memcpy(&word, at, 8);
+            h = fold(h ^ word);
+        }
+        word = 0;
+        if (left) std::memcpy(&word, at, left);
+        return mix(fold(h ^ word));
+    }
+    static bool same(const Slot& slot, uint64_t hash, Value key) {
+        return slot.hash == hash && equal({slot.data, slot.size}, key);
+    }
+    static bool equal(Value a, Value b) {
+        return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
+    }
+    static void fill(Slot& slot, uint64_t hash, Value key) {
+        slot.hash = hash, slot.data = key.data(), slot.size = static_cast<uint32_t>(key.size());
+    }
+    static uint64_t hash_of(const Slot& slot) { return slot.hash; }
+    static Value value_of(const Slot& slot) { return {slot.data, slot.size}; }
+    static void write(std::vector<uint8_t>& data, Value key) { append(data, key.data(), key.size()); }
+    static void touch(const Slot& slot) { __builtin_prefetch(slot.data); }
+
+  private:
+    static uint64_t fold(uint64_t x) {  // both halves of a 128-bit product, so no input bit is lost
+        const auto product = static_cast<unsigned __int128>(x) * 0xD6E8FEB86659FD93ULL;
+        return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+    }
+};
+
+template <class Key>
+class KeyTable {
+  public:
+    using Slot = typename Key::Slot;
+    using Value = typename Key::Value;
+
+    KeyTable() : slots_(1 << 10), mask_(slots_.size() - 1) {}
+
+    const Slot& slot(uint64_t hash) const { return slots_[hash & mask_]; }
+    void prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & mask_]); }
+
+    // The slot of a key, made where it is new; `row` is kept as its first.
+    Slot& find(uint64_t hash, Value key, int64_t row) {
+        for (uint64_t at = hash & mask_;; at = (at + 1) & mask_) {
+            Slot& slot = slots_[at];
+            if (slot.code < 0) return insert(at, hash, key, row);
+            if (Key::same(slot, hash, key)) return slot;
+        }
+    }
+    int64_t size() const { return static_cast<int64_t>(first_.size()); }
+    const std::vector<int64_t>& first() const { return first_; }
+    std::vector<const Slot*> by_code() const {
+        std::vector<const Slot*> sorted(first_.size());
+        for (const auto& slot : slots_)
+            if (slot.code >= 0) sorted[static_cast<size_t>(slot.code)] = &slot;
+        return sorted;
+    }
+
+  private:
+    Slot& insert(uint64_t at, uint64_t hash, Value key, int64_t row) {
+        if (2 * (first_.size() + 1) > slots_.size()) {
+            grow();
+            at = hash & mask_;
+            while (slots_[at].code >= 0) at = (at + 1) & mask_;
+        }
+        Slot& slot = slots_[at];
+        Key::fill(slot, hash, key);
+        slot.code = static_cast<int32_t>(first_.size());
+        first_.push_back(row);
+        return slot;
+    }
+    void grow() {
+        std::vector<Slot> old(slots_.size() * 4);
+        old.swap(slots_);
+        mask_ = slots_.size() - 1;
+        for (const auto& slot : old) {
+            if (slot.code < 0) continue;
+            uint64_t at = Key::hash_of(slot) & mask_;
+            while (slots_[at].code >= 0) at = (at + 1) & mask_;
+            slots_[at] = slot;
+        }
+    }
+
+    std::vector<Slot> slots_;
+    uint64_t mask_;
+    std::vector<int64_t> first_;
+};
+
+// ------------------------------------------------------------------ one part of the rows
+
+// Codes of the rows [from, to) in the order in which this part meets its keys.
+template <class Key>
+class PartEncoder {
+  public:
+    using Value = typename Key::Value;
+
+    PartEncoder(bool null_is_key, int32_t* code) : null_is_key_(null_is_key), code_(code) {}
+
+    // `read(i)` is the value of the i-th row of a run whose first row is `row`; `is_null(i)` says whether it has one.
+    template <class Read, class IsNull>
+    void run(int64_t row, int64_t n, Read&& read, IsNull&& is_null) {
+        constexpr int64_t block = 32;
+        uint64_t hash[block];
+        Value value[block];
+        for (int64_t start = 0; start < n; start += block) {
+            const int64_t size = std::min(block, n - start);
+            for (int64_t i = 0; i < size; ++i) {
+                if (is_null(start + i)) continue;
+                value[i] = read(start + i);
+                hash[i] = Key::hash(value[i]);
+                table_.prefetch(hash[i]);
+            }
+            for (int64_t i = 0; i < size; ++i)
+                if (!is_null(start + i) && table_.slot(hash[i]).code >= 0) Key::touch(table_.slot(hash[i]));
+            for (int64_t i = 0; i < size; ++i) {
+                const int64_t at = row + start + i;
+                code_[at] = is_null(start + i) ? null_code(at) : take(hash[i], value[i], at);
+            }
+        }
+    }
+
+    // Rows of a dictionary: each value is looked up once.
+    void dictionary(int64_t row, int64_t from, int64_t to, const Chunk& chunk, const Chunk& values) {
+        std::vector<int32_t> known(static_cast<size_t>(values.size()), -1);
+        for (int64_t i = from; i < to; ++i, ++row) {
+            const int64_t index = chunk.is_null(i) ? -1 : chunk.number(i);
+            if (index < 0 || values.is_null(index)) {
+                code_[row] = null_code(row);
+                continue;
+            }
+            int32_t& code = known[static_cast<size_t>(index)];
+            if (code < 0) {
+                const Value value = read_value(values, index);
+                code = entry(table_.find(Key::hash(value), value, row));
+            }
+            code_[row] = code;
+            ++extra_[static_cast<size_t>(code)];
+        }
+    }
+
+    // What this part met, in its own order.
+    struct Met {
+        std::vector<Value> value;
+        std::vector<int64_t> first, count;
+        int32_t null_at = -1;
+    };
+    Met met() const {
+        const auto slots = table_.by_code();
+        Met met;
+        met.null_at = null_code_;
+        size_t next = 0;
+        const size_t n = slots.size() + (null_code_ >= 0 ? 1 : 0);
+        for (size_t k = 0; k < n; ++k) {
+            if (static_cast<int32_t>(k) == null_code_) {
+                met.value.emplace_back();
+                met.first.push_back(null_first_);
+                met.count.push_back(null_count_);
+                continue;
+            }
+            met.value.push_back(Key::value_of(*slots[next]));
+            met.first.push_back(table_.first()[next]);
+            met.count.push_back(static_cast<int64_t>(slots[next]->count) + (k < extra_.size() ? extra_[k] : 0));
+            ++next;
+        }
+        return met;
+    }
+    static Value read_value(const Chunk& chunk, int64_t at) {
+        if constexpr (std::is_same_v<Value, int64_t>)
+            return chunk.number(at);
+        else
+            return chunk.bytes(at);
+    }
+
+  private:
+    using Slot = typename Key::Slot;
+
+    int32_t take(uint64_t hash, Value value, int64_t row) {
+        Slot& slot = table_.find(hash, value, row);
+        ++slot.count;
+        return shifted(slot.code);
+    }
+    int32_t entry(const Slot& slot) {
+        const int32_t code = shifted(slot.code);
+        if (static_cast<size_t>(code) >= extra_.size()) extra_.resize(static_cast<size_t>(code) + 1, 0);
+        return code;
+    }
+    // The null key has a code of its own in the order of appearance; table codes after it move up by one.
+    int32_t shifted(int32_t code) const { return code + (null_code_ >= 0 && code >= null_code_ ? 1 : 0); }
+    int32_t null_code(int64_t row) {
+        if (!null_is_key_) return -1;
+        if (null_code_ < 0) {
+            null_code_ = static_cast<int32_t>(table_.size());
+            null_first_ = row;
+        }
+        ++null_count_;
+        return null_code_;
+    }
+
+    KeyTable<Key> table_;
+    bool null_is_key_;
+    int32_t* code_;
+    int32_t null_code_ = -1;
+    int64_t null_first_ = -1, null_count_ = 0;
+    std::vector<int64_t> extra_;  // rows that came through a dictionary, by code
+};
+
+// ------------------------------------------------------------------ a whole column
+
+template <class Key>
+void encode_rows(const Column& column, int64_t from, int64_t to, PartEncoder<Key>& part) {
+    int64_t start = 0;
+    for (size_t k = 0; k < column.n_chunks() && start < to; ++k) {
+        const Chunk chunk = column.chunk(k);
+        const int64_t end = start + chunk.size();
+        const int64_t lo = std::max(from, start), hi = std::min(to, end);
+        if (lo < hi) {
+            const int64_t at = lo - start;
+            if (column.is_dictionary()) {
+                part.dictionary(lo, at, hi - start, chunk, column.dictionary(k));
+            } else if (chunk.layout == Layout::i64 && !chunk.valid) {
+                const auto* values = static_cast<const int64_t*>(chunk.array->buffers[1]) + chunk.array->offset + at;
+                if constexpr (std::is_same_v<typename Key::Value, int64_t>)
+                    part.run(lo, hi - lo, [=](int64_t i) { return values[i]; }, [](int64_t) { return false; });
+            } else {
+                part.run(lo, hi - lo, [&](int64_t i) { return part.read_value(chunk, at + i); },
+                         [&](int64_t i) { return chunk.is_null(at + i); });
+            }
+        }
+        start = end;
+    }
+}
+
+template <class Key>
+EncodedKeys encode_column(const Column& column, bool null_is_key, int n_threads) {
+    const int64_t n = column.size();
+    EncodedKeys keys;
+    keys.code.resize(static_cast<size_t>(n));
+    const int64_t least = 1 << 16;  // rows that are worth a thread
+    const int64_t n_parts = std::max<int64_t>(1, std::min<int64_t>(n_threads, n / least));
+    std::vector<typename PartEncoder<Key>::Met> met(static_cast<size_t>(n_parts));
+    for_each_piece(n_parts, n_threads, [&](int64_t k) {
+        PartEncoder<Key> part(null_is_key, keys.code.data());
+        encode_rows(column, n * k / n_parts, n * (k + 1) / n_parts, part);
+        met[static_cast<size_t>(k)] = part.met();
+    });
+
+    // Merge in the order of the parts: a key has the code that one pass over all rows would have given.
+    KeyTable<Key> all;
+    std::vector<std::vector<int32_t>> to_all(met.size());
+    int32_t null_code = -1, n_keys = 0;
+    keys.offset.push_back(0);
+    for (size_t k = 0; k < met.size(); ++k) {
+        std::vector<int32_t> codes;
+        for (size_t c = 0; c < met[k].value.size(); ++c) {
+            const bool is_null = static_cast<int32_t>(c) == met[k].null_at;
+            int32_t code;
+            if (is_null) {
+                code = null_code < 0 ? n_keys : null_code;
+            } else if (met.size() == 1) {
+                code = n_keys;  // one part: nothing to merge with
+            } else {
+                const auto& slot = all.find(Key::hash(met[k].value[c]), met[k].value[c], 0);
+                code = slot.code + (null_code >= 0 && slot.code >= null_code ? 1 : 0);
+            }
+            if (code == n_keys) {
+                ++n_keys;
+                if (is_null) null_code = code, keys.data.push_back(null_byte);
+                else Key::write(keys.data, met[k].value[c]);
+                keys.offset.push_back(static_cast<int64_t>(keys.data.size()));
+                keys.first.push_back(met[k].first[c]);
+                keys.count.push_back(0);
+            }
+            keys.count[static_cast<size_t>(code)] += met[k].count[c];
+            codes.push_back(code);
+        }
+        to_all[k] = std::move(codes);
+    }
+    for_each_piece(n_parts, n_threads, [&](int64_t k) {
+        if (k == 0) return;  // the first part's order is the order
+        const auto& codes = to_all[static_cast<size_t>(k)];
+        for (int64_t row = n * k / n_parts; row < n * (k + 1) / n_parts; ++row) {
+            int32_t& code = keys.code[static_cast<size_t>(row)];
+            if (code >= 0) code = codes[static_cast<size_t>(code)];
+        }
+    });
+    return keys;
+}
+
+// ------------------------------------------------------------------ composite keys
+
+// Codes of pairs (a, b) where a and b are codes; null where either is.
+inline EncodedKeys pair_up(const EncodedKeys& a, const EncodedKeys& b) {
+    EncodedKeys keys;
+    const size_t n = a.code.size();
+    keys.code.resize(n);
+    PartEncoder<NumberKey> part(false, keys.code.data());
+    const int32_t *left = a.code.data(), *right = b.code.data();
+    part.run(0, static_cast<int64_t>(n),
+             [=](int64_t i) { return (static_cast<int64_t>(left[i]) << 32) | static_cast<uint32_t>(right[i]); },
+             [=](int64_t i) { return left[i] < 0 || right[i] < 0; });
+    auto met = part.met();
+    keys.first = std::move(met.first);
+    keys.count = std::move(met.count);
+    return keys;
+}
+
+inline EncodedKeys encode_keys(const std::vector<Column>& columns, bool null_is_key, int n_threads) {
+    std::vector<EncodedKeys> parts;
+    for (const auto& column : columns)
+        parts.push_back(column.is_bytes() ? encode_column<BytesKey>(column, null_is_key, n_threads)
+                                          : encode_column<NumberKey>(column, null_is_key, n_threads));
+    if (parts.size() == 1) return std::move(parts[0]);
+
+    EncodedKeys keys = pair_up(parts[0], parts[1]);
+    for (size_t k = 2; k < parts.size(); ++k) keys = pair_up(keys, parts[k]);
+    // Canonical bytes: each part with its length before it, so that ("a", "bc") is not ("ab", "c").
+    keys.offset.push_back(0);
+    for (const int64_t row : keys.first) {
+        for (const auto& part : parts) {
+            const auto code = static_cast<size_t>(part.code[static_cast<size_t>(row)]);
+            const int64_t size = part.offset[code + 1] - part.offset[code];
+            append(keys.data, &size, 8);
+            append(keys.data, part.data.data() + part.offset[code], static_cast<size_t>(size));
+        }
+        keys.offset.push_back(static_cast<int64_t>(keys.data.size()));
+    }
+    return keys;
+}
+
+}  // namespace cxcore

@@ -1,0 +1,66 @@
+// What needs lifetimes: Arrow streams in, and how this core was built.
+// Values go out as NumPy arrays that own what the core allocated.
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <memory>
+#include <vector>
+
+#include "cxcore/keys.hpp"
+
+#if defined(__clang__)
+#define CXCORE_COMPILER "clang " __clang_version__
+#else
+#define CXCORE_COMPILER "gcc " __VERSION__
+#endif
+
+namespace py = pybind11;
+
+namespace {
+
+template <class T>
+py::array_t<T> array_of(std::vector<T>&& values) {
+    auto kept = std::make_unique<std::vector<T>>(std::move(values));
+    auto* raw = kept.get();
+    py::capsule owner(raw, [](void* p) { delete static_cast<std::vector<T>*>(p); });
+    kept.release();
+    return py::array_t<T>(static_cast<py::ssize_t>(raw->size()), raw->data(), owner);
+}
+
+cxcore::Column column_of(const py::handle& series) {
+    const py::capsule capsule = series.attr("__arrow_c_stream__")();
+    auto* stream = capsule.get_pointer<ArrowArrayStream>();
+    return cxcore::Column(stream);  // the capsule releases the stream
+}
+
+py::tuple encode_keys(const py::list& columns, bool null_is_key, int n_threads) {
+    std::vector<cxcore::Column> parts;
+    for (const auto& column : columns) parts.push_back(column_of(column));
+    cxcore::EncodedKeys keys;
+    {
+        py::gil_scoped_release release;
+        keys = cxcore::encode_keys(parts, null_is_key, n_threads);
+    }
+    return py::make_tuple(array_of(std::move(keys.code)), array_of(std::move(keys.count)),
+                          array_of(std::move(keys.first)), array_of(std::move(keys.offset)),
+                          array_of(std::move(keys.data)));
+}
+
+py::dict build() {
+    py::dict info;
+    info["version"] = CXCORE_VERSION;
+    info["debug"] = static_cast<bool>(CXCORE_DEBUG);
+    info["sanitize"] = CXCORE_SANITIZE;
+    info["compiler"] = CXCORE_COMPILER;
+    return info;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(native, module) {
+    module.doc() = "Arrow streams in, keys out.";
+    module.def("encode_keys", &encode_keys, py::arg("columns"), py::arg("null_is_key"), py::arg("n_threads"));
+    module.def("build", &build);
+}
