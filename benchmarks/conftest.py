@@ -1,4 +1,4 @@
-"""Fixtures: ``race`` times contenders, ``memory`` measures peaks. Settings come first: they pin the threads."""
+"""Fixtures: ``race`` times contenders, ``memory`` measures peaks. Settings first: they pin the threads."""
 
 from __future__ import annotations
 

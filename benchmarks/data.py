@@ -69,7 +69,10 @@ def duck_table(name: str, frame: pl.DataFrame) -> duckdb.DuckDBPyConnection:
 
 
 def _truth(frame: pl.DataFrame) -> Truth:
-    user = frame["user_id"].rank("dense").to_numpy()
+    user = frame["user_id"]
+    if user.dtype == pl.String:
+        user = user.cast(pl.Categorical(pl.Categories.random())).to_physical()
+    user = user.to_numpy()
     time = frame["ts"].to_physical().to_numpy()
     row = np.lexsort((time, user))
     user, time = user[row], time[row]

@@ -48,20 +48,24 @@ class Race:
         words: str,
         rows: int,
         verb: Contender,
-        kernels: Sequence[Contender] = (),
+        parts: Sequence[Contender] = (),
         rivals: Sequence[Contender] = (),
         left_out: str = "",
         goals: Sequence[Goal] = (),
     ) -> None:
-        """Time ``verb`` (the whole call of cxcore) against ``rivals``; ``kernels`` are parts of it alone.
+        """Time ``verb`` (the whole call of cxcore) against ``rivals``; ``parts`` are its kernels and steps alone,
+        or cxcore's other ways.
 
         ``left_out`` says which rivals do not run on this size, and why.
         """
-        for contender in (verb, *kernels, *rivals):
+        for contender in (verb, *parts, *rivals):
             answer = contender.run()
             contender.check(answer)
             del answer
-        others = [("kernel", one) for one in kernels] + [("rival", one) for one in rivals]
+        if self._benchmark.disabled:
+            self._benchmark.pedantic(lambda: None)
+            return
+        others = [("part", one) for one in parts] + [("rival", one) for one in rivals]
         spent: dict[str, list[float]] = {one.name: [] for _, one in others}
 
         def turn() -> None:
@@ -71,6 +75,7 @@ class Race:
             gc.collect()
 
         bench = self._benchmark
+        bench.name = f"{bench.name.split('[')[0]}[{verb.name}]"
         bench.group = group
         rounds = settings.ROUNDS if rows <= 2_000_000 else min(settings.ROUNDS, 3)
         about = {"words": words, "rows": rows, "left_out": left_out}

@@ -1,4 +1,4 @@
-"""Sessions: a session for every row, the table of sessions, and both from one index, against Polars and DuckDB."""
+"""Sessions of every row, the table of sessions, and both from one index, against Polars and DuckDB."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import polars as pl
 import pytest
 import rivals
 import settings
-from data import Log
+from data import GAP_US, Log
 from race import Contender, Goal, Race
 
 import cxcore as cx
+from cxcore._ext import sessions as kernels
 
 #: size, order, ids of the skewed logs
 SKEWED = [
@@ -52,7 +53,7 @@ def _ids_of(log: Log, ids: np.ndarray) -> None:
     of_session = np.empty(len(truth.table), ids.dtype)
     of_session[truth.session] = ids
     assert (of_session[truth.session] == ids).all(), log.name
-    assert len(np.unique(of_session)) == len(of_session), log.name
+    assert pl.Series(of_session).n_unique() == len(of_session), log.name
 
 
 def _rows_check(log: Log, got: Any) -> None:
@@ -69,7 +70,7 @@ def _both_check(log: Log, got: tuple[Any, pl.DataFrame]) -> None:
 
 
 def _duckdb_table_check(log: Log, con: Any) -> None:
-    _table_of(log, pl.DataFrame(con.execute("FROM answer").fetch_record_batch()))
+    _table_of(log, con.sql("FROM answer").pl())
 
 
 def _ours_rows_check(log: Log, got: pl.DataFrame) -> None:
@@ -82,7 +83,8 @@ def _ours_rows_check(log: Log, got: pl.DataFrame) -> None:
 def _ours_both_check(log: Log, got: tuple[pl.DataFrame, pl.DataFrame]) -> None:
     _ours_rows_check(log, got[0])
     _table_of(log, got[1])
-    assert set(got[1]["session_id"]) == set(got[0]["session_id"]) or len(got[0]) > 2_000_000
+    ids = [frame["session_id"].unique().sort() for frame in got]
+    assert ids[0].equals(ids[1]), log.name
 
 
 def _contenders(task: str, log: Log, check: Callable[[Log, Any], None]) -> list[Contender]:
@@ -111,7 +113,7 @@ def _contenders(task: str, log: Log, check: Callable[[Log, Any], None]) -> list[
 
 
 def _race_rows(race: Race, log: Log, group: str, goals: list[Goal]) -> None:
-    index = cx.index(log.frame, user="user_id", time="ts")
+    index = _index(log)
     check = partial(_ours_rows_check, log)
     race(
         f"sessions/rows/{group}",
@@ -120,7 +122,7 @@ def _race_rows(race: Race, log: Log, group: str, goals: list[Goal]) -> None:
         verb=Contender(
             "cxcore", lambda: cx.sessionize(log.frame, user="user_id", time="ts", gap="30m"), check
         ),
-        kernels=[Contender("cxcore, index given", lambda: cx.sessionize(index, gap="30m"), check)],
+        parts=[Contender("cxcore, index given", lambda: cx.sessionize(index, gap="30m"), check)],
         rivals=_contenders("rows", log, _rows_check),
         left_out="" if len(log.frame) <= 2_000_000 else TEXTBOOKS,
         goals=goals,
@@ -128,14 +130,14 @@ def _race_rows(race: Race, log: Log, group: str, goals: list[Goal]) -> None:
 
 
 def _race_table(race: Race, log: Log, group: str, goals: list[Goal]) -> None:
-    index = cx.index(log.frame, user="user_id", time="ts")
+    index = _index(log)
     check = partial(_table_of, log)
     race(
         f"sessions/table/{group}",
         words=log.words,
         rows=len(log.frame),
         verb=Contender("cxcore", lambda: cx.sessions(log.frame, user="user_id", time="ts", gap="30m"), check),
-        kernels=[Contender("cxcore, index given", lambda: cx.sessions(index, gap="30m"), check)],
+        parts=[Contender("cxcore, index given", lambda: cx.sessions(index, gap="30m"), check)],
         rivals=_contenders("table", log, _table_of),
         left_out="" if len(log.frame) <= 2_000_000 else TEXTBOOKS,
         goals=goals,
@@ -144,26 +146,53 @@ def _race_table(race: Race, log: Log, group: str, goals: list[Goal]) -> None:
 
 def _race_both(race: Race, log: Log, group: str, goals: list[Goal]) -> None:
     def ours() -> tuple[pl.DataFrame, pl.DataFrame]:
-        index = cx.index(log.frame, user="user_id", time="ts")
+        index = _index(log)
         return cx.sessionize(index, gap="30m"), cx.sessions(index, gap="30m")
 
-    def only_index() -> Any:
-        return cx.index(log.frame, user="user_id", time="ts")
+    def two_calls() -> tuple[pl.DataFrame, pl.DataFrame]:
+        roles = {"user": "user_id", "time": "ts"}
+        return cx.sessionize(log.frame, **roles, gap="30m"), cx.sessions(log.frame, **roles, gap="30m")
 
+    check = partial(_ours_both_check, log)
     race(
         f"sessions/both/{group}",
         words=log.words,
         rows=len(log.frame),
-        verb=Contender("cxcore", ours, partial(_ours_both_check, log)),
-        kernels=[Contender("cxcore, index alone", only_index, lambda index: None)],
+        verb=Contender("cxcore", ours, check),
+        parts=[
+            Contender("cxcore, two calls and no index", two_calls, check),
+            Contender("cxcore, index alone", partial(_index, log), lambda index: None),
+            Contender("kernel, scan of the index", partial(_scan, _index(log)), partial(_scan_check, log)),
+        ],
         rivals=_contenders("both", log, _both_check),
         left_out=TEXTBOOKS,
         goals=goals,
     )
 
 
+def _index(log: Log) -> cx.EventIndex:
+    return cx.index(log.frame, user="user_id", time="ts")
+
+
+def _scan(index: cx.EventIndex) -> tuple[np.ndarray, np.ndarray]:
+    """The kernels alone: count the sessions, then fill their table and the number of each row."""
+    offset = np.empty(len(index.offset), np.int64)
+    shared = (GAP_US, -1)
+    kernels.count_sessions(index.offset, index.tick, *shared, settings.THREADS, offset)
+    start, end, events = (np.empty(offset[-1], np.int64) for _ in range(3))
+    number = np.empty(len(index.tick), np.int32)
+    table = (start, end, events, number)
+    kernels.fill_sessions(index.offset, index.row, index.tick, *shared, offset, settings.THREADS, *table)
+    return start, number
+
+
+def _scan_check(log: Log, got: tuple[np.ndarray, np.ndarray]) -> None:
+    assert len(got[0]) == len(log.truth.table), log.name
+    _numbers_check(log, got[1])
+
+
 @pytest.mark.parametrize("case", SKEWED, ids="-".join)
-def test_skewed_rows_and_table(race: Race, case: tuple[str, str, str]) -> None:
+def test_skewed_both(race: Race, case: tuple[str, str, str]) -> None:
     size, order, ids = case
     log = data.skewed(size, order, ids)
     _race_both(race, log, f"skewed/{order}/{ids}/{size}", GOALS[order])
