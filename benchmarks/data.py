@@ -19,9 +19,10 @@ import numpy as np
 import polars as pl
 import settings
 
+from cxcore import datasets
+
 GAP_US = 30 * 60 * 1_000_000
 SEED = 20260101
-_DAY_US = 86_400_000_000
 
 
 # --------------------------------------------------------------------------- event logs
@@ -96,44 +97,13 @@ def _truth(frame: pl.DataFrame) -> Truth:
 
 
 @lru_cache(maxsize=2)
-def skewed(size: str, order: str, ids: str) -> Log:
-    """Few users with very many events (the busiest has about one row in seven), bursts, 1 % exact ties."""
-    n = settings.ROWS[size]
-    rng = np.random.default_rng(SEED)
-    users = max(n // 20, 10)
-    n_sessions = int(n / 8 * 1.3) + 100
-    share = np.cumsum(np.arange(1, users + 1) ** -1.1)
-    rank = np.searchsorted(share / share[-1], rng.random(n_sessions))
-    length = rng.geometric(1 / 8, n_sessions)
-    session = np.repeat(np.arange(n_sessions), length)[:n]
-    assert len(session) == n
-    silence = (rng.lognormal(3.6, 1.2, n) * 1e6).astype(np.int64)
-    silence[rng.random(n) < 0.01] = 0
-    passed = np.cumsum(silence)
-    begins = np.flatnonzero(np.r_[True, np.diff(session) > 0])
-    base = np.repeat(passed[begins], np.diff(np.append(begins, n)))
-    time = 1_767_225_600_000_000 + rng.integers(0, 30 * _DAY_US, n_sessions)[session] + passed - base
-    user = rng.permutation(users)[rank[session]].astype(np.int64) * 7919 + 1_000_003
-    row = {
-        "random": lambda: rng.permutation(n),
-        "arrival": lambda: np.argsort(time + rng.integers(0, 120_000_000, n), kind="stable"),
-        "sorted": lambda: np.lexsort((time, user)),
-    }[order]()
-    frame = pl.DataFrame({"user_id": user[row], "ts": pl.Series(time[row]).cast(pl.Datetime("us"))})
-    if ids == "text":
-        frame = _with_cookie_ids(frame, resort=order == "sorted")
-    words = f"skewed generator, {order} order, {'33-character' if ids == 'text' else 'int64'} ids"
-    return Log(f"skewed-{order}-{ids}", words, frame)
-
-
-def _with_cookie_ids(frame: pl.DataFrame, *, resort: bool) -> pl.DataFrame:
-    """33 characters per id, as analytics cookies have them."""
-    user = frame["user_id"].unique()
-    halves = zip(user.hash(1).to_list(), user.hash(2).to_list(), strict=True)
-    names = pl.DataFrame({"user_id": user, "cookie": [f"{a:016x}-{b:016x}" for a, b in halves]})
-    named = frame.join(names, on="user_id", how="left", maintain_order="left")
-    named = named.select(user_id="cookie", ts="ts")
-    return named.sort("user_id", "ts", maintain_order=True) if resort else named
+def skewed(size: str, order: datasets.Order, ids: datasets.Ids) -> Log:
+    """Few users with very many events (the busiest has one row in seven), bursts, 1 % ties, 1 % late."""
+    made = datasets.clickstream(
+        settings.ROWS[size], rng=SEED, order=order, ids=ids, late=0.01 if order == "arrival" else 0.0
+    )
+    words = f"skewed generator, {order} order, {'33-character' if ids == 'string' else 'int64'} ids"
+    return Log(f"skewed-{order}-{ids}", words, made.frame.select("user_id", "ts"), len(made.truth))
 
 
 @lru_cache(maxsize=1)
@@ -191,38 +161,15 @@ class Touches:
 
 @lru_cache(maxsize=2)
 def touches(n_channels: int, dtype: str = "text") -> Touches:
-    """About ``ROWS["small"]`` touches of users with 5 touches on average and 60 at most, Zipf channels."""
-    n = settings.ROWS["small"]
-    rng = np.random.default_rng(SEED)
-    length = np.minimum(1 + rng.geometric(0.24, n), 60)
-    length = length[: np.searchsorted(np.cumsum(length), n) + 1]
-    user = np.repeat(np.arange(len(length)), length)[:n]
-    begins = np.flatnonzero(np.r_[True, np.diff(user) > 0])
-    popular = np.arange(1, n_channels + 1) ** -0.9
-    channel = rng.choice(n_channels, n, p=popular / popular.sum())
-    sticky = rng.random(n) < 0.25
-    sticky[begins] = False
-    channel = np.where(sticky, np.roll(channel, 1), channel)
-    passed = np.cumsum((rng.exponential(2.5 * _DAY_US, n)).astype(np.int64) + 3_600_000_001)
-    base = np.repeat(passed[begins], np.diff(np.append(begins, n)))
-    time = 1_767_225_600_000_000 + rng.integers(0, 60 * _DAY_US, len(length))[user] + passed - base
-    effect = -3.2 + 1.6 * rng.random(n_channels)
-    converts = np.flatnonzero(rng.random(n) < 1 / (1 + np.exp(-effect[channel])))
-    names = pl.Series([f"channel_{code:02d}" for code in range(n_channels)])
-    seen = pl.DataFrame({"user_id": user, "ts": time, "channel": names.gather(pl.Series(channel))})
-    seen = seen.with_columns(converted=pl.lit(False), value=pl.lit(None, pl.Float64))
-    bought = pl.DataFrame(
-        {
-            "user_id": user[converts],
-            "ts": time[converts] + 1 + rng.integers(0, 3_600_000_000, len(converts)),
-            "value": np.round(rng.lognormal(3.5, 0.8, len(converts)), 2),
-        }
-    ).with_columns(channel=pl.lit(None, pl.String), converted=pl.lit(True))
-    frame = pl.concat([seen, bought.select(seen.columns)]).sample(fraction=1, shuffle=True, seed=SEED)
-    frame = frame.with_columns(pl.col("ts").cast(pl.Datetime("us")))
+    """About ``ROWS["small"]`` touches, 4 a user on average, and the conversions that they caused."""
+    made = datasets.touchpoints(settings.ROWS["small"] // 4, rng=SEED, effects=n_channels, order="random")
+    frame = made.frame.drop("true_channel")
     if dtype == "categorical":
         frame = frame.with_columns(pl.col("channel").cast(pl.Categorical))
-    words = f"{n:,} touches on {n_channels} channels ({dtype}), {len(converts):,} conversions, random order"
+    counts = frame["conversion"].value_counts().sort("conversion")["count"]
+    words = (
+        f"{counts[0]:,} touches on {n_channels} channels ({dtype}), {counts[1]:,} conversions, random order"
+    )
     return Touches(f"{n_channels}-{dtype}", words, frame)
 
 

@@ -53,8 +53,9 @@ class Race:
         left_out: str = "",
         goals: Sequence[Goal] = (),
     ) -> None:
-        """Time ``verb`` (the whole call of cxcore) against ``rivals``; ``parts`` are its kernels and steps alone,
-        or cxcore's other ways.
+        """Time ``verb`` (the whole call of cxcore) against ``rivals``.
+
+        ``parts`` are its kernels and steps alone, or cxcore's other ways.
 
         ``left_out`` says which rivals do not run on this size, and why.
         """

@@ -232,10 +232,10 @@ _DAY_US = 86_400_000_000
 def polars_join_heuristics(frame: pl.DataFrame) -> pl.DataFrame:
     """Join conversions with the touches of their user, keep the window, windows over the conversion."""
     n, i, v = pl.col("n"), pl.col("i"), pl.col("v")
-    joined = _polars_windows(frame.lazy()).sort("conversion", "ts")
+    joined = _polars_windows(frame.lazy()).sort("c", "ts")
     joined = joined.with_columns(
-        n=pl.len().over("conversion"), i=pl.int_range(pl.len()).over("conversion"), w=_polars_decay()
-    ).with_columns(total=pl.col("w").sum().over("conversion"))
+        n=pl.len().over("c"), i=pl.int_range(pl.len()).over("c"), w=_polars_decay()
+    ).with_columns(total=pl.col("w").sum().over("c"))
     credit = joined.group_by("channel").agg(
         first_touch=v.filter(i == 0).sum(),
         last_touch=v.filter(i == n - 1).sum(),
@@ -248,8 +248,8 @@ def polars_join_heuristics(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _polars_windows(lazy: pl.LazyFrame) -> pl.LazyFrame:
-    bought = lazy.filter("converted").select("user_id", at="ts", v="value").with_row_index("conversion")
-    seen = lazy.filter(~pl.col("converted")).select("user_id", "ts", "channel")
+    bought = lazy.filter("conversion").select("user_id", at="ts", v="value").with_row_index("c")
+    seen = lazy.filter(~pl.col("conversion")).select("user_id", "ts", "channel")
     inside = (pl.col("ts") <= pl.col("at")) & (pl.col("ts") > pl.col("at") - pl.duration(days=LOOKBACK_DAYS))
     return bought.join(seen, on="user_id").filter(inside)
 
@@ -270,9 +270,9 @@ _CREDIT = """SELECT channel, sum(CASE WHEN i = 1 THEN v ELSE 0 END) AS first_tou
     AS position, sum(v * w / total) AS time_decay, sum(1.0 / n) AS conversions
 FROM k GROUP BY channel ORDER BY channel"""
 _BOUGHT = """bought AS (SELECT row_number() OVER () AS c, user_id, ts AS tc, value AS v
-    FROM ev WHERE converted)"""
+    FROM ev WHERE conversion)"""
 _WEIGHT = f"pow(2, -(epoch_us(tc) - epoch_us(e.ts)) / {_DAY_US}.0 / {HALF_LIFE_DAYS})"
-_INSIDE = f"NOT e.converted AND e.ts <= tc AND e.ts > tc - INTERVAL {LOOKBACK_DAYS} DAY"
+_INSIDE = f"NOT e.conversion AND e.ts <= tc AND e.ts > tc - INTERVAL {LOOKBACK_DAYS} DAY"
 _DUCKDB_WINDOW = f"""WITH {_BOUGHT},
   j AS (SELECT c, v, channel, row_number() OVER (PARTITION BY c ORDER BY e.ts) AS i,
     count(*) OVER (PARTITION BY c) AS n, {_WEIGHT} AS w
@@ -304,15 +304,16 @@ def _columns(con: Any, sql: str) -> dict[str, Any]:
 
 def numpy_heuristics(frame: pl.DataFrame) -> pl.DataFrame:
     """One packed sort, windows by binary search, every (conversion, touch) pair spelled out."""
-    buyers = frame.filter("converted").select(pl.col("user_id").unique())
+    buyers = frame.filter("conversion").select(pl.col("user_id").unique())
     frame = frame.join(buyers, on="user_id", how="semi")
     channel = frame["channel"].cast(pl.Categorical(pl.Categories.random()))
     codes = channel.to_physical()
     names = pl.DataFrame({"channel": channel, "code": codes}).drop_nulls().unique().sort("code")
     user, time = frame["user_id"].to_numpy(), frame["ts"].to_physical().to_numpy()
     span = int(time.max() - time.min()) + (LOOKBACK_DAYS + 1) * _DAY_US
+    assert int(user.max()) * span < 2**62
     key = user * span + (time - time.min() + LOOKBACK_DAYS * _DAY_US)
-    converted = frame["converted"].to_numpy()
+    converted = frame["conversion"].to_numpy()
     seen = np.flatnonzero(~converted)
     seen = seen[np.argsort(key[seen])]
     at = key[converted]
@@ -352,10 +353,10 @@ def _pairs(
 
 def journeys(frame: pl.DataFrame) -> pl.DataFrame:
     """Distinct paths with counts: the touches up to each conversion since the one before, and the rest."""
-    lazy = frame.lazy().sort("user_id", "ts", "converted").with_columns(journey=_FRESH.cum_sum())
+    lazy = frame.lazy().sort("user_id", "ts", "conversion").with_columns(journey=_FRESH.cum_sum())
     paths = (
         lazy.group_by("journey")
-        .agg(path=pl.col("channel").drop_nulls().str.join(" > "), conversions=pl.col("converted").sum())
+        .agg(path=pl.col("channel").drop_nulls().str.join(" > "), conversions=pl.col("conversion").sum())
         .filter(pl.col("path") != "")
     )
     counts = paths.group_by("path").agg(pl.col("conversions").sum(), null=(pl.col("conversions") == 0).sum())
@@ -363,7 +364,7 @@ def journeys(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 #: on rows in order of (user, time): a user's first row, or the row after a conversion
-_FRESH = ((pl.col("user_id") != pl.col("user_id").shift()) | pl.col("converted").shift()).fill_null(True)
+_FRESH = ((pl.col("user_id") != pl.col("user_id").shift()) | pl.col("conversion").shift()).fill_null(True)
 
 
 def markov_numpy(frame: pl.DataFrame) -> pl.DataFrame:
@@ -373,12 +374,12 @@ def markov_numpy(frame: pl.DataFrame) -> pl.DataFrame:
     converted, lost = len(names) + 1, len(names) + 2
     moves = (
         frame.lazy()
-        .sort("user_id", "ts", "converted")
-        .with_columns(state=pl.when("converted").then(converted).otherwise(code))
+        .sort("user_id", "ts", "conversion")
+        .with_columns(state=pl.when("conversion").then(converted).otherwise(code))
         .select(
             "state",
             previous=pl.when(_FRESH).then(0).otherwise(pl.col("state").shift()),
-            left=(pl.col("user_id") != pl.col("user_id").shift(-1)).fill_null(True) & ~pl.col("converted"),
+            left=(pl.col("user_id") != pl.col("user_id").shift(-1)).fill_null(True) & ~pl.col("conversion"),
         )
         .collect()
     )
