@@ -30,8 +30,8 @@ LEFT_OUT = (
 def _near(score: np.ndarray, resamples: int, slack: float, got: Any) -> None:
     """A resampled percentile interval is as far from the normal one as its own noise and skewness allow.
 
-    The quantile of ``resamples`` draws has the standard error sqrt(p (1 - p) / B) / density; 6 of them pass, and
-    two steps of the lattice, and ``slack`` standard errors for skewness.
+    The quantile of ``resamples`` draws has the standard error sqrt(p (1 - p) / B) / density; 6 of them pass,
+    and two steps of the lattice, and ``slack`` standard errors for skewness.
     """
     weight = rivals.WEIGHT[score]
     error = 100 * weight.std() / np.sqrt(len(score))
@@ -155,7 +155,7 @@ def test_sql(race: Race) -> None:
 
     race(
         "scores/sql/small",
-        words=f"NPS in DuckDB SQL by {N_GROUPS:,} groups of {len(frame):,} answers; plain SQL has no interval",
+        words=f"NPS in DuckDB SQL by {N_GROUPS:,} groups of {len(frame):,} answers (plain SQL: no interval)",
         rows=len(frame),
         verb=Contender("cxcore, cx.nps", partial(macro, "cx.nps(score)"), same),
         parts=[
