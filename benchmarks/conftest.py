@@ -29,9 +29,8 @@ def memory(benchmark: Any) -> Callable[..., None]:
 
     def measure(case: str, frame: pl.DataFrame, *, words: str) -> None:
         benchmark.group = f"memory/{case}"
-        found = benchmark.pedantic(child.measure, args=(case, frame), rounds=1)
-        benchmark.extra_info = {"contender": "cxcore", "role": "memory", "words": words, "rows": len(frame)}
-        benchmark.extra_info.update(found)
+        benchmark.extra_info.update(contender="cxcore", role="memory", part=1.0, words=words, rows=len(frame))
+        benchmark.extra_info.update(benchmark.pedantic(child.measure, args=(case, frame), rounds=1))
 
     return measure
 

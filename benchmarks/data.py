@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -160,9 +159,15 @@ class Touches:
 
 
 @lru_cache(maxsize=2)
-def touches(n_channels: int, dtype: str = "text") -> Touches:
-    """About ``ROWS["small"]`` touches, 4 a user on average, and the conversions that they caused."""
-    made = datasets.touchpoints(settings.ROWS["small"] // 4, rng=SEED, effects=n_channels, order="random")
+def touches(n_channels: int, dtype: str = "text", *, rare: bool = False) -> Touches:
+    """About ``ROWS["small"]`` touches, 4 a user on average, and the conversions that they caused.
+
+    One touch in ten converts, as in the runs that the goals come from; or, rare, one in a hundred.
+    """
+    share = 0.002 if rare else 0.04
+    effects = {f"channel_{at:02d}": share + 3 * share * (at * 0.618034 % 1) for at in range(n_channels)}
+    n_users = settings.ROWS["small"] // 4
+    made = datasets.touchpoints(n_users, rng=SEED, effects=effects, organic=share / 4, order="random")
     frame = made.frame.drop("true_channel")
     if dtype == "categorical":
         frame = frame.with_columns(pl.col("channel").cast(pl.Categorical))
@@ -170,7 +175,7 @@ def touches(n_channels: int, dtype: str = "text") -> Touches:
     words = (
         f"{counts[0]:,} touches on {n_channels} channels ({dtype}), {counts[1]:,} conversions, random order"
     )
-    return Touches(f"{n_channels}-{dtype}", words, frame)
+    return Touches(f"{n_channels}-{dtype}{'-rare' * rare}", words, frame)
 
 
 # --------------------------------------------------------------------------- answers
@@ -183,8 +188,3 @@ def answers(n: int, n_groups: int = 1) -> pl.DataFrame:
     rng = np.random.default_rng(SEED)
     score = rng.choice(11, n, p=_NPS_SHARE).astype(np.uint8)
     return pl.DataFrame({"group": rng.integers(0, n_groups, n), "score": score})
-
-
-def describe() -> dict[str, Any]:
-    """What the report says about size."""
-    return {"scale": settings.SCALE, "threads": settings.THREADS, "rows": settings.ROWS}

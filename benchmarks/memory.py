@@ -40,7 +40,7 @@ def _verbs() -> dict[str, Any]:
                 user="user_id",
                 time="ts",
                 channel="channel",
-                conversion="converted",
+                conversion="conversion",
                 value="value",
                 model="linear",
             ),
