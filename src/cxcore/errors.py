@@ -245,6 +245,28 @@ def bad_data(call: str, role: str, column: str, problem: str, hint: str) -> Inva
     return InvalidDataError(_text(call, {role: column}, problem, hint))
 
 
+# ---------------------------------------------------------------- SQL
+
+
+def answers_off_scale(call: str, n_bad: int, n: int, scale: tuple[int, int]) -> InvalidDataError:
+    """SQL aggregates know how many answers are wrong, and no row."""
+    low, high = scale
+    verb = "is" if n_bad == 1 else "are"
+    problem = f"{n_bad:,} of {n:,} answers {verb} not whole numbers of the scale {low}..{high}."
+    hint = f"drop them, for example WHERE score BETWEEN {low} AND {high}, or turn them to NULL."
+    return InvalidDataError(_text(call, {"scale": [low, high]}, problem, hint))
+
+
+def bad_rows(call: str, role: str, column: str, problem: str, n_bad: int, n: int) -> InvalidDataError:
+    said = f"{n_bad:,} of {n:,} rows {problem}."
+    return InvalidDataError(_text(call, {role: column}, said, "drop them: WHERE … in a CTE or a view."))
+
+
+def schema_taken(call: str, schema: str, what: str) -> InvalidOptionError:
+    problem = f"the connection has {what} of that name."
+    return InvalidOptionError(_text(call, {"schema": schema}, problem, "choose another: schema='cxcore'."))
+
+
 # ---------------------------------------------------------------- the installation
 
 
