@@ -7,13 +7,12 @@ order of a verb's signature; every text is in ``errors.py``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
-import polars.selectors as cs
 from numpy.typing import NDArray
 
 from cxcore import _options, errors
@@ -130,7 +129,7 @@ def _key_column(call: str, role: str, column: pl.Series) -> pl.Series:
 def time_ticks(
     call: str, house: pl.DataFrame, time: str, time_unit: str | None
 ) -> tuple[Int64, int, NDArray[np.bool_] | None]:
-    """Ticks int64[n] of the column's own unit, nanoseconds in a tick, and which rows have no time (or None)."""
+    """Ticks int64[n] of the column's own unit, nanoseconds in a tick, which rows have no time (or None)."""
     column = house[time]
     dtype = column.dtype
     if isinstance(dtype, pl.Datetime) or dtype == pl.Date:
@@ -168,7 +167,7 @@ def int64_of(column: pl.Series, null: int) -> Int64:
 
 
 def tie_order(call: str, house: pl.DataFrame, order: str | None) -> Int64:
-    """A column that breaks ties, as int64 in the same order (no item without); nulls first, as Polars sorts."""
+    """What breaks ties, as int64 in the same order (no item without); nulls first, as Polars sorts."""
     if order is None:
         return np.empty(0, dtype=np.int64)
     column = house[order]

@@ -47,8 +47,8 @@ class EventIndex:
         return len(self.house)
 
     def __repr__(self) -> str:
-        users = len(self.columns.keys)
-        return f"EventIndex({len(self):,} events, {users:,} users, user={self.roles.user!r}, time={self.roles.time!r})"
+        size = f"{len(self):,} events, {len(self.columns.keys):,} users"
+        return f"EventIndex({size}, user={self.roles.user!r}, time={self.roles.time!r})"
 
 
 def index(
@@ -117,6 +117,7 @@ def index(
     threads = _options.n_threads(call, n_threads)
     engine, frame = open_frame(call, events)
     check_event_roles(call, engine.columns(frame), roles)
+    frame = engine.hold(call, frame)
     house = engine.read(call, frame, None)
     columns = event_columns(call, house, roles, n_threads=threads)
     return index_columns(columns, roles, house, engine, frame, n_threads=threads)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 
 from cxcore import errors
@@ -31,7 +32,7 @@ TimeUnit = Literal["s", "ms", "us", "ns"]
 
 
 def duration(call: str, option: str, value: Any) -> int:
-    """A duration in whole nanoseconds, longer than 0: text with a unit ('30m', '1h30m') or a ``timedelta``."""
+    """A duration in whole nanoseconds, longer than 0: text with a unit ('1h30m') or a ``timedelta``."""
     if isinstance(value, dt.timedelta):
         nanoseconds = (value.days * 86_400 + value.seconds) * 10**9 + value.microseconds * 1_000
     elif isinstance(value, str):
@@ -65,7 +66,7 @@ def _parse(call: str, option: str, value: str) -> int:
     return total
 
 
-def tick_length(dtype: pl.DataType, time_unit: TimeUnit | None) -> int:
+def tick_length(dtype: pl.DataType, time_unit: str | None) -> int:
     """Nanoseconds in one tick of a time column: a day for dates, else the column's own unit."""
     if isinstance(dtype, pl.Datetime):
         return NANOSECONDS[dtype.time_unit]
@@ -114,6 +115,32 @@ def n_threads(call: str, value: Any) -> int:
             call, "n_threads", value, "a number of threads is 1 or more.", "None means as Polars."
         )
     return value
+
+
+def whole(call: str, option: str, value: Any, least: int) -> int:
+    """A whole number of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise errors.bad_option(
+            call, option, value, f"must be a whole number, {least} or more.", "such as 1_000."
+        )
+    return int(value)
+
+
+def number(call: str, option: str, value: Any, low: float, high: float) -> float:
+    """A number from ``low`` to ``high``, both allowed."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        hint = "pass one in that range."
+        raise errors.bad_option(call, option, value, f"must be a number from {low:g} to {high:g}.", hint)
+    return float(value)
+
+
+def generator(call: str, rng: Any) -> np.random.Generator:
+    """Random numbers from None (fresh each time), an int, a SeedSequence or a Generator (SPEC 7)."""
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        hint = "None, an int of 0 or more, a SeedSequence or a Generator."
+        raise errors.bad_option(call, "rng", rng, "not a source of random numbers.", hint) from None
 
 
 def column_names(value: Any) -> list[str]:

@@ -173,7 +173,18 @@ def unsupported_frame(call: str, frame: object, known: Iterable[str]) -> Unsuppo
 
 def unreadable_frame(call: str, engine: str, reason: str) -> UnsupportedFrameError:
     return UnsupportedFrameError(
-        _text(call, None, f"the {engine} frame cannot be read: {reason}", "cast or drop that column.")
+        _text(call, None, f"the {engine} cannot be read: {reason}", "cast or drop that column.")
+    )
+
+
+def closed_connection(call: str) -> UnsupportedFrameError:
+    return UnsupportedFrameError(
+        _text(
+            call,
+            None,
+            "the relation's connection may not read Python objects, so it cannot take the answer.",
+            "SET python_enable_replacements and enable_external_access, or pass pl.DataFrame(relation).",
+        )
     )
 
 
@@ -212,7 +223,7 @@ def bad_duration(call: str, option: str, value: object) -> InvalidOptionError:
             call,
             {option: value},
             "not a duration.",
-            "write a number and a unit of w, d, h, m, s, ms, us, ns, such as '30m' or '1h30m', or pass a timedelta.",
+            "a number and a unit of w, d, h, m, s, ms, us, ns, such as '30m' or '1h30m'; or a timedelta.",
         )
     )
 

@@ -182,8 +182,8 @@ def sessions(
     frame
         In the flavour that came in, users in order of first appearance, their sessions in time order: the
         user's column or columns, ``session_id``, ``session_number``, ``start`` and ``end`` (first and last
-        event, as the time column has them), ``duration`` (``end - start``; an integer where time is), ``events``
-        (Int64). Rows that have no session (no user, no time) are in none.
+        event, as the time column has them), ``duration`` (``end - start``; an integer where time is),
+        ``events`` (Int64). Rows that have no session (no user, no time) are in none.
 
     Raises
     ------

@@ -5,11 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from cxcore import errors
+from cxcore.engines.arrow import ArrowTable
 from cxcore.engines.base import Engine
+from cxcore.engines.duckdb import DuckDBRelation
+from cxcore.engines.pandas import PandasFrame
 from cxcore.engines.polars import ArrowStream, PolarsFrame, PolarsLazy
 
 #: asked in this order; the general one comes last
-ENGINES: tuple[Engine, ...] = (PolarsFrame(), PolarsLazy(), ArrowStream())
+ENGINES: tuple[Engine, ...] = (
+    PolarsFrame(),
+    PolarsLazy(),
+    DuckDBRelation(),
+    PandasFrame(),
+    ArrowTable(),
+    ArrowStream(),
+)
 
 
 def open_frame(call: str, frame: Any) -> tuple[Engine, Any]:

@@ -38,28 +38,33 @@ class Engine(ABC):
     def columns(self, frame: Any) -> list[str]:
         """Column names, without reading a row."""
 
+    def hold(self, call: str, frame: Any) -> Any:
+        """The frame as it can be read again, column by column, and extended: the same rows in the same order.
+
+        A frame that is a query runs here, once. Who reads a frame twice, or extends it, holds it first.
+        """
+        return frame
+
     @abstractmethod
     def read(self, call: str, frame: Any, columns: Sequence[str] | None) -> pl.DataFrame:
-        """The house frame, rows in their order; all columns where None."""
+        """The house frame, rows in their order; every column that can be read where None."""
 
     @abstractmethod
     def with_columns(self, frame: Any, house: pl.DataFrame, new: pl.DataFrame) -> Any:
-        """The frame that was read, row for row, with the new columns at its right.
+        """The frame that was held and read, row for row, with the new columns at its right.
 
-        ``house`` is what ``read`` gave for all columns where ``reads_whole``, else for those a verb named.
+        ``house`` is what ``read`` gave.
         """
 
     @abstractmethod
     def from_house(self, frame: Any, result: pl.DataFrame) -> Any:
         """A result of its own (a summary) in the flavour of the frame."""
 
-    #: True where a frame cannot be extended as it lies, because a second read may come in another order
-    reads_whole: bool = False
-
     def rows(self, call: str, frame: Any, columns: Sequence[str], compute: Compute, schema: SchemaOf) -> Any:
         """Read once, compute one row for each row, give back the frame with the new columns."""
-        house = self.read(call, frame, None if self.reads_whole else columns)
-        return self.with_columns(frame, house, compute(house))
+        held = self.hold(call, frame)
+        house = self.read(call, held, columns)
+        return self.with_columns(held, house, compute(house))
 
     def summary(
         self, call: str, frame: Any, columns: Sequence[str] | None, compute: Compute, schema: SchemaOf

@@ -20,6 +20,9 @@ class PolarsFrame(Engine):
     def columns(self, frame: pl.DataFrame) -> list[str]:
         return frame.columns
 
+    def hold(self, call: str, frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.clone()  # shares the columns; a later change in place is not seen
+
     def read(self, call: str, frame: pl.DataFrame, columns: Sequence[str] | None) -> pl.DataFrame:
         return frame if columns is None else frame.select(columns)
 
@@ -41,11 +44,14 @@ class PolarsLazy(Engine):
     def columns(self, frame: pl.LazyFrame) -> list[str]:
         return frame.collect_schema().names()
 
+    def hold(self, call: str, frame: pl.LazyFrame) -> pl.LazyFrame:
+        return frame.collect().lazy()
+
     def read(self, call: str, frame: pl.LazyFrame, columns: Sequence[str] | None) -> pl.DataFrame:
         return (frame if columns is None else frame.select(columns)).collect()
 
     def with_columns(self, frame: pl.LazyFrame, house: pl.DataFrame, new: pl.DataFrame) -> pl.LazyFrame:
-        return house.hstack(new).lazy()
+        return frame.collect().hstack(new).lazy()
 
     def from_house(self, frame: pl.LazyFrame, result: pl.DataFrame) -> pl.LazyFrame:
         return result.lazy()

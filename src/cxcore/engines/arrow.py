@@ -1,0 +1,53 @@
+"""pyarrow: tables as they lie, with columns at their right; batches and readers come back as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from cxcore import errors
+from cxcore.engines.base import Engine, loaded
+
+
+class ArrowTable(Engine):
+    name = "pyarrow Table"
+    extra = "arrow"
+
+    def handles(self, frame: Any) -> bool:
+        pa = loaded("pyarrow")
+        return pa is not None and isinstance(frame, (pa.Table, pa.RecordBatch, pa.RecordBatchReader))
+
+    def open(self, call: str, frame: Any) -> tuple[Engine, Any]:
+        import pyarrow as pa
+
+        if isinstance(frame, pa.RecordBatchReader):
+            return self, frame.read_all()
+        return self, pa.Table.from_batches([frame]) if isinstance(frame, pa.RecordBatch) else frame
+
+    def columns(self, frame: Any) -> list[str]:
+        return list(frame.column_names)
+
+    def read(self, call: str, frame: Any, columns: Sequence[str] | None) -> pl.DataFrame:
+        read = {}
+        for name in frame.column_names if columns is None else columns:
+            try:
+                read[name] = pl.Series(name, frame[name])
+            except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+                if columns is not None:
+                    reason = f"the column {name!r} is {frame.schema.field(name).type}: {error}"
+                    raise errors.unreadable_frame(call, self.name, reason) from error
+        return pl.DataFrame(read, height=len(frame))
+
+    def with_columns(self, frame: Any, house: pl.DataFrame, new: pl.DataFrame) -> Any:
+        for name, column in zip(new.columns, _table(new).columns, strict=True):
+            frame = frame.append_column(name, column)
+        return frame
+
+    def from_house(self, frame: Any, result: pl.DataFrame) -> Any:
+        return _table(result)
+
+
+def _table(frame: pl.DataFrame) -> Any:
+    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())

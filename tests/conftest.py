@@ -1,0 +1,107 @@
+"""What all tests share: the ``frame`` fixture over all engines, the real logs, hypothesis profiles."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, settings
+from polars.testing import assert_frame_equal
+
+settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """One kind of frame: ``flavour(house)`` makes it, ``collect`` brings an answer back to compare."""
+
+    name: str
+    make: Callable[[pl.DataFrame], Any]
+    collect: Callable[[Any], pl.DataFrame]
+    #: what an answer must be
+    answer: type
+
+    def __call__(self, house: pl.DataFrame) -> Any:
+        return self.make(house)
+
+    def check(self, answer: Any, expected: pl.DataFrame) -> None:
+        """The answer has this flavour and holds ``expected``, as far as the flavour can hold it."""
+        assert isinstance(answer, self.answer)
+        written = self.collect(self.make(expected)) if self.name != "stream" else expected
+        assert_frame_equal(self.collect(answer), written)
+
+
+class Stream:
+    """Shows an Arrow stream and nothing else, and only once, as a reader of a service would."""
+
+    def __init__(self, house: pl.DataFrame) -> None:
+        self._house: pl.DataFrame | None = house
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        assert self._house is not None, "the stream was read a second time"
+        house, self._house = self._house, None
+        return house.__arrow_c_stream__(requested_schema)
+
+
+def to_pandas(house: pl.DataFrame) -> pd.DataFrame:
+    """As a pandas user would have it: nullable whole numbers, and an index that is no row number."""
+    columns = {
+        column.name: pd.array(column.to_list(), dtype="Int64")
+        if column.dtype.is_integer() and column.null_count()
+        else column.to_pandas().array
+        for column in house
+    }
+    index = pd.Index([7 + row // 2 for row in range(house.height)])
+    return pd.DataFrame(columns, index=index)
+
+
+def from_duckdb(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
+    """Intervals as microseconds, since Polars reads none; the rest as Polars reads it."""
+    spans = [
+        name for name, kind in zip(relation.columns, relation.types, strict=True) if str(kind) == "INTERVAL"
+    ]
+    text = ", ".join(f'epoch_ns("{n}") AS "{n}"' if n in spans else f'"{n}"' for n in relation.columns)
+    return pl.DataFrame(relation.query("it", f"SELECT {text} FROM it")).with_columns(
+        (pl.col(name) // 1000).cast(pl.Duration("us")) for name in spans
+    )
+
+
+def on(connection: duckdb.DuckDBPyConnection) -> Callable[[pl.DataFrame], duckdb.DuckDBPyRelation]:
+    return lambda house: connection.from_arrow(Stream(house)).materialize()
+
+
+FLAVOURS = ("polars", "lazy", "duckdb", "pandas", "pyarrow", "stream")
+
+
+@pytest.fixture(scope="session", params=FLAVOURS)
+def frame(request: pytest.FixtureRequest) -> Iterator[Flavour]:
+    """Every engine in turn: write a verb's test once, with ``frame(house)`` and ``frame.check(…)``."""
+    with duckdb.connect() as connection:
+        yield {
+            "polars": Flavour("polars", lambda house: house, lambda out: out, pl.DataFrame),
+            "lazy": Flavour("lazy", pl.DataFrame.lazy, pl.LazyFrame.collect, pl.LazyFrame),
+            "duckdb": Flavour("duckdb", on(connection), from_duckdb, duckdb.DuckDBPyRelation),
+            "pandas": Flavour("pandas", to_pandas, lambda out: pl.from_pandas(out), pd.DataFrame),
+            "pyarrow": Flavour("pyarrow", pl.DataFrame.to_arrow, pl.DataFrame, pa.Table),
+            "stream": Flavour("stream", Stream, lambda out: out, pl.DataFrame),
+        }[request.param]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real logs beside the project; its tests carry ``@pytest.mark.shared``."""
+    beside = Path(__file__).resolve().parents[2] / "shared"
+    folder = Path(os.environ.get("CXCORE_SHARED", beside))
+    if not folder.is_dir():
+        pytest.skip(f"the real logs are not here: no folder {folder} (CXCORE_SHARED names another)")
+    return folder

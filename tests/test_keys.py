@@ -1,0 +1,177 @@
+"""The key encoder against its twin: every dtype and layout, any number of threads."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gc
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+import strategies
+from hypothesis import given
+from hypothesis import strategies as st
+from reference import keys as reference
+
+from cxcore._ext import native
+
+BIG = "a name of a hundred bytes " * 4
+
+
+def encoded(columns: Sequence[Any], null_is_key: bool = False, n_threads: int = 1) -> tuple[Any, ...]:
+    """What the kernel gives, in the form of the twin."""
+    code, count, first, offset, data = native.encode_keys(list(columns), null_is_key, n_threads)
+    assert [array.dtype for array in (code, count, first, offset, data)] == [
+        np.int32, np.int64, np.int64, np.int64, np.uint8,
+    ]  # fmt: skip
+    assert offset[0] == 0
+    assert offset[-1] == len(data)
+    keys = [data[start:stop].tobytes() for start, stop in itertools.pairwise(offset)]
+    return code.tolist(), count.tolist(), first.tolist(), keys
+
+
+def check(columns: Sequence[pl.Series], null_is_key: bool = False, n_threads: int = 1) -> None:
+    values = [column.to_list() for column in columns]
+    assert encoded(columns, null_is_key, n_threads) == reference.encode_keys(values, null_is_key)
+
+
+@given(data=st.data(), null_is_key=st.booleans(), n_threads=strategies.threads)
+def test_encode_keys_equals_its_twin(data: st.DataObject, null_is_key: bool, n_threads: int) -> None:
+    size = data.draw(st.integers(0, 50))
+    columns = data.draw(st.lists(strategies.key_columns(size), min_size=1, max_size=3))
+    check(columns, null_is_key, n_threads)
+
+
+@given(st.lists(st.none() | st.text(max_size=30), max_size=50), st.booleans())
+def test_encode_keys_of_any_text(values: list[str | None], null_is_key: bool) -> None:
+    check([pl.Series(values, dtype=pl.String)], null_is_key)
+
+
+@given(st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), max_size=50), st.booleans())
+def test_encode_keys_of_any_number(values: list[int | None], null_is_key: bool) -> None:
+    check([pl.Series(values, dtype=pl.Int64)], null_is_key)
+
+
+TEXTS = ["b", None, "a", "b", "", BIG, "é€😀", "a\0b", "a", BIG, None, "exactly12byt", "exactly13byte"]
+LAYOUTS = {
+    "string": pa.string(),
+    "large_string": pa.large_string(),
+    "string_view": pa.string_view(),
+    "dictionary": pa.dictionary(pa.int8(), pa.string()),
+    "dictionary of large strings": pa.dictionary(pa.uint32(), pa.large_string()),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("slices", [(0, 13), (3, 7), (5, 5)])
+def test_one_text_in_every_arrow_layout_is_one_key(layout: pa.DataType, slices: tuple[int, int]) -> None:
+    start, stop = slices
+    array = pa.array(TEXTS, pa.string())
+    array = array.dictionary_encode().cast(layout) if pa.types.is_dictionary(layout) else array.cast(layout)
+    chunked = pa.chunked_array([array[start:stop], array[:start], array[start:start], array])
+    values = TEXTS[start:stop] + TEXTS[:start] + TEXTS
+    assert encoded([chunked], True) == reference.encode_keys([values], True)
+
+
+@pytest.mark.parametrize("layout", [pa.binary(), pa.large_binary(), pa.binary_view()], ids=str)
+def test_one_binary_in_every_arrow_layout_is_one_key(layout: pa.DataType) -> None:
+    values = [b"\xff", None, b"", b"a\0b", b"a" * 40, b"", b"a" * 40]
+    chunked = pa.chunked_array([pa.array(values, layout), pa.array(values[::-1], layout)])
+    assert encoded([chunked]) == reference.encode_keys([values + values[::-1]], False)
+
+
+@pytest.mark.parametrize("dtype", strategies.INTEGERS, ids=str)
+def test_a_number_is_the_same_key_at_any_width(dtype: type[pl.DataType]) -> None:
+    values = [3, None, 1, 3, 100]
+    check([pl.Series(values, dtype=dtype)])
+    assert encoded([pl.Series(values, dtype=dtype)]) == encoded([pl.Series(values, dtype=pl.Int64)])
+
+
+def test_a_category_is_the_same_key_as_its_text() -> None:
+    text = pl.Series(TEXTS, dtype=pl.String)
+    words = text.drop_nulls().unique(maintain_order=True)
+    for other in (text.cast(pl.Categorical), text.cast(pl.Enum(words.reverse()))):
+        assert encoded([other], True) == encoded([text], True)
+
+
+def test_dictionaries_that_differ_by_chunk() -> None:
+    parts = [["a", "b", None], ["b", "c"], ["c", "a"]]
+    chunks = pa.chunked_array([pa.array(part).dictionary_encode() for part in parts])
+    assert encoded([chunks]) == reference.encode_keys([[*itertools.chain(*parts)]], False)
+
+
+def test_a_null_inside_a_dictionary_is_null() -> None:
+    array = pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 0]), pa.array([None, "a"]))
+    column = pa.chunked_array([array])
+    assert encoded([column], False)[0] == [-1, 0, -1, -1]
+    assert encoded([column], True)[0] == [0, 1, 0, 0]
+
+
+def test_composite_parts_do_not_run_together() -> None:
+    left, right = pl.Series(["a", "ab", None]), pl.Series(["bc", "c", "c"])
+    assert encoded([left, right])[0] == [0, 1, -1]
+    check([left, right, pl.Series([1, 1, 1])])
+
+
+@pytest.mark.parametrize("null_is_key", [False, True])
+@pytest.mark.parametrize("kind", ["integer", "text", "categorical", "nulls first", "pair"])
+def test_every_number_of_threads_gives_the_codes_of_one(kind: str, null_is_key: bool) -> None:
+    """More rows than a thread is worth, keys that first appear in every part, several chunks."""
+    n = 300_000
+    number = pl.Series(np.random.default_rng(5).integers(0, 40_000, n)) + pl.Series(np.arange(n) // 50_000)
+    number = number.set(number % 7 == 3, None)
+    columns = {
+        "integer": [number],
+        "text": [number.cast(pl.String)],
+        "categorical": [(number % 1000).cast(pl.String).cast(pl.Categorical)],
+        "nulls first": [number.set(pl.Series(np.arange(n) < 150_000), None)],
+        "pair": [number % 100, (number // 300).cast(pl.String)],
+    }[kind]
+    columns = [pl.concat([column[:170_001], column[170_001:]], rechunk=False) for column in columns]
+    one = native.encode_keys(columns, null_is_key, 1)
+    for n_threads in (2, 3, 4, 64):
+        many = native.encode_keys(columns, null_is_key, n_threads)
+        assert all(np.array_equal(a, b) for a, b in zip(one, many, strict=True)), n_threads
+    twin = reference.encode_keys([column.to_list() for column in columns], null_is_key)
+    assert encoded(columns, null_is_key, 2) == twin
+
+
+@pytest.mark.parametrize("dtype", [pl.Int32, pl.String, pl.Categorical, pl.Boolean, pl.Date, pl.Binary])
+def test_empty_and_all_null_columns(dtype: type[pl.DataType]) -> None:
+    assert encoded([pl.Series([], dtype=dtype)]) == ([], [], [], [])
+    nothing = pl.Series([None, None], dtype=dtype)
+    assert encoded([nothing]) == ([-1, -1], [], [], [])
+    assert encoded([nothing], True) == ([0, 0], [2], [0], [b"\xff"])
+
+
+def test_read_only_memory_is_read_and_not_written() -> None:
+    values = np.arange(5)
+    values.flags.writeable = False
+    column = pl.Series(values, dtype=pl.Int64)
+    assert encoded([column])[0] == [0, 1, 2, 3, 4]
+    assert column.to_list() == [0, 1, 2, 3, 4]
+
+
+def test_dates_are_days_and_truths_are_numbers() -> None:
+    assert encoded([pl.Series([dt.date(1970, 1, 2)])])[3] == [(1).to_bytes(8, "little")]
+    assert encoded([pl.Series([True, False])])[3] == [(1).to_bytes(8, "little"), bytes(8)]
+
+
+def test_a_format_without_keys_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^no key can be read from Arrow format 'g'$"):
+        native.encode_keys([pl.Series([1.5])], False, 1)
+
+
+def test_what_was_read_is_released_and_what_was_given_lives_on() -> None:
+    before = pa.total_allocated_bytes()
+    column = pa.chunked_array([pa.array([BIG] * 10_000)])
+    code, _, _, offset, data = native.encode_keys([column], False, 1)
+    del column
+    gc.collect()
+    assert pa.total_allocated_bytes() == before
+    assert code.sum() == 0
+    assert data[: offset[1]].tobytes() == BIG.encode()
