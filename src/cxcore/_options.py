@@ -117,15 +117,6 @@ def n_threads(call: str, value: Any) -> int:
     return value
 
 
-def whole(call: str, option: str, value: Any, least: int) -> int:
-    """A whole number of at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise errors.bad_option(
-            call, option, value, f"must be a whole number, {least} or more.", "such as 1_000."
-        )
-    return int(value)
-
-
 def number(call: str, option: str, value: Any, low: float, high: float) -> float:
     """A number from ``low`` to ``high``, both allowed."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
@@ -209,13 +200,17 @@ def codes(call: str, option: str, value: Any) -> tuple[int, ...]:
     return found
 
 
-def whole(call: str, option: str, value: Any, least: int, most: int) -> int:
-    """A whole number within bounds."""
-    if not _whole(value) or not least <= value <= most:
+def whole(call: str, option: str, value: Any, least: int, most: int | None = None) -> int:
+    """A whole number of at least ``least``, and of at most ``most`` where there is a bound."""
+    if not _whole(value) or value < least or (most is not None and value > most):
+        if most is None:
+            raise errors.bad_option(
+                call, option, value, f"must be a whole number, {least} or more.", "such as 1_000."
+            )
         problem = f"takes a whole number from {least} to {most}."
         raise errors.bad_option(call, option, value, problem, f"such as {option}={least}.")
     return int(value)
 
 
 def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

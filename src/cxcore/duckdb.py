@@ -91,7 +91,9 @@ def _cursor(duckdb: Any, con: Any) -> Any:
     try:
         return con.cursor()
     except duckdb.ConnectionException as error:
-        raise errors.bad_option(_CALL, "con", con, "the connection is closed.", "open it with duckdb.connect().") from error
+        raise errors.bad_option(
+            _CALL, "con", con, "the connection is closed.", "open it with duckdb.connect()."
+        ) from error
 
 
 def _known(cursor: Any, udfs: Iterable[Udf], suffix: str) -> set[str]:
@@ -139,6 +141,8 @@ def _show_to_open_transaction(duckdb: Any, con: Any) -> None:
         _create_functions(con, UDFS, "_now")
         for udf in UDFS:
             arguments = ", ".join(f"a{i}" for i in range(len(udf.takes)))
-            con.execute(f"CREATE OR REPLACE TEMP MACRO {udf.name}({arguments}) AS {udf.name}_now({arguments})")
+            con.execute(
+                f"CREATE OR REPLACE TEMP MACRO {udf.name}({arguments}) AS {udf.name}_now({arguments})"
+            )
     except duckdb.Error:  # an aborted transaction, or a result half fetched: the next transaction sees them
         return

@@ -62,7 +62,10 @@ def attribute_sql(
         _PAIRS.format(half=half),
         *([_markov_steps(window)] if "markov" in models else []),
     ]
-    results = [_ORDER.format(model=base.literal(name), place=i, source=_credit(name)) for i, name in enumerate(models)]
+    results = [
+        _ORDER.format(model=base.literal(name), place=i, source=_credit(name))
+        for i, name in enumerate(models)
+    ]
     amount = "cx_value" if value is not None else "NULL::DOUBLE"
     return (
         f"WITH {', '.join(steps)}\n"
@@ -90,10 +93,17 @@ def _rows(
 ) -> str:
     """The user's rows under our names, read once, checked."""
     when, amount = base.identifier(time), "NULL" if value is None else base.identifier(value)
-    converts = f"{amount} IS NOT NULL" if conversion is None else f"{base.identifier(conversion)}::BOOLEAN IS TRUE"
+    converts = (
+        f"{amount} IS NOT NULL" if conversion is None else f"{base.identifier(conversion)}::BOOLEAN IS TRUE"
+    )
     timed = base.no_bad_rows(call, "time_col", time, "cx_read", "tick IS NULL", "have no finite time")
     finite = base.no_bad_rows(
-        call, "value_col", value or "", "cx_read", "NOT isfinite(amount)", "have a value that is not a finite number"
+        call,
+        "value_col",
+        value or "",
+        "cx_read",
+        "NOT isfinite(amount)",
+        "have a value that is not a finite number",
     )
     return f"""
 cx_read AS MATERIALIZED (

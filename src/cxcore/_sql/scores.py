@@ -8,37 +8,35 @@ import numpy as np
 
 from cxcore import _options, errors
 from cxcore._sql.base import Macro, Udf
-from cxcore.intervals import interval_of, method_for
+from cxcore.intervals import intervals_of, method_for, sample_of
+from cxcore.scores import NPS, Score, scale_score
 
 # ---------------------------------------------------------------- Python behind the macros
 
 
-def _check(call: str, kind: str | None, low: int | None, high: int | None, top: int | None, n_bad: int, n: int) -> None:
-    _options.word(call, "kind", kind, ("top", "mean"))
-    if low is None or high is None or low >= high:
-        problem = "a scale has a lowest and a higher level."
-        raise errors.bad_option(call, "scale", [low, high], problem, "write scale := [1, 5].")
-    if top is None or not 1 <= top <= high - low:
-        problem = "the best levels are some of the scale, not all."
-        raise errors.bad_option(call, "top", top, problem, f"a number from 1 to {high - low}.")
+def _score(call: str, low: int, high: int, kind: str | None, top: int | None, n_bad: int, n: int) -> Score:
+    """What the macro's options mean, as the verb of that name takes them; refuses bad options and answers."""
+    name = call.removesuffix("_ci")
+    what = NPS if name == "nps" else scale_score(call, (low, high), kind, top, default_top=_TOP[name])
     if n_bad:
-        raise errors.answers_off_scale(call, n_bad, n, (low, high))
+        raise errors.answers_off_scale(call, n_bad, n, what.scale)
+    return what
 
 
 def refuse_score(
-    call: str, kind: str | None, low: int | None, high: int | None, top: int | None, n_bad: int, n: int
+    call: str, low: int, high: int, kind: str | None, top: int | None, n_bad: int, n: int
 ) -> NoReturn:
     """Raised while the query runs, where a macro found that something is wrong."""
-    _check(call, kind, low, high, top, n_bad, n)
+    _score(call, low, high, kind, top, n_bad, n)
     raise AssertionError("the macro and its check disagree")
 
 
 def score_ci(
     call: str,
     counts: dict[float, int] | None,
+    low: int,
+    high: int,
     kind: str | None,
-    low: int | None,
-    high: int | None,
     top: int | None,
     n_bad: int,
     n: int,
@@ -46,52 +44,52 @@ def score_ci(
     method: str | None,
 ) -> dict[str, Any] | None:
     """The interval of one group out of its counts by level; NULL where nobody answered."""
-    _check(call, kind, low, high, top, n_bad, n)
+    what = _score(call, low, high, kind, top, n_bad, n)
     confidence_level = _options.level(call, "level", level)
     chosen = method_for(call, method)
     if not counts:
         return None
-    assert low is not None
-    assert high is not None
-    assert top is not None
-    levels = np.arange(low, high + 1)
-    if call == "nps_ci":
-        weights, points = (levels >= 9).astype(np.int64) - (levels <= 6), 100.0
-    elif kind == "top":
-        weights, points = (levels > high - top).astype(np.int64), 100.0
-    else:
-        weights, points = levels, 1.0
-    row = [[counts.get(float(answer), 0) for answer in levels]]
-    answer = interval_of(row, weights, confidence_level=confidence_level, method=chosen)
+    row = np.array([[counts.get(float(answer), 0) for answer in range(what.scale[0], what.scale[1] + 1)]])
+    found = intervals_of(call, sample_of(row, np.array(what.weights)), confidence_level, chosen)
     return {
-        "estimate": points * float(answer.estimate[0]),
-        "low": points * float(answer.low[0]),
-        "high": points * float(answer.high[0]),
-        "standard_error": points * float(answer.standard_error[0]),
-        "n": int(answer.n[0]),
-        "method": answer.method[0],
-        "flags": answer.flags[0],
+        **{name: float(getattr(found, name)[0]) * what.factor for name in _NUMBERS},
+        "n": int(found.n[0]),
+        "method": found.method[0],
+        "flags": found.flags[0],
     }
 
 
-_INTERVAL = (
-    "STRUCT(estimate DOUBLE, low DOUBLE, high DOUBLE, standard_error DOUBLE, n BIGINT, method VARCHAR, flags VARCHAR)"
-)
-_CHECKED = ("VARCHAR", "INTEGER", "INTEGER", "INTEGER", "BIGINT", "BIGINT")  # kind, low, high, top, n_bad, n
+_TOP = {"csat": 2, "ces": 3}
+_NUMBERS = ("estimate", "low", "high", "standard_error")
+_INTERVAL = "STRUCT(estimate DOUBLE, low DOUBLE, high DOUBLE, standard_error DOUBLE, n BIGINT, method VARCHAR, flags VARCHAR)"
+_CHECKED = ("INTEGER", "INTEGER", "VARCHAR", "INTEGER", "BIGINT", "BIGINT")  # low, high, kind, top, n_bad, n
 UDFS = (
     Udf("__cx_refuse_score", refuse_score, ("VARCHAR", *_CHECKED), "DOUBLE"),
-    Udf("__cx_score_ci", score_ci, ("VARCHAR", "MAP(DOUBLE, BIGINT)", *_CHECKED, "DOUBLE", "VARCHAR"), _INTERVAL),
+    Udf(
+        "__cx_score_ci",
+        score_ci,
+        ("VARCHAR", "MAP(DOUBLE, BIGINT)", *_CHECKED, "DOUBLE", "VARCHAR"),
+        _INTERVAL,
+    ),
 )
 
 # ---------------------------------------------------------------- macros
 
 #: number of answers that are no level of the scale: off it, fractional, NaN
 _BAD = "coalesce(count_if(NOT (score BETWEEN {low} AND {high} AND score = floor(score))), 0)::BIGINT"
-_ARGUMENTS = "{kind}, {low}, {high}, {top}, {bad}, count(score)"
-_FINE = "{bad} = 0 AND {kind} IN ('top', 'mean') AND {low} < {high} AND {top} BETWEEN 1 AND {high} - {low}"
-
-_NPS = {"kind": "'top'", "low": "0", "high": "10", "top": "2"}
-_SCALED = {"kind": "kind", "low": "scale[1]::INTEGER", "high": "scale[2]::INTEGER", "top": "top::INTEGER"}
+_ARGUMENTS = "{low}, {high}, {kind}, {top}, {bad}, count(score)"
+_FINE = (
+    "{bad} = 0 AND {low} < {high} AND {high} - {low} < "
+    f"{_options.MOST_LEVELS}"
+    " AND (({kind} = 'top' AND coalesce({top}, 1) BETWEEN 1 AND {high} - {low}) OR ({kind} = 'mean' AND {top} IS NULL))"
+)
+_NPS = {"low": "0", "high": "10", "kind": "'top'", "top": "NULL"}
+_SCALED = {
+    "low": "scale[1]::INTEGER",
+    "high": "scale[2]::INTEGER",
+    "kind": "kind::VARCHAR",
+    "top": "top::INTEGER",
+}
 
 
 def _fill(template: str, words: dict[str, str]) -> str:
@@ -114,21 +112,40 @@ _NPS_COUNTS = (
 )
 _NPS_VALUE = "100.0::DOUBLE * (count_if(score >= 9) - count_if(score <= 6)) / nullif(count(score), 0)"
 _SCALED_VALUE = (
-    "CASE WHEN kind = 'top' THEN 100.0::DOUBLE * count_if(score > scale[2] - top) / nullif(count(score), 0) "
-    "ELSE avg(score)::DOUBLE END"
+    "CASE WHEN kind = 'top' THEN 100.0::DOUBLE * count_if(score > scale[2] - coalesce(top, least({default}, scale[2] - "
+    "scale[1]))) / nullif(count(score), 0) ELSE avg(score)::DOUBLE END"
 )
 _HISTOGRAM = "histogram(score::DOUBLE)"
-_CSAT = "scale := [1, 5], top := 2, kind := 'top'"
-_CES = "scale := [1, 7], top := 3, kind := 'mean'"
+_OPTIONS = {
+    "csat": "score, scale := [1, 5], kind := 'top', top := NULL",
+    "ces": "score, scale := [1, 7], kind := 'mean', top := NULL",
+}
 _LEVEL = "level := 0.95, method := 'bootstrap'"
 
+
+def _scaled(name: str, says: str) -> tuple[Macro, Macro]:
+    value = _SCALED_VALUE.format(default=_TOP[name])
+    return (
+        Macro(name, _OPTIONS[name], _point(name, value, _SCALED), says),
+        Macro(
+            f"{name}_ci",
+            f"{_OPTIONS[name]}, {_LEVEL}",
+            _interval(f"{name}_ci", _HISTOGRAM, _SCALED),
+            f"{name.upper()} with its interval, a struct",
+        ),
+    )
+
+
 MACROS = (
-    Macro("nps", "score", _point("nps", _NPS_VALUE, _NPS), "Net Promoter Score of answers 0 to 10"),
-    Macro("csat", f"score, {_CSAT}", _point("csat", _SCALED_VALUE, _SCALED), "share of the best levels in per cent"),
-    Macro("ces", f"score, {_CES}", _point("ces", _SCALED_VALUE, _SCALED), "mean effort"),
-    Macro("nps_ci", f"score, {_LEVEL}", _interval("nps_ci", _NPS_COUNTS, _NPS), "NPS with its interval"),
     Macro(
-        "csat_ci", f"score, {_CSAT}, {_LEVEL}", _interval("csat_ci", _HISTOGRAM, _SCALED), "CSAT with its interval"
+        "nps", "score", _point("nps", _NPS_VALUE, _NPS), "Net Promoter Score of answers 0 to 10, -100 to 100"
     ),
-    Macro("ces_ci", f"score, {_CES}, {_LEVEL}", _interval("ces_ci", _HISTOGRAM, _SCALED), "CES with its interval"),
+    Macro(
+        "nps_ci",
+        f"score, {_LEVEL}",
+        _interval("nps_ci", _NPS_COUNTS, _NPS),
+        "NPS with its interval, a struct",
+    ),
+    *_scaled("csat", "share of answers on the two best levels, in per cent"),
+    *_scaled("ces", "mean level of 'it was easy', 1 to 7"),
 )
