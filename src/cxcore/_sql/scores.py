@@ -8,7 +8,7 @@ import numpy as np
 
 from cxcore import _options, errors
 from cxcore._sql.base import Macro, Udf
-from cxcore.intervals import intervals_of, method_for, sample_of
+from cxcore.intervals import method_for, numbers_of, sample_of, words_of
 from cxcore.scores import NPS, Score, scale_score
 
 # ---------------------------------------------------------------- Python behind the macros
@@ -50,12 +50,14 @@ def score_ci(
     if not counts:
         return None
     row = np.array([[counts.get(float(answer), 0) for answer in range(what.scale[0], what.scale[1] + 1)]])
-    found = intervals_of(call, sample_of(row, np.array(what.weights)), confidence_level, chosen)
+    sample = sample_of(row, np.array(what.weights))
+    numbers = numbers_of(sample, confidence_level, chosen)
+    used, flags = words_of(call, sample, chosen)
     return {
-        **{name: float(getattr(found, name)[0]) * what.factor for name in _NUMBERS},
-        "n": int(found.n[0]),
-        "method": found.method[0],
-        "flags": found.flags[0],
+        **{name: float(number[0]) * what.factor for name, number in zip(_NUMBERS, numbers, strict=True)},
+        "n": int(sample.n[0]),
+        "method": used[0],
+        "flags": flags[0],
     }
 
 
