@@ -352,7 +352,7 @@ def _answers(call: str, column: pl.Series, scale: tuple[int, int]) -> pl.Series:
         return column if fits else column.cast(pl.Float64)
     name = column.name
     hint = (
-        f"parse it, for example pl.col({name!r}).cast(pl.Int64, strict=False); what is no number becomes null."
+        f"parse it, such as pl.col({name!r}).cast(pl.Int64, strict=False); what is no number turns null."
         if column.dtype == pl.String
         else f"cast it, for example pl.col({name!r}).cast(pl.Int64)."
     )

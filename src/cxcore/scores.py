@@ -1,7 +1,7 @@
 """Scores of answers with intervals: NPS, CSAT, CES and the mean of any bounded scale.
 
-Every score is a mean of one whole weight per answer level, so the counts of answers by group and level are all
-that it needs: one pass over the rows, then a kernel whose cost does not depend on how many there were.
+Every score is a mean of one whole weight per answer level, so the counts of answers by group and level are
+all that it needs: one pass over the rows, then a kernel whose cost does not depend on how many there were.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ Kind = Literal["top", "mean"]
 class Score:
     """A score: what an answer at each level weighs.
 
-    ``weights`` has one whole number per level of ``scale``, lowest level first; ``factor`` turns the mean weight
-    into the unit of the score. ``parts`` names, per distinct weight from the highest, a column of counts.
+    ``weights`` has one whole number per level of ``scale``, lowest level first; ``factor`` turns the mean
+    weight into the unit of the score. ``parts`` names a column of counts for each distinct weight, from the
+    highest.
     """
 
     name: str
@@ -84,7 +85,7 @@ def nps(
     Parameters
     ----------
     answers : frame
-        One row an answer, in any flavour that an engine knows.
+        One row an answer, in any flavor that an engine knows.
     score : str
         Column of answers, whole numbers 0 to 10. A null is no answer, and is counted in ``n_null``.
     by : str, expression, or list of both, default None
@@ -102,16 +103,16 @@ def nps(
     confidence_level : float, default 0.95
         How often the interval holds the truth, between 0 and 1.
     total : bool, default False
-        Add a row over all groups, at the end, whose ``by`` columns are null; a column ``is_total`` tells it from a
-        group of nulls.
+        Add a row over all groups, at the end, whose ``by`` columns are null; a column ``is_total`` tells it
+        from a group of nulls.
 
     Returns
     -------
     frame
-        One row a group, sorted by the columns of ``by``, nulls last, in the flavour of ``answers``: ``by`` …,
-        ``promoters``, ``passives``, ``detractors``, ``n``, ``n_null`` (Int64), ``estimate``, ``low``, ``high``,
-        ``standard_error`` (Float64, points from -100 to 100), ``method``, ``flags`` (String; the words are in
-        ``cxcore.intervals.FLAGS``).
+        One row a group, sorted by the columns of ``by``, nulls last, in the flavor of ``answers``: ``by`` …,
+        ``promoters``, ``passives``, ``detractors``, ``n``, ``n_null`` (Int64), ``estimate``, ``low``,
+        ``high``, ``standard_error`` (Float64, points from -100 to 100), ``method``, ``flags`` (String; the
+        words are in ``cxcore.intervals.FLAGS``).
 
     Raises
     ------
@@ -124,8 +125,8 @@ def nps(
 
     Notes
     -----
-    One pass over the rows (bytes are read as they lie), then about 15 µs a group. Intervals, what they promise and
-    when they fail: ``docs/explanation/scores.md``.
+    One pass over the rows (bytes are read as they lie), then about 15 µs a group. What each interval
+    promises, and when it fails: ``docs/explanation/scores.md``.
 
     Examples
     --------
@@ -158,7 +159,7 @@ def csat(
     Parameters
     ----------
     answers : frame
-        One row an answer, in any flavour that an engine knows.
+        One row an answer, in any flavor that an engine knows.
     score : str
         Column of answers, whole numbers on the scale. A null is no answer, and is counted in ``n_null``.
     by : str, expression, or list of both, default None
@@ -175,8 +176,8 @@ def csat(
     Returns
     -------
     frame
-        One row a group: ``by`` …, ``n``, ``n_null``, ``estimate``, ``low``, ``high``, ``standard_error`` (per cent, or
-        levels for the mean), ``method``, ``flags``.
+        One row a group: ``by`` …, ``n``, ``n_null``, ``estimate``, ``low``, ``high``, ``standard_error``
+        (per cent, or levels for the mean), ``method``, ``flags``.
 
     Raises
     ------
@@ -218,7 +219,7 @@ def ces(
     Parameters
     ----------
     answers : frame
-        One row an answer, in any flavour that an engine knows.
+        One row an answer, in any flavor that an engine knows.
     score : str
         Column of answers, whole numbers on the scale. A null is no answer, and is counted in ``n_null``.
     by : str, expression, or list of both, default None
@@ -235,8 +236,8 @@ def ces(
     Returns
     -------
     frame
-        One row a group: ``by`` …, ``n``, ``n_null``, ``estimate``, ``low``, ``high``, ``standard_error`` (levels, or per
-        cent for a top box), ``method``, ``flags``.
+        One row a group: ``by`` …, ``n``, ``n_null``, ``estimate``, ``low``, ``high``, ``standard_error``
+        (levels, or per cent for a top box), ``method``, ``flags``.
 
     Raises
     ------
@@ -251,7 +252,8 @@ def ces(
     --------
     >>> import polars as pl
     >>> from cxcore.scores import ces
-    >>> answers = pl.DataFrame({"score": [1] * 6 + [2] * 8 + [3] * 12 + [4] * 20 + [5] * 44 + [6] * 60 + [7] * 50})
+    >>> counts = pl.Series([6, 8, 12, 20, 44, 60, 50])
+    >>> answers = pl.DataFrame({"score": range(1, 8)}).select(pl.col("score").repeat_by(counts).explode())
     >>> ces(answers, score="score").select("n", "estimate", "low", "high").row(0)
     (200, 5.34, 5.115, 5.54)
     """
@@ -276,7 +278,7 @@ def mean_score(
     Parameters
     ----------
     answers : frame
-        One row an answer, in any flavour that an engine knows.
+        One row an answer, in any flavor that an engine knows.
     score : str
         Column of answers, whole numbers on the scale. A null is no answer, and is counted in ``n_null``.
     scale : (int, int)
@@ -287,8 +289,8 @@ def mean_score(
     Returns
     -------
     frame
-        One row a group: ``by`` …, ``n``, ``n_null``, ``estimate``, ``low``, ``high``, ``standard_error`` (levels),
-        ``method``, ``flags``.
+        One row a group: ``by`` …, ``n``, ``n_null``, ``estimate``, ``low``, ``high``, ``standard_error``
+        (levels), ``method``, ``flags``.
 
     Raises
     ------

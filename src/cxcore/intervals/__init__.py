@@ -60,8 +60,8 @@ class Intervals:
     n : int64[n_groups]
         Answers.
     estimate, low, high, standard_error : float64[n_groups]
-        NaN where a group has no answer. The standard error is that of the bootstrap law: the standard deviation
-        of the weights (divisor n) over the root of n.
+        NaN where a group has no answer. The standard error is that of the bootstrap law: the standard
+        deviation of the weights (divisor n) over the root of n.
     method : Series of String
         The word of the method that gave each interval; null where there is none.
     flags : Series of String

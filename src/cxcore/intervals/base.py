@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 
-#: answers outside the largest weight class from which a bootstrap keeps its level (docs/explanation/scores.md)
+#: answers outside the largest weight class from which a bootstrap keeps its level
 ENOUGH_OUTSIDE = 15
 #: answers from which the default covers at least 94 % where 95 % are asked for
 ENOUGH_ANSWERS = 30
@@ -27,7 +27,8 @@ FLAGS = {
     "one_category": "all answers have one weight; a bootstrap sees no spread",
     "score_fallback": "the default gave the score interval, because fewer than 15 answers lie outside the "
     "largest weight class",
-    "thin_support": "a bootstrap was asked for although fewer than 15 answers lie outside the largest weight class",
+    "thin_support": "a bootstrap was asked for by name, although fewer than 15 answers lie outside the "
+    "largest weight class",
 }
 
 
@@ -35,8 +36,8 @@ FLAGS = {
 class Sample:
     """Answers of each group by weight.
 
-    ``counts`` int64[n_groups, n_weights]; ``weights`` int64[n_weights], ascending, each once, both ends of the
-    scale among them even where nobody answered there.
+    ``counts`` int64[n_groups, n_weights]; ``weights`` int64[n_weights], ascending, each once, both ends of
+    the scale among them even where nobody answered there.
     """
 
     counts: Int64

@@ -16,9 +16,9 @@ from cxcore.intervals.score import Score
 class Bootstrap(Method):
     """BCa from 15 answers outside the largest weight class, else the score interval.
 
-    A plain bootstrap resamples what was seen, so it cannot know of the critics that a small and happy sample has
-    missed by chance: at NPS +96 and 30 answers its 95 % interval holds the truth 59 times in 100. The column
-    ``method`` says which of the two each row got.
+    A plain bootstrap resamples what was seen, so it cannot know of the critics that a small and happy sample
+    has missed by chance: at NPS +96 and 30 answers its 95 % interval holds the truth 59 times in 100. The
+    column ``method`` says which of the two each row got.
     """
 
     name = "bootstrap"

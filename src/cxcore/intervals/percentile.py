@@ -14,9 +14,9 @@ from cxcore.intervals.base import Float64, Sample, Unguarded
 class Percentile(Unguarded):
     """Percentile interval of the exact bootstrap law.
 
-    Low is the smallest attainable mean at or below which at least ``alpha / 2`` of the law lies, high the largest
-    at or above which at least ``alpha / 2`` lies, so that turning the scale round turns the interval round.
-    Never guarded: near the end of the scale it is too short (docs/explanation/scores.md).
+    Low is the smallest attainable mean at or below which at least ``alpha / 2`` of the law lies, high the
+    largest at or above which at least ``alpha / 2`` lies, so that turning the scale round turns the interval
+    round. Never guarded: near the end of the scale it is too short (docs/explanation/scores.md).
 
     Notes
     -----

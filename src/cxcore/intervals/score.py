@@ -15,9 +15,9 @@ class Score(Method):
     """Score interval of a mean over a bounded scale.
 
     Holds every mean mu with (estimate - mu)² <= z² V0(mu) / n, where V0 is the variance under the multinomial
-    likelihood restricted to mean mu, with mass on an empty end of the scale where only that reaches mu. Equals
-    Wilson's interval for two weights and Tango's for three. Never off the scale, and defined for one answer and
-    for answers that are all alike.
+    likelihood restricted to mean mu, with mass on an empty end of the scale where only that reaches mu.
+    Equals Wilson's interval for two weights and Tango's for three. Never off the scale, and defined for one
+    answer and for answers that are all alike.
 
     Notes
     -----
