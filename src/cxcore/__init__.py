@@ -1,5 +1,6 @@
 """Customer-experience analytics with a compiled core: sessions, attribution, scores with intervals."""
 
+from cxcore import datasets
 from cxcore._build import build_info
 from cxcore._index import EventIndex, index
 from cxcore.errors import (
@@ -26,6 +27,7 @@ __all__ = [
     "MissingDependencyError",
     "UnsupportedFrameError",
     "build_info",
+    "datasets",
     "index",
     "sessionize",
     "sessions",
