@@ -76,14 +76,14 @@ def tick_length(dtype: pl.DataType, time_unit: str | None) -> int:
     return NANOSECONDS[time_unit]
 
 
-def ticks_below(nanoseconds: int, tick: int, most: int = _INT64_MAX) -> int:
-    """The most whole ticks that a duration holds, at most what a kernel can take."""
-    return min(nanoseconds // tick, most)
+def ticks_below(nanoseconds: int, tick: int) -> int:
+    """The most whole ticks that a duration holds, at most what an int64 holds."""
+    return min(nanoseconds // tick, _INT64_MAX)
 
 
-def ticks_above(nanoseconds: int, tick: int, most: int = _INT64_MAX) -> int:
-    """The fewest whole ticks that hold a duration, at most what a kernel can take."""
-    return min(-(-nanoseconds // tick), most)
+def ticks_above(nanoseconds: int, tick: int) -> int:
+    """The fewest whole ticks that hold a duration, at most what an int64 holds."""
+    return min(-(-nanoseconds // tick), _INT64_MAX)
 
 
 def word(call: str, option: str, value: Any, allowed: Iterable[str]) -> str:
@@ -115,6 +115,15 @@ def n_threads(call: str, value: Any) -> int:
             call, "n_threads", value, "a number of threads is 1 or more.", "None means as Polars."
         )
     return value
+
+
+def whole(call: str, option: str, value: Any, least: int) -> int:
+    """A whole number of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise errors.bad_option(
+            call, option, value, f"must be a whole number, {least} or more.", "such as 1_000."
+        )
+    return int(value)
 
 
 def number(call: str, option: str, value: Any, low: float, high: float) -> float:
@@ -200,17 +209,13 @@ def codes(call: str, option: str, value: Any) -> tuple[int, ...]:
     return found
 
 
-def whole(call: str, option: str, value: Any, least: int, most: int | None = None) -> int:
-    """A whole number of at least ``least``, and of at most ``most`` where there is a bound."""
-    if not _whole(value) or value < least or (most is not None and value > most):
-        if most is None:
-            raise errors.bad_option(
-                call, option, value, f"must be a whole number, {least} or more.", "such as 1_000."
-            )
+def within(call: str, option: str, value: Any, least: int, most: int) -> int:
+    """A whole number within bounds."""
+    if not _whole(value) or not least <= value <= most:
         problem = f"takes a whole number from {least} to {most}."
         raise errors.bad_option(call, option, value, problem, f"such as {option}={least}.")
     return int(value)
 
 
 def _whole(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool)

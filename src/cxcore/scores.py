@@ -323,8 +323,8 @@ def _nps_score(call: str, scale: Any, promoter: Any, detractor: Any) -> Score:
         problem = "NPS is defined on 0 to 10."
         hint = "for another scale say who counts, such as scale=(1, 5), promoter=5, detractor=3."
         raise errors.bad_option(call, "scale", scale, problem, hint)
-    lowest = 9 if promoter is None else _options.whole(call, "promoter", promoter, low + 1, high)
-    highest = 6 if detractor is None else _options.whole(call, "detractor", detractor, low, high - 1)
+    lowest = 9 if promoter is None else _options.within(call, "promoter", promoter, low + 1, high)
+    highest = 6 if detractor is None else _options.within(call, "detractor", detractor, low, high - 1)
     if not highest < lowest:
         problem = f"promoters begin at {lowest}, so detractors end below."
         raise errors.bad_option(call, "detractor", highest, problem, f"such as detractor={lowest - 1}.")
@@ -341,7 +341,7 @@ def scale_score(call: str, scale: Any, kind: Any, top: Any, default_top: int) ->
             )
         return mean_level(call, (low, high))
     most = high - low
-    chosen = min(default_top, most) if top is None else _options.whole(call, "top", top, 1, most)
+    chosen = min(default_top, most) if top is None else _options.within(call, "top", top, 1, most)
     return top_box(call, (low, high), chosen)
 
 

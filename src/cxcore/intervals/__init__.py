@@ -15,7 +15,7 @@ from cxcore.intervals.base import ENOUGH_ANSWERS, ENOUGH_OUTSIDE, FLAGS, Float64
 from cxcore.intervals.bca import Bca
 from cxcore.intervals.bootstrap import Bootstrap
 from cxcore.intervals.percentile import Percentile
-from cxcore.intervals.score import Score
+from cxcore.intervals.score import ScoreInterval
 
 __all__ = [
     "FLAGS",
@@ -26,7 +26,7 @@ __all__ = [
     "Method",
     "Percentile",
     "Sample",
-    "Score",
+    "ScoreInterval",
     "interval_of",
     "method_for",
 ]
@@ -38,7 +38,7 @@ METHODS: dict[str, Method] = {
     "bootstrap": Bootstrap(),
     "bca": Bca(),
     "percentile": Percentile(),
-    "score": Score(),
+    "score": ScoreInterval(),
 }
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cxcore.intervals.base import ENOUGH_OUTSIDE, Float64, Method, Sample
 from cxcore.intervals.bca import Bca
-from cxcore.intervals.score import Score
+from cxcore.intervals.score import ScoreInterval
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,12 @@ class Bootstrap(Method):
     def limits(self, sample: Sample, alpha: float) -> tuple[Float64, Float64]:
         supported = _supported(sample)
         low, high = np.empty(len(supported)), np.empty(len(supported))
-        for method, which in ((Bca(), supported), (Score(), ~supported)):
+        for method, which in ((Bca(), supported), (ScoreInterval(), ~supported)):
             low[which], high[which] = method.limits(sample.rows(which), alpha)
         return low, high
 
     def used(self, sample: Sample) -> list[str]:
-        return [Bca.name if supported else Score.name for supported in _supported(sample).tolist()]
+        return [Bca.name if supported else ScoreInterval.name for supported in _supported(sample).tolist()]
 
     def marks(self, sample: Sample) -> dict[str, NDArray[np.bool_]]:
         return {"score_fallback": ~_supported(sample) & (sample.n > 0)}

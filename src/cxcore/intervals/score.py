@@ -11,7 +11,7 @@ from cxcore.intervals.base import Float64, Method, Sample
 
 
 @dataclass(frozen=True, slots=True)
-class Score(Method):
+class ScoreInterval(Method):
     """Score interval of a mean over a bounded scale.
 
     Holds every mean mu with (estimate - mu)² <= z² V0(mu) / n, where V0 is the variance under the multinomial
