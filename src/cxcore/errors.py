@@ -270,16 +270,14 @@ def thin_support(call: str, method: str, n_thin: int, n_groups: int, enough: int
     )
 
 
-# ---------------------------------------------------------------- SQL
+# ---------------------------------------------------------------- SQL and Polars expressions
 
 
 def answers_off_scale(call: str, n_bad: int, n: int, scale: tuple[int, int]) -> InvalidDataError:
-    """SQL aggregates know how many answers are wrong, and no row."""
-    low, high = scale
-    verb = "is" if n_bad == 1 else "are"
-    problem = f"{n_bad:,} of {n:,} answers {verb} not whole numbers of the scale {low}..{high}."
-    hint = f"drop them, for example WHERE score BETWEEN {low} AND {high}, or turn them to NULL."
-    return InvalidDataError(_text(call, {"scale": [low, high]}, problem, hint))
+    """An aggregate of SQL or of a Polars expression knows how many answers are wrong, and no row."""
+    verb = "is not a whole number" if n_bad == 1 else "are not whole numbers"
+    problem = f"{n_bad:,} of {n:,} answers {verb} from {scale[0]} to {scale[1]}."
+    return InvalidDataError(_text(call, None, problem, "drop them, or make them null, which says 'no answer'."))
 
 
 def bad_rows(call: str, role: str, column: str, problem: str, n_bad: int, n: int) -> InvalidDataError:

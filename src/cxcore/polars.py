@@ -103,21 +103,15 @@ class ExprNamespace:
         """Net Promoter Score of answers 0 to 10, in points from -100 to 100."""
         return _estimate(self._expr, "nps", NPS)
 
-    def csat(
-        self, *, scale: tuple[int, int] = (1, 5), kind: Kind = "top", top: int | None = None
-    ) -> pl.Expr:
+    def csat(self, *, scale: tuple[int, int] = (1, 5), kind: Kind = "top", top: int | None = None) -> pl.Expr:
         """Customer satisfaction: per cent of answers on the best levels; options as :func:`cxcore.csat`."""
         return _estimate(self._expr, "csat", scale_score("csat", scale, kind, top, default_top=2))
 
-    def ces(
-        self, *, scale: tuple[int, int] = (1, 7), kind: Kind = "mean", top: int | None = None
-    ) -> pl.Expr:
+    def ces(self, *, scale: tuple[int, int] = (1, 7), kind: Kind = "mean", top: int | None = None) -> pl.Expr:
         """Customer effort score: the mean level; options as :func:`cxcore.ces`."""
         return _estimate(self._expr, "ces", scale_score("ces", scale, kind, top, default_top=3))
 
-    def nps_ci(
-        self, *, confidence_level: float = 0.95, method: MethodName | Method = "bootstrap"
-    ) -> pl.Expr:
+    def nps_ci(self, *, confidence_level: float = 0.95, method: MethodName | Method = "bootstrap") -> pl.Expr:
         """NPS with its interval, a struct of what :func:`cxcore.nps` gives for a group."""
         return _interval(self._expr, "nps_ci", NPS, confidence_level, method)
 

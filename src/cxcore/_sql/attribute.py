@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from cxcore import _options, errors
 from cxcore._sql import base
 from cxcore._sql.base import Macro, Udf
+from cxcore.attribution import markov
+from cxcore.attribution.base import Transitions
 
 #: what one touch of a window earns: n touches, this one at pos (from 1), age in ticks
 _WEIGHTS = {
@@ -66,11 +70,12 @@ def attribute_sql(
         _ORDER.format(model=base.literal(name), place=i, source=_credit(name))
         for i, name in enumerate(models)
     ]
-    amount = "cx_value" if value is not None else "NULL::DOUBLE"
+    amount = "__cx_value" if value is not None else "NULL::DOUBLE"
     return (
         f"WITH {', '.join(steps)}\n"
         f"SELECT model, channel, conversions, {amount} AS value, "
-        "conversions / nullif((SELECT count(*) FROM cx_conversions), 0) AS share\n"
+        "conversions / nullif((SELECT count(*) FROM __cx_conversions), 0) AS share"
+        f"{', removal_effect' if 'markov' in models else ''}\n"
         f"FROM ({' UNION ALL '.join(results)}) ORDER BY place, channel NULLS LAST"
     )
 
@@ -78,7 +83,11 @@ def attribute_sql(
 def _models(call: str, model: str | None) -> list[str]:
     """One word, or a SQL list of them, which comes as '[linear, markov]'."""
     words = [] if model is None else [word.strip() for word in model.strip("[]").split(",")]
-    return [_options.word(call, "model", word, MODELS) for word in words or [None]]
+    for word in words or [None]:
+        _options.word(call, "model", word, MODELS)
+        if words.count(word) > 1:
+            raise errors.bad_option(call, "model", word, "given twice.", "give each model once.")
+    return words
 
 
 def _rows(
@@ -96,37 +105,37 @@ def _rows(
     converts = (
         f"{amount} IS NOT NULL" if conversion is None else f"{base.identifier(conversion)}::BOOLEAN IS TRUE"
     )
-    timed = base.no_bad_rows(call, "time_col", time, "cx_read", "tick IS NULL", "have no finite time")
+    timed = base.no_bad_rows(call, "time_col", time, "__cx_read", "tick IS NULL", "have no finite time")
     finite = base.no_bad_rows(
         call,
         "value_col",
         value or "",
-        "cx_read",
+        "__cx_read",
         "NOT isfinite(amount)",
         "have a value that is not a finite number",
     )
     return f"""
-cx_read AS MATERIALIZED (
+__cx_read AS MATERIALIZED (
   SELECT {base.identifier(user)} AS who, {base.identifier(channel)} AS channel, {converts} AS converts,
          {amount}::DOUBLE AS amount, {base.ticks(when)} AS tick, {base.ticks_in_microsecond(when)} AS per_us,
          {"NULL" if order is None else base.identifier(order)} AS tie, row_number() OVER () AS place
   FROM query_table({base.literal(table)})
 ),
-cx_rows AS (SELECT * FROM cx_read WHERE {timed} AND {finite} AND who IS NOT NULL)"""
+__cx_rows AS (SELECT * FROM __cx_read WHERE {timed} AND {finite} AND who IS NOT NULL)"""
 
 
 _PARTS = """
-cx_channels AS MATERIALIZED (
+__cx_channels AS MATERIALIZED (
   SELECT channel, row_number() OVER (ORDER BY channel) AS code
-  FROM (SELECT DISTINCT channel FROM cx_rows WHERE channel IS NOT NULL)
+  FROM (SELECT DISTINCT channel FROM __cx_rows WHERE channel IS NOT NULL)
 ),
-cx_touches AS MATERIALIZED (
-  SELECT who, tick, per_us, tie, place, code FROM cx_rows JOIN cx_channels USING (channel)
+__cx_touches AS MATERIALIZED (
+  SELECT who, tick, per_us, tie, place, code FROM __cx_rows JOIN __cx_channels USING (channel)
 ),
-cx_conversions AS MATERIALIZED (
+__cx_conversions AS MATERIALIZED (
   SELECT who, tick, coalesce(amount, 0.0) AS amount, place AS conversion_id,
          lag(tick) OVER (PARTITION BY who ORDER BY tick, tie NULLS FIRST, place) AS before
-  FROM cx_rows WHERE converts
+  FROM __cx_rows WHERE converts
 )"""
 
 
@@ -138,34 +147,35 @@ def _window(window: int | None, reset: bool) -> str:
     if reset:  # what the conversion before looked at is used up
         rules.append("t.tick > coalesce(c.before, t.tick - 1)")
     return f"""
-cx_window AS (
+__cx_window AS (
   SELECT conversion_id, amount, code, t.tick, t.per_us,
          row_number() OVER w AS pos, count(*) OVER (PARTITION BY conversion_id) AS n,
          max(t.tick) OVER (PARTITION BY conversion_id) AS youngest
-  FROM cx_conversions c JOIN cx_touches t ON {" AND ".join(rules)}
+  FROM __cx_conversions c JOIN __cx_touches t ON {" AND ".join(rules)}
   WINDOW w AS (PARTITION BY conversion_id ORDER BY t.tick, tie NULLS FIRST, place)
 )"""
 
 
 _PAIRS = """
-cx_pairs AS MATERIALIZED (
-  SELECT *, pow(2.0, -((youngest::HUGEINT - tick)::DOUBLE / ({half} * per_us))) AS decayed FROM cx_window
+__cx_pairs AS MATERIALIZED (
+  SELECT *, pow(2.0, -((youngest::HUGEINT - tick)::DOUBLE / ({half} * per_us))) AS decayed FROM __cx_window
 )"""
 
 #: the credit of one model by channel, and what conversions without a touch leave over
 _ORDER = """
-SELECT {model} AS model, {place} AS place, channel, conversions, cx_value FROM ({source}) JOIN cx_channels USING (code)
+SELECT {model} AS model, {place} AS place, channel, conversions, __cx_value, removal_effect FROM ({source}) JOIN __cx_channels USING (code)
 UNION ALL
-SELECT {model}, {place}, NULL, count(*)::DOUBLE, fsum(amount) FROM cx_conversions
-WHERE conversion_id NOT IN (SELECT conversion_id FROM cx_pairs) HAVING count(*) > 0"""
+SELECT {model}, {place}, NULL, count(*)::DOUBLE, fsum(amount), NULL FROM __cx_conversions
+WHERE conversion_id NOT IN (SELECT conversion_id FROM __cx_pairs) HAVING count(*) > 0"""
 
 
 def _credit(model: str) -> str:
     if model == "markov":
-        return "SELECT code, conversions, cx_value FROM cx_markov"
+        return "SELECT * FROM __cx_markov"
     return f"""
-SELECT code, coalesce(fsum(weight), 0.0) AS conversions, coalesce(fsum(weight * amount), 0.0) AS cx_value
-FROM cx_channels LEFT JOIN (SELECT code, amount, {_WEIGHTS[model]} AS weight FROM cx_pairs) USING (code)
+SELECT code, coalesce(fsum(weight), 0.0) AS conversions, coalesce(fsum(weight * amount), 0.0) AS __cx_value,
+       NULL::DOUBLE AS removal_effect
+FROM __cx_channels LEFT JOIN (SELECT code, amount, {_WEIGHTS[model]} AS weight FROM __cx_pairs) USING (code)
 GROUP BY code"""
 
 
@@ -180,32 +190,32 @@ def _markov_steps(window: int | None) -> str:
     """
     cut = "" if window is None else f"WHERE final::HUGEINT - tick < {window} * per_us"
     return f"""
-cx_left AS (
+__cx_left AS (
   SELECT t.who, t.tick, t.per_us, t.tie, t.place, t.code, max(t.tick) OVER (PARTITION BY t.who) AS final
-  FROM cx_touches t LEFT JOIN (SELECT who, max(tick) AS last FROM cx_conversions GROUP BY who) c USING (who)
+  FROM __cx_touches t LEFT JOIN (SELECT who, max(tick) AS last FROM __cx_conversions GROUP BY who) c USING (who)
   WHERE c.last IS NULL OR t.tick > c.last
 ),
-cx_null AS (
+__cx_null AS (
   SELECT code, row_number() OVER w AS pos, count(*) OVER (PARTITION BY who) AS n,
          lag(code, 1, 0) OVER w AS before
-  FROM cx_left {cut} WINDOW w AS (PARTITION BY who ORDER BY tick, tie NULLS FIRST, place)
+  FROM __cx_left {cut} WINDOW w AS (PARTITION BY who ORDER BY tick, tie NULLS FIRST, place)
 ),
-cx_edges AS (
+__cx_edges AS (
   SELECT lag(code, 1, 0) OVER (PARTITION BY conversion_id ORDER BY pos) AS source, code AS target, 0.0 AS amount
-  FROM cx_pairs
-  UNION ALL SELECT code, -1, amount FROM cx_pairs WHERE pos = n
-  UNION ALL SELECT before, code, 0.0 FROM cx_null
-  UNION ALL SELECT code, -2, 0.0 FROM cx_null WHERE pos = n
+  FROM __cx_pairs
+  UNION ALL SELECT code, -1, amount FROM __cx_pairs WHERE pos = n
+  UNION ALL SELECT before, code, 0.0 FROM __cx_null
+  UNION ALL SELECT code, -2, 0.0 FROM __cx_null WHERE pos = n
 ),
-cx_counts AS (
-  SELECT source, target, count(*) AS times, fsum(amount) AS amount FROM cx_edges GROUP BY source, target
+__cx_counts AS (
+  SELECT source, target, count(*) AS times, fsum(amount) AS amount FROM __cx_edges GROUP BY source, target
 ),
-cx_markov AS MATERIALIZED (
+__cx_markov AS MATERIALIZED (
   SELECT unnest(__cx_markov(
     list(source ORDER BY source, target), list(target ORDER BY source, target),
     list(times ORDER BY source, target), list(amount ORDER BY source, target),
-    (SELECT count(*) FROM cx_channels)
-  ), max_depth := 2) FROM cx_counts
+    (SELECT count(*) FROM __cx_channels)
+  ), max_depth := 2) FROM __cx_counts
 )"""
 
 
@@ -217,7 +227,28 @@ def markov_credit(
     n_channels: int,
 ) -> list[dict[str, Any]]:
     """Credit of every channel out of the transition counts of the whole query: one call a query."""
-    raise NotImplementedError
+    n = n_channels
+    steps = np.zeros((n + 3, n + 3))  # channels 1..n; 0 the start; -1 and -2, the last two, the ends
+    earned = np.zeros(n + 3)
+    if source and target and times and amount:
+        steps[source, target] = times
+        np.add.at(earned, source, amount)
+    inner = slice(1, n + 1)
+    chain = Transitions(
+        np.ascontiguousarray(steps[inner, inner]),
+        *(np.ascontiguousarray(part) for part in (steps[0, inner], steps[inner, -1], steps[inner, -2])),
+        np.ascontiguousarray(earned[inner]),
+    )
+    credit = markov.credit_of(chain, 1)  # the engine owns the threads
+    assert credit.removal_effect is not None
+    return [
+        {"code": code, "conversions": conversions, "__cx_value": value, "removal_effect": effect}
+        for code, conversions, value, effect in zip(
+            range(1, n + 1),
+            *(part.tolist() for part in (credit.conversions, credit.value, credit.removal_effect)),
+            strict=True,
+        )
+    ]
 
 
 MACROS = (
@@ -228,11 +259,16 @@ MACROS = (
         "TABLE SELECT * FROM query(__cx_attribute_sql(tbl::VARCHAR, user_col::VARCHAR, time_col::VARCHAR, "
         "channel_col::VARCHAR, conversion_col::VARCHAR, value_col::VARCHAR, model::VARCHAR, lookback::VARCHAR, "
         "allocation::VARCHAR, half_life::VARCHAR, order_col::VARCHAR))",
-        "`model`, `channel`, `conversions`, `value`, `share`",
+        "one row per model and channel: `model`, `channel`, `conversions`, `value`, `share`, and `removal_effect` of Markov",
     ),
 )
 _LISTS = ("BIGINT[]", "BIGINT[]", "BIGINT[]", "DOUBLE[]", "BIGINT")
 UDFS = (
     Udf("__cx_attribute_sql", attribute_sql, ("VARCHAR",) * 11, "VARCHAR"),
-    Udf("__cx_markov", markov_credit, _LISTS, "STRUCT(code BIGINT, conversions DOUBLE, cx_value DOUBLE)[]"),
+    Udf(
+        "__cx_markov",
+        markov_credit,
+        _LISTS,
+        "STRUCT(code BIGINT, conversions DOUBLE, __cx_value DOUBLE, removal_effect DOUBLE)[]",
+    ),
 )
