@@ -105,14 +105,11 @@ def _rows(
     converts = (
         f"{amount} IS NOT NULL" if conversion is None else f"{base.identifier(conversion)}::BOOLEAN IS TRUE"
     )
-    timed = base.no_bad_rows(call, "time_col", time, "__cx_read", "tick IS NULL", "have no finite time")
-    finite = base.no_bad_rows(
+    checked = base.no_bad_rows(
         call,
-        "value_col",
-        value or "",
         "__cx_read",
-        "NOT isfinite(amount)",
-        "have a value that is not a finite number",
+        ("time_col", time, "tick IS NULL", "have no finite time"),
+        ("value_col", value or "", "NOT isfinite(amount)", "have a value that is not a finite number"),
     )
     return f"""
 __cx_read AS MATERIALIZED (
@@ -121,7 +118,7 @@ __cx_read AS MATERIALIZED (
          {"NULL" if order is None else base.identifier(order)} AS tie, row_number() OVER () AS place
   FROM query_table({base.literal(table)})
 ),
-__cx_rows AS (SELECT * FROM __cx_read WHERE {timed} AND {finite} AND who IS NOT NULL)"""
+__cx_rows AS (SELECT * FROM __cx_read WHERE {checked} AND who IS NOT NULL)"""
 
 
 _PARTS = """

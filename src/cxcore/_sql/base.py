@@ -98,7 +98,7 @@ def ticks(time: str) -> str:
 
 
 def ticks_in_microsecond(time: str) -> str:
-    return f"CASE WHEN typeof({time}) = 'TIMESTAMP_NS' THEN 1000 ELSE 1 END"
+    return f"CASE WHEN typeof({time}) = 'TIMESTAMP_NS' THEN 1000 ELSE 1 END::HUGEINT"
 
 
 def refuse_rows(call: str, role: str, column: str, problem: str, n_bad: int, n: int) -> NoReturn:
@@ -109,11 +109,14 @@ def refuse_rows(call: str, role: str, column: str, problem: str, n_bad: int, n: 
 REFUSE_ROWS = Udf("__cx_refuse_rows", refuse_rows, (*["VARCHAR"] * 4, "BIGINT", "BIGINT"), "BOOLEAN")
 
 
-def no_bad_rows(call: str, role: str, column: str, source: str, bad: str, problem: str) -> str:
-    """A condition that holds, or refuses the whole query with a count of the bad rows of ``source``."""
-    said = ", ".join(literal(part) for part in (call, role, column, problem))
-    return (
-        f"(SELECT CASE WHEN count(*) FILTER (WHERE {bad}) > 0"
-        f" THEN __cx_refuse_rows({said}, count(*) FILTER (WHERE {bad}), count(*))"
-        f" ELSE true END FROM {source})"
-    )
+def no_bad_rows(call: str, source: str, *checks: tuple[str, str, str, str]) -> str:
+    """A condition that holds, or refuses the whole query with a count of the bad rows of ``source``.
+
+    Each check is the role, its column, a condition that bad rows fulfil, and what to say of them.
+    """
+    cases = []
+    for role, column, bad, problem in checks:
+        n_bad = f"count(*) FILTER (WHERE {bad})"
+        said = ", ".join(literal(part) for part in (call, role, column, problem))
+        cases.append(f"WHEN {n_bad} > 0 THEN __cx_refuse_rows({said}, {n_bad}, count(*))")
+    return f"(SELECT CASE {' '.join(cases)} ELSE true END FROM {source})"

@@ -30,7 +30,7 @@ def sessionize_sql(
     closed = _options.word(call, "gap_closed", gap_closed, ("right", "left"))
     who, when = base.identifier(user), base.identifier(time)
     source = f"query_table({base.literal(table)})"
-    checked = base.no_bad_rows(call, "time_col", time, source, f"{when} IS NULL", "have no time")
+    checked = base.no_bad_rows(call, source, ("time_col", time, f"{when} IS NULL", "have no time"))
     tie = "" if order is None else f", {base.identifier(order)}"
     window = f"WINDOW __cx_w AS (PARTITION BY {who} ORDER BY {when}{tie})"
     ticks = base.ticks(when)
