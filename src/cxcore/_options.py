@@ -143,9 +143,17 @@ def generator(call: str, rng: Any) -> np.random.Generator:
         raise errors.bad_option(call, "rng", rng, "not a source of random numbers.", hint) from None
 
 
+def column_name(call: str, role: str, value: Any) -> str:
+    """A role that takes one column, by its name."""
+    if not isinstance(value, str):
+        hint = "add the column to the frame, then name it."
+        raise errors.bad_option(call, role, value, "takes the name of a column.", hint)
+    return value
+
+
 def column_names(value: Any) -> list[str]:
     """A role that takes a column or a list of columns."""
-    return [value] if isinstance(value, str) else list(value)
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
 
 
 def parts(value: Any) -> list[str | pl.Expr]:
