@@ -334,9 +334,9 @@ def score_counts(
         answer = column.fill_null(blank)
     table = _count(answer, code, len(groups), scale, single)
     n_level = high - low + 1
-    if table[:, -1].any() or (column.null_count() and table[:, -2].sum() != column.null_count()):
+    if table[:, n_level].any() or (column.null_count() and table[:, -1].sum() != column.null_count()):
         raise _bad_answer(call, column, scale, codes)
-    counts, n_null = table[:, :n_level].copy(), table[:, n_level:-1].sum(axis=1)
+    counts, n_null = table[:, :n_level].copy(), table[:, n_level + 1 :].sum(axis=1)
     for value in dict.fromkeys(codes):
         if low <= value <= high:
             n_null += counts[:, value - low]
@@ -381,10 +381,10 @@ def _blank(dtype: pl.DataType, scale: tuple[int, int], single: Sequence[int]) ->
 def _count(
     answer: pl.Series, code: Int32, n_groups: int, scale: tuple[int, int], single: Sequence[int]
 ) -> Int64:
-    """int64[n_groups, n_levels + n_single + 1]; chunks are counted where they lie."""
+    """int64[n_groups, n_levels + 1 + n_single]; chunks are counted where they lie."""
     low, high = scale
     codes = np.array(single, dtype=np.int64)
-    table = np.zeros((n_groups, high - low + 1 + len(codes) + 1), dtype=np.int64)
+    table = np.zeros((n_groups, high - low + 2 + len(codes)), dtype=np.int64)
     at = 0
     for chunk in answer.get_chunks():
         part = code[at : at + len(chunk)]
