@@ -441,8 +441,9 @@ def _groups(call: str, house: pl.DataFrame, by: Any, n_threads: int) -> tuple[In
 def _by_columns(call: str, house: pl.DataFrame, by: Any) -> pl.DataFrame:
     frame = house.select(_options.parts(by))
     if len(frame) != len(house):
-        problem = f"the expression gives {len(frame):,} values for {len(house):,} rows."
-        raise errors.bad_option(call, "by", by, problem, "give one value a row; aggregate before or after.")
+        problem = f"{len(frame):,} values for {len(house):,} rows."
+        hint = "give one value a row; aggregate before or after."
+        raise errors.bad_option(call, "by", ", ".join(frame.columns), problem, hint)
     for column in frame:
         if column.dtype == pl.Object:
             raise errors.wrong_dtype(

@@ -42,6 +42,13 @@ METHODS: dict[str, Method] = {
 }
 
 
+#: text of the column ``flags`` for each set of flags, bit by bit in the order of ``FLAGS``
+WORDS = pl.Series(
+    "flags",
+    [",".join(word for bit, word in enumerate(FLAGS) if code >> bit & 1) for code in range(2 ** len(FLAGS))],
+)
+
+
 def method_for(call: str, value: Any) -> Method:
     """The method that a word or an object means."""
     if isinstance(value, Method):
@@ -133,7 +140,9 @@ def intervals_of(call: str, sample: Sample, confidence_level: float, method: Met
         estimate = (sample.counts @ sample.weights) / n
         spread = sample.weights - estimate[:, None]
         error = np.sqrt((sample.counts * spread * spread).sum(axis=1)) / n
-    used = method.used(sample).set(pl.Series(n == 0), None)
+    used = method.used(sample)
+    if not n.all():
+        used = used.set(pl.Series(n == 0), None)
     return Intervals(n, estimate, low, high, error, used, _flags(call, method, sample))
 
 
@@ -161,6 +170,8 @@ def _flags(call: str, method: Method, sample: Sample) -> pl.Series:
         "one_category": (n > 0) & (sample.outside == 0),
         **own,
     }
-    words = pl.DataFrame({word: pl.Series(marks[word], dtype=pl.Boolean) for word in FLAGS if word in marks})
-    each = [pl.when(pl.col(word)).then(pl.lit(word)) for word in words.columns]
-    return words.select(pl.concat_str(each, separator=",", ignore_nulls=True).alias("flags")).to_series()
+    code = np.zeros(len(n), dtype=np.int64)
+    for bit, word in enumerate(FLAGS):
+        if word in marks:
+            code |= marks[word].astype(np.int64) << bit
+    return WORDS.gather(code)
