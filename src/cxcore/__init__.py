@@ -1,7 +1,9 @@
 """Customer-experience analytics with a compiled core: sessions, attribution, scores with intervals."""
 
+from cxcore import datasets
 from cxcore._build import build_info
 from cxcore._index import EventIndex, index
+from cxcore.attribution import attribute
 from cxcore.errors import (
     ColumnNotFoundError,
     CxDeprecationWarning,
@@ -25,7 +27,9 @@ __all__ = [
     "InvalidOptionError",
     "MissingDependencyError",
     "UnsupportedFrameError",
+    "attribute",
     "build_info",
+    "datasets",
     "index",
     "sessionize",
     "sessions",

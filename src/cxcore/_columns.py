@@ -7,7 +7,7 @@ order of a verb's signature; every text is in ``errors.py``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +61,9 @@ def root_names(value: Any) -> list[str]:
         return [value]
     if isinstance(value, pl.Expr):
         return list(dict.fromkeys(value.meta.root_names()))
-    return [name for part in value for name in root_names(part)]
+    if isinstance(value, Iterable):
+        return [name for part in value for name in root_names(part)]
+    return [value]  # no name at all, so no column has it
 
 
 def needed(*roles: Any) -> list[str]:
@@ -179,11 +181,10 @@ def tie_order(call: str, house: pl.DataFrame, order: str | None) -> Int64:
     if dtype.is_temporal() or dtype == pl.Boolean:
         column = column.to_physical()
     elif not dtype.is_integer() or dtype in (pl.UInt64, pl.Int128, pl.UInt128):
-        try:
-            column = column.rank("dense")
-        except pl.exceptions.PolarsError as error:
+        if dtype == pl.Object:  # Polars panics on it; all else ranks
             hint = "name a column of numbers, times or text."
-            raise errors.wrong_dtype(call, "order", order, dtype, "takes what can be sorted", hint) from error
+            raise errors.wrong_dtype(call, "order", order, dtype, "takes what can be sorted", hint)
+        column = column.rank("dense")
     return int64_of(column, null=_INT64_MIN)
 
 

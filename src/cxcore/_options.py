@@ -76,14 +76,14 @@ def tick_length(dtype: pl.DataType, time_unit: str | None) -> int:
     return NANOSECONDS[time_unit]
 
 
-def ticks_below(nanoseconds: int, tick: int) -> int:
-    """The most whole ticks that a duration holds, at most what an int64 holds."""
-    return min(nanoseconds // tick, _INT64_MAX)
+def ticks_below(nanoseconds: int, tick: int, most: int = _INT64_MAX) -> int:
+    """The most whole ticks that a duration holds, at most what a kernel can take."""
+    return min(nanoseconds // tick, most)
 
 
-def ticks_above(nanoseconds: int, tick: int) -> int:
-    """The fewest whole ticks that hold a duration, at most what an int64 holds."""
-    return min(-(-nanoseconds // tick), _INT64_MAX)
+def ticks_above(nanoseconds: int, tick: int, most: int = _INT64_MAX) -> int:
+    """The fewest whole ticks that hold a duration, at most what a kernel can take."""
+    return min(-(-nanoseconds // tick), most)
 
 
 def word(call: str, option: str, value: Any, allowed: Iterable[str]) -> str:
@@ -143,9 +143,17 @@ def generator(call: str, rng: Any) -> np.random.Generator:
         raise errors.bad_option(call, "rng", rng, "not a source of random numbers.", hint) from None
 
 
+def column_name(call: str, role: str, value: Any) -> str:
+    """A role that takes one column, by its name."""
+    if not isinstance(value, str):
+        hint = "add the column to the frame, then name it."
+        raise errors.bad_option(call, role, value, "takes the name of a column.", hint)
+    return value
+
+
 def column_names(value: Any) -> list[str]:
     """A role that takes a column or a list of columns."""
-    return [value] if isinstance(value, str) else list(value)
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
 
 
 def parts(value: Any) -> list[str | pl.Expr]:

@@ -80,7 +80,7 @@ def _names(names: Iterable[str], most: int = 20) -> str:
 def columns_not_found(call: str, missing: Mapping[str, str], columns: Sequence[str]) -> ColumnNotFoundError:
     """All roles of one call that name no column: ``{role: name}``."""
     close = [
-        match[0] for name in missing.values() if (match := difflib.get_close_matches(name, columns, n=1))
+        match[0] for name in missing.values() if (match := difflib.get_close_matches(str(name), columns, n=1))
     ]
     problem = "no such column." if len(missing) == 1 else "no such columns."
     hint = f"did you mean {_names(dict.fromkeys(close))}?" if close else "roles take the names of columns."

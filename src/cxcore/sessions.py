@@ -25,6 +25,7 @@ from cxcore.engines import open_frame
 
 GapClosed = Literal["right", "left"]
 
+_UINT64_MAX = 2**64 - 1  # silences are unsigned: from the first tick to the last
 _ROW_COLUMNS = ("session_id", "session_number")
 
 
@@ -38,8 +39,8 @@ class GapRule:
     def ticks(self, tick_length: int) -> int:
         """The longest silence, in ticks of the time column, that does not split."""
         if self.closed == "right":
-            return _options.ticks_below(self.nanoseconds, tick_length)
-        return _options.ticks_above(self.nanoseconds, tick_length) - 1
+            return _options.ticks_below(self.nanoseconds, tick_length, _UINT64_MAX)
+        return _options.ticks_above(self.nanoseconds, tick_length, _UINT64_MAX) - 1
 
 
 @dataclass(frozen=True, slots=True)

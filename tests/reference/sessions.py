@@ -1,0 +1,127 @@
+"""Twins of the kernels in ``_ext/sessions.pyx``, from the definitions of the explanation page on sessions.
+
+Plain lists and dictionaries; a user's events are walked in order of (time, order column, row).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import xxhash
+
+OWN = "own"
+
+
+@dataclass
+class Session:
+    user: object
+    number: int
+    start: int
+    end: int
+    events: int
+    rows: list[int]
+
+
+def is_indexed(code: Sequence[int], tick: Sequence[int], tie: Sequence[int]) -> bool:
+    """The rows lie by user (each in one run, none left out), then tick, then tie."""
+    runs = [c for i, c in enumerate(code) if i == 0 or code[i - 1] != c]
+    if -1 in code or len(set(runs)) < len(runs):
+        return False
+    keys = [(t, tie[i] if tie else 0) for i, t in enumerate(tick)]
+    return all(keys[i - 1] <= keys[i] for i in range(1, len(code)) if code[i] == code[i - 1])
+
+
+def sort_events(code: Sequence[int], tick: Sequence[int], tie: Sequence[int]) -> list[int]:
+    """Rows of the users, by (user, tick, tie, row)."""
+    kept = [row for row, c in enumerate(code) if c >= 0]
+    return sorted(kept, key=lambda row: (code[row], tick[row], tie[row] if tie else 0, row))
+
+
+def sessionize(
+    user: Sequence[object],
+    time: Sequence[int | None],
+    gap: int,
+    *,
+    closed: str = "right",
+    null_user: str = "null",
+) -> list[Session]:
+    """Sessions by the gap rule: users as they first appear, each user's in time order."""
+    found: list[Session] = []
+    for who in dict.fromkeys(u for u in user if u is not None):
+        found += _of_user(
+            who, [r for r, u in enumerate(user) if u == who and time[r] is not None], time, gap, closed
+        )
+    if null_user == OWN:
+        lonely = sorted((time[r], r) for r, u in enumerate(user) if u is None and time[r] is not None)
+        found += [Session(None, 1, t, t, 1, [r]) for t, r in lonely]
+    return found
+
+
+def _of_user(
+    who: object, rows: list[int], time: Sequence[int | None], gap: int, closed: str
+) -> list[Session]:
+    found: list[Session] = []
+    for row in sorted(rows, key=lambda r: (time[r], r)):
+        now = time[row]
+        assert now is not None
+        silence = now - found[-1].end if found else 0
+        if not found or silence > gap or (closed == "left" and silence == gap):
+            found.append(Session(who, len(found) + 1, now, now, 0, []))
+        found[-1].end = now
+        found[-1].events += 1
+        found[-1].rows.append(row)
+    return found
+
+
+def count_sessions(sessions: Sequence[Session], users: Sequence[object]) -> list[int]:
+    """Sessions before each user, and of all."""
+    counts = [sum(s.user == u for s in sessions) for u in users]
+    return [sum(counts[:k]) for k in range(len(counts) + 1)]
+
+
+def fill_sessions(sessions: Sequence[Session], n_rows: int) -> list[int]:
+    """Number of each row's session inside its user, 0 where it has none."""
+    number = [0] * n_rows
+    for session in sessions:
+        for row in session.rows:
+            number[row] = session.number
+    return number
+
+
+#: one definition, two ways to it
+sessionize_arrival = sessionize
+
+
+def arrives_in_order(tick: Sequence[int], gap: int) -> bool:
+    """Few rows come after one that is later by more than the gap."""
+    late = sum(max(tick[: i + 1]) - t > gap for i, t in enumerate(tick))
+    return late * 20 <= len(tick)
+
+
+def session_ids(sessions: Sequence[Session], key: dict[object, bytes], nanoseconds: int) -> list[int]:
+    """Low 63 bits of XXH64 over key, start in microseconds (floored), earlier sessions in that microsecond."""
+    ids: list[int] = []
+    seen: dict[tuple[object, int], int] = {}
+    for session in sessions:
+        micros = session.start * nanoseconds // 1000
+        earlier = seen.get((session.user, micros), 0)
+        seen[session.user, micros] = earlier + 1
+        name = b"\xff" if session.user is None else key[session.user]
+        data = name + (micros % 2**64).to_bytes(8, "little") + earlier.to_bytes(8, "little")
+        ids.append(xxh64(data) % 2**63)
+    return ids
+
+
+def spread_sessions(sessions: Sequence[Session], ids: Sequence[int], n_rows: int) -> list[int | None]:
+    """The id of each row's session."""
+    row_id: list[int | None] = [None] * n_rows
+    for session, identifier in zip(sessions, ids, strict=True):
+        for row in session.rows:
+            row_id[row] = identifier
+    return row_id
+
+
+def xxh64(data: bytes) -> int:
+    """Another implementation of the published algorithm."""
+    return xxhash.xxh64_intdigest(data, seed=0)

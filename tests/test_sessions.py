@@ -1,0 +1,453 @@
+"""sessionize() and sessions(): the gap rule, ids, null policies; kernels against their twins."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+import cxcore as cx
+from cxcore._ext import sessions as kernels
+from tests import strategies
+from tests.conftest import Flavour
+from tests.reference import keys as keys_twin
+from tests.reference import sessions as twin
+
+NOON = dt.datetime(2026, 1, 5, 12)
+NANOSECONDS = {"ms": 10**6, "us": 10**3, "ns": 1}
+
+
+def log(*events: tuple[Any, float], **schema: Any) -> pl.DataFrame:
+    """(user, minutes after noon) in rows."""
+    return pl.DataFrame(
+        {"user": [who for who, _ in events], "time": [NOON + dt.timedelta(minutes=m) for _, m in events]},
+        schema_overrides=schema,
+    )
+
+
+def numbers(frame: Any, **options: Any) -> list[int | None]:
+    return cx.sessionize(frame, user="user", time="time", **options)["session_number"].to_list()
+
+
+# ------------------------------------------------------------------ the rule
+
+
+def test_a_silence_longer_than_the_gap_splits() -> None:
+    events = log(("a", 0), ("a", 30), ("a", 60.5), ("b", 60), ("a", 91))
+    assert numbers(events, gap="30m") == [1, 1, 2, 1, 3]
+
+
+def test_a_silence_of_exactly_the_gap_splits_when_closed_left() -> None:
+    events = log(("a", 0), ("a", 30), ("a", 59))
+    assert numbers(events, gap="30m", gap_closed="right") == [1, 1, 1]
+    assert numbers(events, gap="30m", gap_closed="left") == [1, 2, 2]
+
+
+@pytest.mark.parametrize(("closed", "expected"), [("right", [1, 1, 2]), ("left", [1, 1, 2])])
+def test_a_gap_finer_than_the_unit_is_exact(closed: Any, expected: list[int]) -> None:
+    seconds = pl.DataFrame({"user": ["a"] * 3, "time": [0, 1800, 3601]})  # silences 1800 and 1801 s
+    assert numbers(seconds, gap="1800.5s", gap_closed=closed, time_unit="s") == expected
+
+
+@pytest.mark.parametrize("gap", ["30m", "0.5h", "1800s", "1800000ms", dt.timedelta(minutes=30)])
+def test_a_gap_is_the_same_however_it_is_written(gap: Any) -> None:
+    assert numbers(log(("a", 0), ("a", 30), ("a", 61)), gap=gap) == [1, 1, 2]
+
+
+def test_dates_are_days() -> None:
+    days = pl.DataFrame({"user": ["a"] * 3, "time": [dt.date(2026, 1, d) for d in (1, 2, 4)]})
+    table = cx.sessions(days, user="user", time="time", gap="1d")
+    assert table["events"].to_list() == [2, 1]
+    assert table.schema["start"] == pl.Date
+    assert table["duration"].to_list() == [dt.timedelta(days=1), dt.timedelta(0)]
+
+
+def test_ends_of_time_do_not_overflow() -> None:
+    far = pl.Series("time", [-(2**63), 2**63 - 1, 0], dtype=pl.Int64)
+    events = pl.DataFrame({"user": [1, 1, 1], "time": far})
+    assert numbers(events, gap="9999w", time_unit="us") == [1, 3, 2]
+    assert numbers(events, gap="99999999w", time_unit="us") == [1, 1, 1]  # longer than any silence
+    dates = pl.DataFrame({"user": [1, 1], "time": [dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31)]})
+    assert numbers(dates) == [1, 2]
+
+
+def test_the_table_holds_first_and_last_event() -> None:
+    table = cx.sessions(log(("b", 5), ("a", 0), ("b", 20), ("b", 90)), user="user", time="time")
+    start = [NOON + dt.timedelta(minutes=m) for m in (5, 90, 0)]
+    assert table.drop("session_id").to_dict(as_series=False) == {
+        "user": ["b", "b", "a"],
+        "session_number": [1, 2, 1],
+        "start": start,
+        "end": [NOON + dt.timedelta(minutes=20), *start[1:]],
+        "duration": [dt.timedelta(minutes=15), dt.timedelta(0), dt.timedelta(0)],
+        "events": [2, 1, 1],
+    }
+
+
+# ------------------------------------------------------------------ nulls
+
+
+def test_rows_without_a_user_never_merge() -> None:
+    events = log((None, 0), ("a", 0), (None, 1), (None, 1))
+    assert numbers(events) == [None, 1, None, None]
+    own = cx.sessionize(events, user="user", time="time", null_user="own")
+    assert own["session_number"].to_list() == [1, 1, 1, 1]
+    assert own["session_id"].n_unique() == 4
+    table = cx.sessions(events, user="user", time="time", null_user="own")
+    assert table["user"].to_list() == ["a", None, None, None]
+    assert cx.sessions(events, user="user", time="time").height == 1
+
+
+def test_rows_without_a_user_can_be_refused() -> None:
+    with pytest.raises(cx.InvalidDataError) as error:
+        numbers(log(("a", 0), (None, 1)), null_user="error")
+    assert str(error.value) == (
+        "sessionize(user='user'): 1 of 2 rows have no user; the first is row 1.\n"
+        "  Hint: drop them, or say null_user='null' or 'own'."
+    )
+
+
+def test_rows_without_a_time_are_refused_or_left_out() -> None:
+    events = log(("a", 0), ("a", 5), ("b", 1)).with_columns(
+        pl.when(pl.int_range(pl.len()) == 1).then(None).otherwise("time").alias("time")
+    )
+    with pytest.raises(cx.InvalidDataError) as error:
+        numbers(events)
+    assert str(error.value) == (
+        "sessionize(time='time'): 1 of 3 rows have no time; the first is row 1.\n"
+        "  Hint: drop them, or say null_time='null'."
+    )
+    assert numbers(events, null_time="null") == [1, None, 1]
+    assert cx.sessions(events, user="user", time="time", null_time="null")["events"].to_list() == [1, 1]
+
+
+# ------------------------------------------------------------------ ids
+
+
+def test_an_id_is_the_published_hash_of_its_parts() -> None:
+    micros = int(NOON.replace(tzinfo=dt.UTC).timestamp()) * 10**6
+    data = b"ann" + micros.to_bytes(8, "little") + (0).to_bytes(8, "little")
+    row = cx.sessionize(log(("ann", 0)), user="user", time="time")
+    assert row["session_id"].item() == twin.xxh64(data) % 2**63
+
+
+@pytest.mark.parametrize("dtype", [pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt32, pl.UInt64])
+def test_an_id_does_not_depend_on_the_width_of_the_key(dtype: Any) -> None:
+    wide, narrow = log((5, 0), (7, 0)), log((5, 0), (7, 0), user=dtype)
+    assert ids(wide) == ids(narrow)
+
+
+@pytest.mark.parametrize("dtype", [pl.Categorical(), pl.Enum(["b", "a"])])
+def test_an_id_does_not_depend_on_how_text_is_held(dtype: Any) -> None:
+    text = log(("a", 0), ("b", 0))
+    assert ids(text) == ids(text.with_columns(pl.col("user").cast(dtype)))
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_an_id_does_not_depend_on_unit_or_zone(unit: Any) -> None:
+    events = log(("a", 0), ("a", 90))
+    other = events.with_columns(pl.col("time").cast(pl.Datetime(unit)))
+    zoned = other.with_columns(pl.col("time").dt.replace_time_zone("UTC").dt.convert_time_zone("Asia/Tokyo"))
+    assert ids(events) == ids(other) == ids(zoned)
+
+
+def test_sessions_in_one_microsecond_have_ids_of_their_own() -> None:
+    nanos = pl.DataFrame({"user": ["a"] * 3, "time": pl.Series([0, 400, 800]).cast(pl.Datetime("ns"))})
+    assert len(set(ids(nanos, gap="100ns"))) == 3
+
+
+def test_later_events_leave_earlier_ids_alone() -> None:
+    before, after = log(("a", 0), ("a", 90)), log(("a", 0), ("a", 90), ("a", 100), ("b", 0), ("a", 300))
+    assert ids(after)[:2] == ids(before)
+
+
+def ids(frame: pl.DataFrame, **options: Any) -> list[int]:
+    return cx.sessionize(frame, user="user", time="time", **options)["session_id"].to_list()
+
+
+def test_a_composite_key_is_its_parts() -> None:
+    events = pl.DataFrame(
+        {"shop": ["a", "ab", "a", None], "who": ["bc", "c", "bc", "x"], "time": [NOON] * 4, "n": range(4)}
+    )
+    rows = cx.sessionize(events, user=["shop", "who"], time="time")
+    first, second, third, none = rows["session_id"].to_list()
+    assert first == third != second
+    assert none is None
+    table = cx.sessions(events, user=["shop", "who"], time="time")
+    assert table.select("shop", "who", "events").rows() == [("a", "bc", 2), ("ab", "c", 1)]
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 4, 7, 8, 31, 32, 33, 63, 64, 200])
+def test_xxh64_is_the_published_one(size: int) -> None:
+    data = bytes((7 * k) % 256 for k in range(size))
+    assert kernels.xxh64(np.frombuffer(data, np.uint8)) == twin.xxh64(data)
+
+
+def test_xxh64_gives_the_published_vector_of_nothing() -> None:
+    assert kernels.xxh64(np.empty(0, np.uint8)) == 0xEF46DB3751D8E999
+
+
+# ------------------------------------------------------------------ every engine
+
+
+def test_every_engine_gives_the_same(frame: Flavour) -> None:
+    events = log(("b", 5), ("a", 0), (None, 3), ("b", 50), ("a", 20)).with_columns(note=pl.lit("x"))
+    rows = cx.sessionize(frame(events), user="user", time="time")
+    frame.check(rows, cx.sessionize(events, user="user", time="time"))
+    table = cx.sessions(frame(events), user="user", time="time")
+    frame.check(table, cx.sessions(events, user="user", time="time"))
+
+
+def test_every_engine_can_be_indexed(frame: Flavour) -> None:
+    events = log(("b", 5), ("a", 0), (None, 3), ("b", 50), ("a", 20))
+    index = cx.index(frame(events), user="user", time="time")
+    frame.check(cx.sessionize(index), cx.sessionize(events, user="user", time="time"))
+    frame.check(cx.sessions(index), cx.sessions(events, user="user", time="time"))
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_no_row_and_one_row(frame: Flavour, rows: int) -> None:
+    events = log(("a", 0)).head(rows)
+    frame.check(
+        cx.sessionize(frame(events), user="user", time="time"),
+        events.with_columns(
+            session_id=pl.Series(ids(events), dtype=pl.Int64), session_number=pl.lit(1, pl.Int64)
+        ),
+    )
+    assert frame.collect(cx.sessions(frame(events), user="user", time="time")).height == rows
+
+
+def test_a_lazy_frame_waits_and_knows_its_schema() -> None:
+    bad = log(("a", 0)).with_columns(time=pl.lit(None, pl.Datetime("us"))).lazy()
+    waiting = cx.sessionize(bad, user="user", time="time")
+    assert waiting.collect_schema().names() == ["user", "time", "session_id", "session_number"]
+    with pytest.raises(cx.InvalidDataError, match="1 of 1 rows have no time"):
+        waiting.collect()
+    good = log(("a", 0), ("a", 90), ("b", 0))
+    lazy = cx.sessionize(good.lazy(), user="user", time="time").filter(pl.col("user") == "a").select(pl.len())
+    assert lazy.collect().item() == 2
+
+
+def test_the_log_is_not_changed() -> None:
+    events = log(("b", 5), ("a", 0))
+    before = events.clone()
+    cx.sessionize(events, user="user", time="time")
+    assert_frame_equal(events, before)
+    assert events.columns == ["user", "time"]
+
+
+# ------------------------------------------------------------------ against the twins
+
+
+def expected(events: pl.DataFrame, gap: int, **options: Any) -> tuple[list[twin.Session], list[int]]:
+    unit = events.schema["time"]
+    assert isinstance(unit, pl.Datetime)
+    time = events["time"].to_physical().to_list()
+    users = events["user"].to_list()
+    found = twin.sessionize(users, time, gap, **options)
+    key = {user: keys_twin.canonical(user) for user in users if user is not None}
+    return found, twin.session_ids(found, key, NANOSECONDS[unit.time_unit])
+
+
+@given(
+    events=strategies.event_logs(),
+    gap=st.sampled_from((1, 7, 60)),
+    closed=st.sampled_from(("right", "left")),
+    null_user=st.sampled_from(("null", "own")),
+    n_threads=strategies.threads,
+)
+def test_verbs_and_twin_agree(
+    events: pl.DataFrame, gap: int, closed: Any, null_user: Any, n_threads: int
+) -> None:
+    unit = events.schema["time"]
+    assert isinstance(unit, pl.Datetime)
+    ticks = gap * 60 * 10**9 // NANOSECONDS[unit.time_unit]
+    found, session_ids = expected(events, ticks, closed=closed, null_user=null_user)
+    options: dict[str, Any] = {"gap": f"{gap}m", "gap_closed": closed, "n_threads": n_threads}
+    roles: dict[str, Any] = {"user": "user", "time": "time", "null_user": null_user}
+
+    for source, given_roles in ((events, roles), (cx.index(events, **roles), {})):
+        rows = cx.sessionize(source, **given_roles, **options)
+        assert rows["session_id"].to_list() == twin.spread_sessions(found, session_ids, events.height)
+        assert rows["session_number"].fill_null(0).to_list() == twin.fill_sessions(found, events.height)
+        table = cx.sessions(source, **given_roles, **options)
+        assert table["user"].to_list() == [s.user for s in found]
+        assert table["session_id"].to_list() == session_ids
+        assert table["start"].to_physical().to_list() == [s.start for s in found]
+        assert table["end"].to_physical().to_list() == [s.end for s in found]
+        assert table["events"].to_list() == [s.events for s in found]
+
+
+@given(data=st.data(), n_threads=strategies.threads, gap=st.integers(1, 30))
+def test_arrival_order_with_disorder_agrees(data: st.DataObject, n_threads: int, gap: int) -> None:
+    """Small and large disorder, asked of the kernel itself: late events extend, bridge, or start over."""
+    n = data.draw(st.integers(1, 60))
+    code = data.draw(st.lists(st.integers(-1, 4), min_size=n, max_size=n))
+    late = data.draw(st.lists(st.sampled_from((0, 0, 0, 3, 20, 60)), min_size=n, max_size=n))
+    tick = [3 * i - late[i] for i in range(n)]
+    number = np.empty(n, np.int32)
+    offset, start, end, events = kernels.sessionize_arrival(
+        np.array(code, np.int32), np.array(tick, np.int64), 5, gap, -1, n_threads, number
+    )
+    found = twin.sessionize([c if c >= 0 else None for c in code], tick, gap)
+    found.sort(key=lambda s: (s.user, s.number))
+    assert offset.tolist() == twin.count_sessions(found, range(5))
+    assert number.tolist() == twin.fill_sessions(found, n)
+    assert [(s.start, s.end, s.events) for s in found] == list(zip(start, end, events, strict=True))
+
+
+@given(data=st.data(), n_threads=strategies.threads)
+def test_the_index_agrees(data: st.DataObject, n_threads: int) -> None:
+    n = data.draw(st.integers(0, 80))
+    code = data.draw(st.lists(st.integers(-1, 3), min_size=n, max_size=n))
+    tick = data.draw(st.lists(st.integers(-3, 3) | st.integers(-(2**63), 2**63 - 1), min_size=n, max_size=n))
+    tie = data.draw(st.just([]) | st.lists(st.integers(0, 2), min_size=n, max_size=n))
+    arrays = np.array(code, np.int32), np.array(tick, np.int64), np.array(tie, np.int64)
+    order = twin.sort_events(code, tick, tie)
+    row, sorted_tick = np.empty(len(order), np.int64), np.empty(len(order), np.int64)
+    offset = np.concatenate(([0], np.cumsum(np.bincount(arrays[0][arrays[0] >= 0], minlength=4)))).astype(
+        np.int64
+    )
+    kernels.sort_events(*arrays, offset, n_threads, row, sorted_tick)
+    assert row.tolist() == order
+    assert sorted_tick.tolist() == [tick[r] for r in order]
+
+
+@given(
+    code=st.lists(st.integers(0, 3), max_size=12).map(lambda c: [list(dict.fromkeys(c)).index(x) for x in c]),
+    data=st.data(),
+)
+def test_is_indexed_agrees(code: list[int], data: st.DataObject) -> None:
+    tick = data.draw(st.lists(st.integers(0, 2), min_size=len(code), max_size=len(code)))
+    tie = data.draw(st.just([]) | st.lists(st.integers(0, 2), min_size=len(code), max_size=len(code)))
+    arrays = np.array(code, np.int32), np.array(tick, np.int64), np.array(tie, np.int64)
+    assert kernels.is_indexed(*arrays) == twin.is_indexed(code, tick, tie)
+
+
+def test_arrives_in_order_agrees() -> None:
+    rng = np.random.default_rng(3)
+    ordered = np.arange(4000, dtype=np.int64) * 10
+    for tick in (ordered, ordered - rng.integers(0, 90, 4000), rng.permutation(ordered)):
+        assert kernels.arrives_in_order(tick, 100) == twin.arrives_in_order(tick.tolist(), 100)
+
+
+# ------------------------------------------------------------------ large users, many users, any order
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+@pytest.mark.parametrize("order", ["random", "arrival", "sorted"])
+def test_planted_sessions_are_found_in_any_order(order: Any, n_threads: int) -> None:
+    """300,000 events: buckets, radix sorts, a user with an eighth of the rows; the truth is planted."""
+    planted = cx.datasets.clickstream(300_000, rng=11, order=order)
+    rows = cx.sessionize(planted.frame, user="user_id", time="ts", n_threads=n_threads)
+    assert rows["session_number"].equals(planted.frame["true_session_number"])
+    through_index = cx.sessionize(cx.index(planted.frame, user="user_id", time="ts", n_threads=n_threads))
+    assert through_index["session_id"].equals(rows["session_id"])
+
+
+def test_row_order_and_threads_change_nothing() -> None:
+    events = cx.datasets.clickstream(200_000, rng=5, order="random").frame.with_row_index("row")
+    first = cx.sessionize(events, user="user_id", time="ts", n_threads=1)
+    other = cx.sessionize(events.sort("ts"), user="user_id", time="ts", n_threads=3).sort("row")
+    assert_frame_equal(first, other)
+
+
+# ------------------------------------------------------------------ real logs
+
+
+@pytest.mark.shared
+def test_the_readers_log(shared: Path) -> None:
+    readers = pl.read_parquet(shared / "data/wiki_readers_2014/wiki_readers_2014.parquet")
+    assert cx.sessions(readers, user="user_id", time="ts", gap="30m").height == 22_224
+    assert cx.sessions(readers, user="user_id", time="ts", gap="30m", gap_closed="left").height == 22_226
+    shuffled = readers.sample(fraction=1.0, shuffle=True, seed=1)
+    assert cx.sessions(shuffled, user="user_id", time="ts").height == 22_224
+    by_row = cx.sessionize(readers.with_row_index(), user="user_id", time="ts")
+    again = cx.sessionize(
+        readers.with_row_index().sample(fraction=1.0, shuffle=True, seed=2), user="user_id", time="ts"
+    )
+    assert_frame_equal(by_row, again.sort("index"))
+
+
+@pytest.mark.shared
+def test_the_service_desk_log(shared: Path) -> None:
+    desk = pl.read_parquet(shared / "data/servicenow_incidents/servicenow_incidents.parquet")
+    assert cx.sessions(desk, user="number", time="sys_updated_at", order="sys_mod_count").height == 100_037
+    assert cx.sessions(desk, user="caller_id", time="sys_updated_at").height == 90_140
+
+
+@pytest.mark.shared
+def test_the_retail_log(shared: Path) -> None:
+    retail = pl.read_parquet(shared / "data/online_retail/online_retail.parquet")
+    assert cx.sessions(retail, user="customer_id", time="ts").height == 19_969
+    rows = cx.sessionize(retail, user="customer_id", time="ts")
+    assert rows["session_id"].null_count() == retail["customer_id"].null_count() == 135_080
+
+
+def test_the_complete_journey() -> None:
+    lines = cx.datasets.complete_journey().transactions
+    frame = lines.collect() if isinstance(lines, pl.LazyFrame) else lines
+    visits = cx.sessions(frame, user="household_id", time="transaction_timestamp", gap="30m")
+    assert visits.height == 143_212
+
+
+# ------------------------------------------------------------------ errors
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (
+            {"user": "usr", "time": "tme"},
+            "sessionize(user='usr', time='tme'): no such columns.\n"
+            "  Columns: 'user', 'time'\n"
+            "  Hint: did you mean 'user', 'time'?",
+        ),
+        (
+            {"user": "user", "time": "time", "gap": 1800},
+            "sessionize(gap=1800): a bare number has no unit.\n  Hint: write gap='1800s' or gap='30m'.",
+        ),
+        (
+            {"user": "user", "time": "time", "gap_closed": "both"},
+            "sessionize(gap_closed='both'): not one of the words.\n"
+            "  Words: 'right', 'left'\n"
+            "  Hint: pass one of the words.",
+        ),
+        (
+            {"user": "user"},
+            "sessionize(): time is required.\n"
+            "  Hint: name the column, or pass an index made by cx.index(...).",
+        ),
+    ],
+)
+def test_options_are_refused_in_full(options: dict[str, Any], text: str) -> None:
+    with pytest.raises(cx.CxError) as error:
+        cx.sessionize(log(("a", 0)), **options)
+    assert str(error.value) == text
+
+
+def test_a_column_of_ours_is_not_written_over() -> None:
+    events = cx.sessionize(log(("a", 0)), user="user", time="time")
+    with pytest.raises(cx.InvalidDataError) as error:
+        cx.sessionize(events, user="user", time="time")
+    assert str(error.value) == (
+        "sessionize(): the frame has columns 'session_id', 'session_number' already.\n"
+        "  Hint: drop or rename it first."
+    )
+
+
+def test_roles_beside_an_index_are_refused() -> None:
+    index = cx.index(log(("a", 0)), user="user", time="time")
+    with pytest.raises(cx.InvalidOptionError) as error:
+        cx.sessions(index, user="user", null_user="own")
+    assert str(error.value) == (
+        "sessions(): user, null_user given beside an index, which has them already.\n"
+        "  Hint: leave them out, or pass the frame."
+    )
