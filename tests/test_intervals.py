@@ -247,7 +247,8 @@ def test_unguarded_bootstrap_warns(method):
     with pytest.warns(DegenerateDataWarning) as caught:
         found = interval_of([[0, 0, 12], [38, 58, 104], [0, 0, 0]], NPS, method=method)
     assert str(caught[0].message) == (
-        f"interval_of(method='{method.name}'): 1 of 3 groups has fewer than 15 answers outside the largest class.\n"
+        f"interval_of(method='{method.name}'): "
+        "1 of 3 groups has fewer than 15 answers outside the largest class.\n"
         "  Hint: method='bootstrap' gives the score interval there."
     )
     assert found.flags.to_list() == ["few_answers,one_category,thin_support", "", "no_answers"]

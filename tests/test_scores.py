@@ -103,10 +103,8 @@ def test_airport_survey_2017(shared: Path):
 def test_count_levels(house, missing, n_threads):
     counted = score_counts("nps", house, "score", "plan", (0, 10), missing, n_threads)
     known = twin.count_levels(house["score"].to_list(), house["plan"].to_list(), (0, 10), missing)
-    assert (
-        dict(zip(counted.groups["plan"].to_list(), zip(counted.counts.tolist(), counted.n_null), strict=True))
-        == known
-    )
+    found = zip(counted.counts.tolist(), counted.n_null, strict=True)
+    assert dict(zip(counted.groups["plan"].to_list(), found, strict=True)) == known
     assert_frame_equal(counted.groups, counted.groups.sort("plan", nulls_last=True))
     alone = score_counts("nps", house, "score", None, (0, 10), missing)
     every = twin.count_levels(house["score"].to_list(), [0] * house.height, (0, 10), missing)

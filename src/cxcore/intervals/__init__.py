@@ -43,10 +43,9 @@ METHODS: dict[str, Method] = {
 
 
 #: text of the column ``flags`` for each set of flags, bit by bit in the order of ``FLAGS``
-WORDS = pl.Series(
-    "flags",
-    [",".join(word for bit, word in enumerate(FLAGS) if code >> bit & 1) for code in range(2 ** len(FLAGS))],
-)
+_TEXTS = [
+    ",".join(word for bit, word in enumerate(FLAGS) if code >> bit & 1) for code in range(2 ** len(FLAGS))
+]
 
 
 def method_for(call: str, value: Any) -> Method:
@@ -140,9 +139,8 @@ def intervals_of(call: str, sample: Sample, confidence_level: float, method: Met
         estimate = (sample.counts @ sample.weights) / n
         spread = sample.weights - estimate[:, None]
         error = np.sqrt((sample.counts * spread * spread).sum(axis=1)) / n
-    used = method.used(sample)
-    if not n.all():
-        used = used.set(pl.Series(n == 0), None)
+    words = [word if some else None for word, some in zip(method.used(sample), n.tolist(), strict=True)]
+    used = pl.Series("method", words, dtype=pl.String)
     return Intervals(n, estimate, low, high, error, used, _flags(call, method, sample))
 
 
@@ -174,4 +172,4 @@ def _flags(call: str, method: Method, sample: Sample) -> pl.Series:
     for bit, word in enumerate(FLAGS):
         if word in marks:
             code |= marks[word].astype(np.int64) << bit
-    return WORDS.gather(code)
+    return pl.Series("flags", [_TEXTS[one] for one in code.tolist()], dtype=pl.String)
