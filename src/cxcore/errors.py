@@ -256,6 +256,20 @@ def bad_data(call: str, role: str, column: str, problem: str, hint: str) -> Inva
     return InvalidDataError(_text(call, {role: column}, problem, hint))
 
 
+# ---------------------------------------------------------------- scores
+
+
+def thin_support(call: str, method: str, n_thin: int, n_groups: int, enough: int) -> str:
+    """Text of a warning: an unguarded bootstrap of samples that it cannot stand on."""
+    verb = "has" if n_thin == 1 else "have"
+    return _text(
+        call,
+        {"method": method},
+        f"{n_thin:,} of {n_groups:,} groups {verb} fewer than {enough} answers outside the largest class.",
+        "method='bootstrap' gives the score interval there.",
+    )
+
+
 # ---------------------------------------------------------------- the installation
 
 
