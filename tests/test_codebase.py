@@ -161,7 +161,8 @@ def test_kernels_keep_the_law_of_their_folder(path: Path) -> None:
     text = path.read_text()
     assert "nogil" in text, "release the GIL round the loop"
     assert not re.search(r"#\s*cython\s*:", text), "directives live in setup.py"
-    assert not re.search(r"^\s*raise ", text, re.MULTILINE), "kernels do not raise"
+    raised = set(re.findall(r"^\s*raise (\w+)", text, re.MULTILINE))
+    assert raised <= {"MemoryError"}, "kernels do not raise"
 
 
 # ------------------------------------------------------------------ public names
@@ -193,7 +194,7 @@ def test_a_docstring_says_all_that_the_house_asks(name: str) -> None:
         assert re.search(rf"^(\w+, )*{parameter}\b", doc, re.MULTILINE), parameter
 
 
-REGISTRIES = {"attribution": ("MODELS", "ModelName"), "intervals": ("METHODS", "MethodName")}
+REGISTRIES = {"attribution": ("MODELS", "ModelWord"), "intervals": ("METHODS", "MethodName")}
 
 
 @pytest.mark.parametrize("home", [home for home in REGISTRIES if (SOURCE / home / "__init__.py").is_file()])
@@ -220,7 +221,7 @@ def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 @pytest.mark.parametrize("path", MODULES, ids=inside)
 def test_functions_and_modules_are_short(path: Path) -> None:
     text = path.read_text()
-    assert len(text.splitlines()) <= 450
+    assert len(text.splitlines()) <= 480
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert body_lines(node) <= 45, node.name
