@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import inspect
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +56,15 @@ def test_page(page: Path) -> None:
             names = test.globs
         else:
             exec(compile("\n" * line + code, str(page), "exec", dont_inherit=True), names)
+
+
+def test_the_reference_has_every_name() -> None:
+    generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    bodies = {name: body for name, (_, _, body) in generate["pages"]().items()}
+    for name in cxcore.__all__:
+        if inspect.ismodule(getattr(cxcore, name)):
+            continue
+        assert f":: cxcore.{name}\n" in bodies["api"] or f"| `{name}` |" in bodies["errors"], name
 
 
 @pytest.mark.parametrize("name", MODULES)
