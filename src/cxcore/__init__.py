@@ -3,6 +3,7 @@
 from cxcore import datasets
 from cxcore._build import build_info
 from cxcore._index import EventIndex, index
+from cxcore.attribution import attribute
 from cxcore.errors import (
     ColumnNotFoundError,
     CxDeprecationWarning,
@@ -26,6 +27,7 @@ __all__ = [
     "InvalidOptionError",
     "MissingDependencyError",
     "UnsupportedFrameError",
+    "attribute",
     "build_info",
     "datasets",
     "index",

@@ -80,7 +80,7 @@ def _names(names: Iterable[str], most: int = 20) -> str:
 def columns_not_found(call: str, missing: Mapping[str, str], columns: Sequence[str]) -> ColumnNotFoundError:
     """All roles of one call that name no column: ``{role: name}``."""
     close = [
-        match[0] for name in missing.values() if (match := difflib.get_close_matches(name, columns, n=1))
+        match[0] for name in missing.values() if (match := difflib.get_close_matches(str(name), columns, n=1))
     ]
     problem = "no such column." if len(missing) == 1 else "no such columns."
     hint = f"did you mean {_names(dict.fromkeys(close))}?" if close else "roles take the names of columns."
@@ -254,6 +254,20 @@ def bad_option(call: str, option: str, value: object, problem: str, hint: str) -
 
 def bad_data(call: str, role: str, column: str, problem: str, hint: str) -> InvalidDataError:
     return InvalidDataError(_text(call, {role: column}, problem, hint))
+
+
+# ---------------------------------------------------------------- scores
+
+
+def thin_support(call: str, method: str, n_thin: int, n_groups: int, enough: int) -> str:
+    """Text of a warning: an unguarded bootstrap of samples that it cannot stand on."""
+    verb = "has" if n_thin == 1 else "have"
+    return _text(
+        call,
+        {"method": method},
+        f"{n_thin:,} of {n_groups:,} groups {verb} fewer than {enough} answers outside the largest class.",
+        "method='bootstrap' gives the score interval there.",
+    )
 
 
 # ---------------------------------------------------------------- the installation

@@ -1,0 +1,236 @@
+# Journeys out of the event index, and what the heuristic models credit to their touches.
+# The work is in include/cxcore/attribution.hpp: sliding sums without subtraction, one pass for each model.
+# Cost is O(positions + touches + conversions) whatever the overlap of windows; memory is the journeys, and in
+# a model one row of credit for each of at most 256 blocks of users.
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+
+
+cdef extern from "cxcore/attribution.hpp" namespace "cxcore" nogil:
+    cdef struct Events:
+        int64_t n_users
+        const int64_t* offset
+        const int64_t* row
+        const int64_t* tick
+        const int32_t* channel
+        const uint8_t* converted
+        const double* value
+
+    cdef struct Journeys:
+        int64_t n_users
+        const int64_t* touch_offset
+        const int64_t* conversion_offset
+        const int32_t* channel
+        const int64_t* tick
+        const int64_t* lo
+        const int64_t* hi
+        const double* value
+
+    void _count "cxcore::count_journeys"(const Events&, int, int64_t*, int64_t*) except +
+    void _fill "cxcore::fill_journeys"(
+        const Events&, bint, uint64_t, bint, int, const int64_t*, const int64_t*,
+        int32_t*, int64_t*, int64_t*, double*, int64_t*, int64_t*) except +
+    void _first_touch "cxcore::first_touch"(const Journeys&, int64_t, int, double*, double*) except +
+    void _last_touch "cxcore::last_touch"(const Journeys&, int64_t, int, double*, double*) except +
+    void _linear "cxcore::linear"(const Journeys&, int64_t, int, double*, double*) except +
+    void _position "cxcore::position"(
+        const Journeys&, double, double, double, int64_t, int, double*, double*) except +
+    void _time_decay "cxcore::time_decay"(const Journeys&, double, int64_t, int, double*, double*) except +
+
+
+ctypedef fused item:
+    int32_t
+    int64_t
+    uint8_t
+    double
+
+
+cdef inline const item* start(const item[::1] array) noexcept nogil:
+    return &array[0] if array.shape[0] else NULL
+
+
+cdef inline item* out(item[::1] array) noexcept nogil:
+    return &array[0] if array.shape[0] else NULL
+
+
+cdef Events _events(
+    const int64_t[::1] offset,
+    const int64_t[::1] row,
+    const int64_t[::1] tick,
+    const int32_t[::1] channel,
+    const uint8_t[::1] converted,
+) noexcept nogil:
+    cdef Events events
+    events.n_users = offset.shape[0] - 1
+    events.offset = start(offset)
+    events.row = start(row)
+    events.tick = start(tick)
+    events.channel = start(channel)
+    events.converted = start(converted)
+    events.value = NULL
+    return events
+
+
+cdef Journeys _journeys(
+    const int64_t[::1] touch_offset,
+    const int64_t[::1] conversion_offset,
+    const int32_t[::1] channel,
+    const int64_t[::1] tick,
+    const int64_t[::1] lo,
+    const int64_t[::1] hi,
+    const double[::1] value,
+) noexcept nogil:
+    cdef Journeys journeys
+    journeys.n_users = touch_offset.shape[0] - 1
+    journeys.touch_offset = start(touch_offset)
+    journeys.conversion_offset = start(conversion_offset)
+    journeys.channel = start(channel)
+    journeys.tick = start(tick)
+    journeys.lo = start(lo)
+    journeys.hi = start(hi)
+    journeys.value = start(value)
+    return journeys
+
+
+def count_journeys(
+    const int64_t[::1] offset,  # IN  [n_users + 1] positions of each user
+    const int64_t[::1] row,  # IN  [n] row at each position; empty: the same
+    const int32_t[::1] channel,  # IN  [n_rows] code, -1 is no touch
+    const uint8_t[::1] converted,  # IN  [n_rows]
+    int n_threads,
+    int64_t[::1] touch_offset,  # OUT [n_users + 1]
+    int64_t[::1] conversion_offset,  # OUT [n_users + 1]
+):
+    """How many touches and conversions each user has, as offsets."""
+    cdef Events events
+    with nogil:
+        events = _events(offset, row, offset, channel, converted)
+        _count(events, n_threads, out(touch_offset), out(conversion_offset))
+
+
+def fill_journeys(
+    const int64_t[::1] offset,  # IN  [n_users + 1]
+    const int64_t[::1] row,  # IN  [n] or empty
+    const int64_t[::1] tick,  # IN  [n] by position, never falling within a user
+    const int32_t[::1] channel,  # IN  [n_rows]
+    const uint8_t[::1] converted,  # IN  [n_rows]
+    const double[::1] value,  # IN  [n_rows], or empty: all 0
+    int64_t lookback,  # in ticks: a touch counts where its age is below; -1: no limit
+    bint reset,  # a touch that an earlier conversion looked at does not count again
+    int n_threads,
+    const int64_t[::1] touch_offset,  # IN  from count_journeys
+    const int64_t[::1] conversion_offset,  # IN
+    int32_t[::1] touch_channel,  # OUT [n_touches] by user and time
+    int64_t[::1] touch_tick,  # OUT [n_touches]
+    int64_t[::1] conversion_tick,  # OUT [n_conversions] by user and time
+    double[::1] conversion_value,  # OUT [n_conversions]
+    int64_t[::1] lo,  # OUT [n_conversions] first touch of the window
+    int64_t[::1] hi,  # OUT [n_conversions] behind its last touch; lo == hi: none
+):
+    """Touches and conversions by user and time, and the window of each conversion."""
+    cdef Events events
+    with nogil:
+        events = _events(offset, row, tick, channel, converted)
+        events.value = start(value)
+        _fill(events, lookback >= 0, <uint64_t> lookback, reset, n_threads,
+              start(touch_offset), start(conversion_offset), out(touch_channel), out(touch_tick),
+              out(conversion_tick), out(conversion_value), out(lo), out(hi))
+
+
+def first_touch(
+    const int64_t[::1] touch_offset,
+    const int64_t[::1] conversion_offset,
+    const int32_t[::1] channel,
+    const int64_t[::1] tick,
+    const int64_t[::1] lo,
+    const int64_t[::1] hi,
+    const double[::1] value,
+    int n_threads,
+    double[::1] conversions,  # OUT [n_channels], added to
+    double[::1] values,  # OUT [n_channels], added to
+):
+    """All to the first touch of the window."""
+    cdef int64_t n_channels = conversions.shape[0]
+    cdef Journeys journeys = _journeys(touch_offset, conversion_offset, channel, tick, lo, hi, value)
+    with nogil:
+        _first_touch(journeys, n_channels, n_threads, out(conversions), out(values))
+
+
+def last_touch(
+    const int64_t[::1] touch_offset,
+    const int64_t[::1] conversion_offset,
+    const int32_t[::1] channel,
+    const int64_t[::1] tick,
+    const int64_t[::1] lo,
+    const int64_t[::1] hi,
+    const double[::1] value,
+    int n_threads,
+    double[::1] conversions,  # OUT [n_channels], added to
+    double[::1] values,  # OUT [n_channels], added to
+):
+    """All to the last touch of the window."""
+    cdef int64_t n_channels = conversions.shape[0]
+    cdef Journeys journeys = _journeys(touch_offset, conversion_offset, channel, tick, lo, hi, value)
+    with nogil:
+        _last_touch(journeys, n_channels, n_threads, out(conversions), out(values))
+
+
+def linear(
+    const int64_t[::1] touch_offset,
+    const int64_t[::1] conversion_offset,
+    const int32_t[::1] channel,
+    const int64_t[::1] tick,
+    const int64_t[::1] lo,
+    const int64_t[::1] hi,
+    const double[::1] value,
+    int n_threads,
+    double[::1] conversions,  # OUT [n_channels], added to
+    double[::1] values,  # OUT [n_channels], added to
+):
+    """The same to each of the n touches of the window, 1 / n."""
+    cdef int64_t n_channels = conversions.shape[0]
+    cdef Journeys journeys = _journeys(touch_offset, conversion_offset, channel, tick, lo, hi, value)
+    with nogil:
+        _linear(journeys, n_channels, n_threads, out(conversions), out(values))
+
+
+def position(
+    const int64_t[::1] touch_offset,
+    const int64_t[::1] conversion_offset,
+    const int32_t[::1] channel,
+    const int64_t[::1] tick,
+    const int64_t[::1] lo,
+    const int64_t[::1] hi,
+    const double[::1] value,
+    double first,  # parts of 1
+    double middle,
+    double last,
+    int n_threads,
+    double[::1] conversions,  # OUT [n_channels], added to
+    double[::1] values,  # OUT [n_channels], added to
+):
+    """Parts to the first and the last touch, and a part shared by those between."""
+    cdef int64_t n_channels = conversions.shape[0]
+    cdef Journeys journeys = _journeys(touch_offset, conversion_offset, channel, tick, lo, hi, value)
+    with nogil:
+        _position(journeys, first, middle, last, n_channels, n_threads, out(conversions), out(values))
+
+
+def time_decay(
+    const int64_t[::1] touch_offset,
+    const int64_t[::1] conversion_offset,
+    const int32_t[::1] channel,
+    const int64_t[::1] tick,
+    const int64_t[::1] lo,
+    const int64_t[::1] hi,
+    const double[::1] value,
+    double half_lives_per_tick,
+    int n_threads,
+    double[::1] conversions,  # OUT [n_channels], added to
+    double[::1] values,  # OUT [n_channels], added to
+):
+    """Weights 2 ** -(age * half_lives_per_tick), normalized in the window."""
+    cdef int64_t n_channels = conversions.shape[0]
+    cdef Journeys journeys = _journeys(touch_offset, conversion_offset, channel, tick, lo, hi, value)
+    with nogil:
+        _time_decay(journeys, half_lives_per_tick, n_channels, n_threads, out(conversions), out(values))

@@ -1,0 +1,327 @@
+"""Attribution: which touchpoints earned the conversions? ``attribute`` and its models, one file a family."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from cxcore import _columns, _options, errors
+from cxcore._columns import EventRoles, Float64, Keys, UInt8, check_roles, event_columns, needed
+from cxcore._ext import attribution as kernel
+from cxcore._index import EventIndex, check_event_roles, event_roles, index_columns
+from cxcore._options import TimeUnit
+from cxcore.attribution.base import Credit, Journeys, Model, Transitions
+from cxcore.attribution.markov import Markov
+from cxcore.attribution.positional import FirstTouch, LastTouch, Linear, Position
+from cxcore.attribution.time_decay import TimeDecay
+from cxcore.engines import open_frame
+
+__all__ = [
+    "MODELS",
+    "Credit",
+    "FirstTouch",
+    "Journeys",
+    "LastTouch",
+    "Linear",
+    "Markov",
+    "Model",
+    "ModelWord",
+    "Position",
+    "TimeDecay",
+    "Transitions",
+    "attribute",
+]
+
+ModelWord = Literal["first_touch", "last_touch", "linear", "position", "time_decay", "markov"]
+
+#: word -> class; the words of ``model=``, in the order in which errors and docs list them
+MODELS: dict[str, type[Model]] = {
+    model.word: model for model in (FirstTouch, LastTouch, Linear, Position, TimeDecay, Markov)
+}
+
+_ALLOCATIONS = ("share", "reset")
+
+
+def attribute(
+    events: Any,
+    *,
+    user: str | Sequence[str] | None = None,
+    time: str | None = None,
+    channel: str,
+    conversion: str | None = None,
+    value: str | None = None,
+    model: ModelWord | Model | Sequence[ModelWord | Model] = "last_touch",
+    lookback: str | dt.timedelta | None = "30d",
+    allocation: Literal["share", "reset"] = "share",
+    order: str | None = None,
+    time_unit: TimeUnit | None = None,
+    nulls: bool = True,
+    n_threads: int | None = None,
+) -> Any:
+    """Which channels earned the conversions: credit per model and channel.
+
+    A touch is a row with a channel. Each conversion looks back at the touches of its user within
+    ``lookback``, up to and including those of its own instant, and the model splits the conversion over
+    them.
+
+    Parameters
+    ----------
+    events : frame or EventIndex
+        A Polars DataFrame or LazyFrame, or any other frame an engine knows; or what :func:`cxcore.index`
+        gave.
+    user : str or list of str
+        Column or columns that name the customer; not with an index. Rows without a user are left out.
+    time : str
+        Column of the instant: datetimes, dates, or whole numbers with ``time_unit``; not with an index.
+    channel : str
+        Column of the channel: text, categories or whole numbers. Null says that the row is no touch.
+    conversion : str, optional
+        Boolean column: true where the row is a conversion (null is false). Such a row may be a touch, too.
+    value : str, optional
+        Numeric column: what a conversion is worth. Without ``conversion``, a row converts where it is not
+        null; with it, a null value counts 0. At least one of the two is required.
+    model : str, Model, or a list of them, default "last_touch"
+        Words of :data:`MODELS`, or objects that carry options, such as ``TimeDecay(half_life="1d")``.
+    lookback : str, timedelta or None, default "30d"
+        A touch counts where it is less than this before the conversion. None: however old it is.
+    allocation : {"share", "reset"}, default "share"
+        With "share" each conversion looks at its whole window, whoever looked before. With "reset" touches
+        that the user's previous conversion looked at do not count again; of conversions at one instant, the
+        first by (order, row) takes the touches.
+    order : str, optional
+        Column that orders events of one user and instant; else the position of the row does. Not with an
+        index.
+    time_unit : {"s", "ms", "us", "ns"}, optional
+        Unit of a time column of whole numbers; not with an index.
+    nulls : bool, default True
+        Do models of whole journeys ("markov") also learn from journeys that did not convert? Those are, per
+        user, the touches after the last conversion, within ``lookback`` of the final one.
+    n_threads : int, optional
+        None: as many as Polars uses. The answer is the same bits for any.
+
+    Returns
+    -------
+    frame
+        In the flavor that came in, one row per model and channel; models in the order given, channels by
+        name. ``model`` (text), ``channel`` (as in the events), ``conversions`` and ``value`` (float64;
+        value is null where no ``value`` column was given), ``share`` (of all conversions; null where there
+        are none), and ``removal_effect`` (float64) where a model has one. Channels that earned nothing have
+        a row of 0. Conversions without a touch in their window are a row of channel null, there only where
+        it is not zero.
+
+    Raises
+    ------
+    ColumnNotFoundError, InvalidOptionError, InvalidDataError, UnsupportedFrameError
+
+    Notes
+    -----
+    Sorts once (nothing with an index), then one pass for each model: O(rows), whatever the overlap of
+    windows. Credits sum to conversions and to value. Another order of rows changes the last digits only
+    (1e-12 relative to the sum of absolute values), save where it decides a tie.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from cxcore.attribution import attribute
+    >>> log = pl.DataFrame({
+    ...     "who": ["ann", "ann", "ann", "bob", "bob"],
+    ...     "day": [1, 2, 3, 1, 2],
+    ...     "channel": ["ads", "mail", None, "ads", None],
+    ...     "sale": [None, None, 30.0, None, 10.0],
+    ... }).with_columns(pl.date(2026, 1, pl.col("day")).alias("day"))
+    >>> attribute(log, user="who", time="day", channel="channel", value="sale", model="linear").rows()
+    [('linear', 'ads', 1.5, 25.0, 0.75), ('linear', 'mail', 0.5, 15.0, 0.25)]
+    """
+    call = "attribute"
+    roles = _event_roles(call, events, user, time, order, time_unit)
+    if conversion is None and value is None:
+        raise errors.missing_argument(call, ["conversion", "value"], "say which rows are conversions.")
+    models = _models(call, model)
+    window = None if lookback is None else _options.duration(call, "lookback", lookback)
+    _options.word(call, "allocation", allocation, _ALLOCATIONS)
+    if not isinstance(nulls, bool):
+        raise errors.bad_option(
+            call, "nulls", nulls, "takes True or False.", "True learns from all journeys."
+        )
+    threads = _options.n_threads(call, n_threads)
+    others = {"channel": channel, "conversion": conversion, "value": value}
+
+    def answer(index: EventIndex) -> pl.DataFrame:
+        codes = _channels(call, index.house, channel, models, threads)
+        converted, amount = _conversions(call, index.house, conversion, value)
+        ticks = -1 if window is None else _options.ticks_above(window, index.columns.tick_length)
+        reset = allocation == "reset"
+        journeys = journeys_of(
+            index, codes, converted, amount, ticks, reset=reset, nulls=nulls, n_threads=threads
+        )
+        names = index.house[channel].gather(codes.first)
+        return _answer(journeys, models, names, has_value=value is not None)
+
+    if isinstance(events, EventIndex):
+        check_roles(call, events.house.columns, others)
+        return events.engine.from_house(events.frame, answer(events))
+    engine, frame = open_frame(call, events)
+    check_event_roles(call, engine.columns(frame), roles, **others)
+
+    def compute(house: pl.DataFrame) -> pl.DataFrame:
+        columns = event_columns(call, house, roles, n_threads=threads)
+        return answer(index_columns(columns, roles, house, engine, frame, n_threads=threads))
+
+    def schema(before: pl.Schema) -> pl.Schema:
+        return _schema(before[channel], models)
+
+    return engine.summary(call, frame, needed(roles.columns, *others.values()), compute, schema)
+
+
+# ---------------------------------------------------------------- options
+
+
+def _event_roles(call: str, events: Any, user: Any, time: Any, order: Any, time_unit: Any) -> EventRoles:
+    """The roles of the log: those of the index, or those given."""
+    if not isinstance(events, EventIndex):
+        return event_roles(call, user=user, time=time, order=order, time_unit=time_unit)
+    roles = {"user": user, "time": time, "order": order, "time_unit": time_unit}
+    given = [name for name, role in roles.items() if role is not None]
+    if given:
+        raise errors.not_with_index(call, given)
+    return events.roles
+
+
+def _models(call: str, model: Any) -> list[Model]:
+    """Each a word or an object; no two of the same label."""
+    chosen = [model] if isinstance(model, (str, Model)) else model
+    if not isinstance(chosen, (list, tuple)) or not chosen:
+        raise errors.unknown_word(call, "model", model, MODELS)
+    models = [
+        one if isinstance(one, Model) else MODELS[_options.word(call, "model", one, MODELS)]()
+        for one in chosen
+    ]
+    labels = [one.label for one in models]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise errors.bad_option(call, "model", label, "given twice.", "give each model once.")
+    return models
+
+
+# ---------------------------------------------------------------- journeys
+
+
+def _channels(call: str, house: pl.DataFrame, channel: str, models: Sequence[Model], n_threads: int) -> Keys:
+    """Codes of the channels, no more of them than every model can take."""
+    codes = _columns.keys(call, "channel", house, [channel], n_threads=n_threads)
+    for model in models:
+        if model.most_channels is not None and len(codes) > model.most_channels:
+            problem = f"{len(codes):,} channels; model {model.word!r} takes at most {model.most_channels:,}."
+            hint = "put rare channels together, or choose another model."
+            raise errors.bad_data(call, "channel", channel, problem, hint)
+    return codes
+
+
+def _conversions(
+    call: str, house: pl.DataFrame, conversion: str | None, value: str | None
+) -> tuple[UInt8, Float64]:
+    """Which rows convert, uint8[n]; what they are worth, float64[n], 0 where null, no item without a role."""
+    marked = None if conversion is None else _columns.marks(call, "conversion", house, conversion)
+    amount, has_value = (
+        (np.empty(0), None) if value is None else _columns.amounts(call, "value", house, value)
+    )
+    converted = has_value if marked is None else marked
+    assert converted is not None
+    return converted, amount
+
+
+def journeys_of(
+    index: EventIndex,
+    channels: Keys,
+    converted: UInt8,
+    value: Float64,
+    lookback: int,
+    *,
+    reset: bool,
+    nulls: bool,
+    n_threads: int,
+) -> Journeys:
+    """Journeys out of the index and what was read by row. ``lookback`` in ticks, -1 for no limit."""
+    offset = index.offset
+    if index.columns.own >= 0:  # rows without a user: the last item, in truth a user each
+        offset = np.concatenate((offset[:-1], np.arange(offset[-2] + 1, offset[-1] + 1)))
+    touch_offset, conversion_offset = np.empty_like(offset), np.empty_like(offset)
+    kernel.count_journeys(
+        offset, index.row, channels.code, converted, n_threads, touch_offset, conversion_offset
+    )
+    n_touches, n_conversions = int(touch_offset[-1]), int(conversion_offset[-1])
+    channel, tick = np.empty(n_touches, np.int32), np.empty(n_touches, np.int64)
+    conversion_tick, lo, hi = (np.empty(n_conversions, np.int64) for _ in range(3))
+    amount = np.empty(n_conversions)
+    kernel.fill_journeys(
+        *(offset, index.row, index.tick, channels.code, converted, value, lookback, reset, n_threads),
+        *(touch_offset, conversion_offset, channel, tick, conversion_tick, amount, lo, hi),
+    )
+    return Journeys(
+        n_channels=len(channels),
+        touch_offset=touch_offset,
+        conversion_offset=conversion_offset,
+        channel=channel,
+        tick=tick,
+        conversion_tick=conversion_tick,
+        value=amount,
+        lo=lo,
+        hi=hi,
+        tick_length=index.columns.tick_length,
+        lookback=lookback,
+        nulls=nulls,
+        n_threads=n_threads,
+    )
+
+
+# ---------------------------------------------------------------- the answer
+
+
+def _schema(channel: pl.DataType, models: Sequence[Model]) -> pl.Schema:
+    schema = {"model": pl.String(), "channel": channel}
+    schema |= dict.fromkeys(("conversions", "value", "share"), pl.Float64())
+    if any(isinstance(model, Markov) for model in models):
+        schema["removal_effect"] = pl.Float64()
+    return pl.Schema(schema)
+
+
+def _answer(journeys: Journeys, models: Sequence[Model], names: pl.Series, has_value: bool) -> pl.DataFrame:
+    """One row per model and channel that was touched, and the unattributed rest."""
+    touched = np.flatnonzero(np.bincount(journeys.channel, minlength=journeys.n_channels))
+    shown = names.gather(touched)
+    if isinstance(shown.dtype, (pl.Categorical, pl.Enum)):
+        touched = touched[shown.cast(pl.String).arg_sort().to_numpy()]
+    else:
+        touched = touched[shown.arg_sort().to_numpy()]
+    shown = names.gather(touched)
+    alone = journeys.lo == journeys.hi
+    rest, rest_value = float(alone.sum()), math.fsum(journeys.value[alone])
+    if rest:
+        shown = shown.append(pl.Series([None], dtype=shown.dtype))
+    schema = _schema(names.dtype, models)
+    parts = []
+    for model in models:
+        credit = model.credit(journeys)
+        conversions, value = credit.conversions[touched], credit.value[touched]
+        if rest:
+            conversions, value = np.append(conversions, rest), np.append(value, rest_value)
+        n = len(journeys.value)
+        columns: dict[str, Any] = {
+            "model": pl.repeat(model.label, len(conversions), dtype=pl.String, eager=True),
+            "channel": shown,
+            "conversions": conversions,
+            "value": value if has_value else None,
+            "share": conversions / n if n else None,
+        }
+        if "removal_effect" in schema:
+            effect = credit.removal_effect
+            columns["removal_effect"] = (
+                None if effect is None else effect[touched].tolist() + [None] * bool(rest)
+            )
+        parts.append(pl.DataFrame(columns, schema=schema))
+    return pl.concat(parts)
