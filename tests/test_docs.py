@@ -1,7 +1,7 @@
 """Every Python block of README and docs, and every docstring example, runs and shows what it says.
 
 A Python block with ``>>>`` is a doctest; one without is run as it stands. The blocks of a page share their
-names, from top to bottom, as a reader would type them. Sketches that cannot run are blocks of text.
+names, from top to bottom, as a reader would type them. A block marked ``py`` is a sketch, and is not run.
 """
 
 from __future__ import annotations
