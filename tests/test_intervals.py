@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import scores as twin
+from tests.reference import scores as twin
 from scipy.stats import bootstrap as scipy_bootstrap
 
 from cxcore import DegenerateDataWarning, InvalidOptionError, intervals
