@@ -76,14 +76,14 @@ def tick_length(dtype: pl.DataType, time_unit: str | None) -> int:
     return NANOSECONDS[time_unit]
 
 
-def ticks_below(nanoseconds: int, tick: int, most: int = _INT64_MAX) -> int:
-    """The most whole ticks that a duration holds, at most what a kernel can take."""
-    return min(nanoseconds // tick, most)
+def ticks_below(nanoseconds: int, tick: int) -> int:
+    """The most whole ticks that a duration holds, at most what an int64 holds."""
+    return min(nanoseconds // tick, _INT64_MAX)
 
 
-def ticks_above(nanoseconds: int, tick: int, most: int = _INT64_MAX) -> int:
-    """The fewest whole ticks that hold a duration, at most what a kernel can take."""
-    return min(-(-nanoseconds // tick), most)
+def ticks_above(nanoseconds: int, tick: int) -> int:
+    """The fewest whole ticks that hold a duration, at most what an int64 holds."""
+    return min(-(-nanoseconds // tick), _INT64_MAX)
 
 
 def word(call: str, option: str, value: Any, allowed: Iterable[str]) -> str:
@@ -185,8 +185,8 @@ def groups(call: str, value: Any, taken: Iterable[str]) -> list[str]:
     return names
 
 
-#: levels that one scale can have
-MOST_LEVELS = 200
+#: levels that one scale can have, and codes beside it: what is counted apart fits a byte
+MOST_LEVELS, MOST_CODES = 200, 20
 
 
 def scale(call: str, value: Any) -> tuple[int, int]:
@@ -209,11 +209,14 @@ def codes(call: str, option: str, value: Any) -> tuple[int, ...]:
         return ()
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise errors.bad_option(call, option, value, "not a list of codes.", f"write {option}=[99].")
-    found = tuple(value)
+    found = tuple(dict.fromkeys(value))
     wrong = [code for code in found if not _whole(code)]
     if wrong:
         hint = "make other codes null first; nulls are counted in n_null."
         raise errors.bad_option(call, option, wrong[0], "codes are whole numbers.", hint)
+    if len(found) > MOST_CODES:
+        problem = f"{len(found)} codes; at most {MOST_CODES} are counted apart."
+        raise errors.bad_option(call, option, list(found), problem, "make them null first.")
     return found
 
 

@@ -42,6 +42,12 @@ METHODS: dict[str, Method] = {
 }
 
 
+#: text of the column ``flags`` for each set of flags, bit by bit in the order of ``FLAGS``
+_TEXTS = [
+    ",".join(word for bit, word in enumerate(FLAGS) if code >> bit & 1) for code in range(2 ** len(FLAGS))
+]
+
+
 def method_for(call: str, value: Any) -> Method:
     """The method that a word or an object means."""
     if isinstance(value, Method):
@@ -127,14 +133,24 @@ def interval_of(
 
 def intervals_of(call: str, sample: Sample, confidence_level: float, method: Method) -> Intervals:
     """The same for options that are checked; warns in the name of the call."""
+    numbers = numbers_of(sample, confidence_level, method)
+    used, flags = words_of(call, sample, method)
+    return Intervals(
+        sample.n, *numbers, pl.Series("method", used, pl.String), pl.Series("flags", flags, pl.String)
+    )
+
+
+def numbers_of(
+    sample: Sample, confidence_level: float, method: Method
+) -> tuple[Float64, Float64, Float64, Float64]:
+    """Estimate, low, high and standard error of each group, without a frame: a single group costs little."""
     n = sample.n
     low, high = method.limits(sample, 1.0 - confidence_level)
     with np.errstate(invalid="ignore"):  # 0 / 0 where a group has no answer
         estimate = (sample.counts @ sample.weights) / n
         spread = sample.weights - estimate[:, None]
         error = np.sqrt((sample.counts * spread * spread).sum(axis=1)) / n
-    used = method.used(sample).set(pl.Series(n == 0), None)
-    return Intervals(n, estimate, low, high, error, used, _flags(call, method, sample))
+    return estimate, low, high, error
 
 
 def sample_of(counts: Int64, weights: Int64) -> Sample:
@@ -148,7 +164,8 @@ def sample_of(counts: Int64, weights: Int64) -> Sample:
     return Sample(merged, distinct)
 
 
-def _flags(call: str, method: Method, sample: Sample) -> pl.Series:
+def words_of(call: str, sample: Sample, method: Method) -> tuple[list[str | None], list[str]]:
+    """Of each group the method that gave its interval, and its flags; warns in the name of the call."""
     n = sample.n
     own = method.marks(sample)
     thin = own.get("thin_support")
@@ -161,6 +178,9 @@ def _flags(call: str, method: Method, sample: Sample) -> pl.Series:
         "one_category": (n > 0) & (sample.outside == 0),
         **own,
     }
-    words = pl.DataFrame({word: pl.Series(marks[word], dtype=pl.Boolean) for word in FLAGS if word in marks})
-    each = [pl.when(pl.col(word)).then(pl.lit(word)) for word in words.columns]
-    return words.select(pl.concat_str(each, separator=",", ignore_nulls=True).alias("flags")).to_series()
+    code = np.zeros(len(n), dtype=np.int64)
+    for bit, word in enumerate(FLAGS):
+        if word in marks:
+            code |= marks[word].astype(np.int64) << bit
+    used = [word if some else None for word, some in zip(method.used(sample), n.tolist(), strict=True)]
+    return used, [_TEXTS[one] for one in code.tolist()]

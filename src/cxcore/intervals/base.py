@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 Int64 = NDArray[np.int64]
@@ -70,9 +69,9 @@ class Method(ABC):
     def limits(self, sample: Sample, alpha: float) -> tuple[Float64, Float64]:
         """Low and high in weight units, float64[n_groups] each; NaN where a group has no answer."""
 
-    def used(self, sample: Sample) -> pl.Series:
-        """The word of the method that gave each group's interval."""
-        return pl.Series("method", [self.name], dtype=pl.String).new_from_index(0, len(sample.counts))
+    def used(self, sample: Sample) -> list[str]:
+        """The word of the method that gives each group's interval."""
+        return [self.name] * len(sample.counts)
 
     def marks(self, sample: Sample) -> dict[str, NDArray[np.bool_]]:
         """Words of ``FLAGS`` that this method adds, and where."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from cxcore.intervals.base import ENOUGH_OUTSIDE, Float64, Method, Sample
@@ -28,12 +27,12 @@ class Bootstrap(Method):
         supported = _supported(sample)
         low, high = np.empty(len(supported)), np.empty(len(supported))
         for method, which in ((Bca(), supported), (ScoreInterval(), ~supported)):
-            low[which], high[which] = method.limits(sample.rows(which), alpha)
+            if which.any():
+                low[which], high[which] = method.limits(sample.rows(which), alpha)
         return low, high
 
-    def used(self, sample: Sample) -> pl.Series:
-        names = pl.Series([ScoreInterval.name, Bca.name], dtype=pl.String)
-        return names.gather(_supported(sample).astype(np.uint32)).alias("method")
+    def used(self, sample: Sample) -> list[str]:
+        return [Bca.name if supported else ScoreInterval.name for supported in _supported(sample).tolist()]
 
     def marks(self, sample: Sample) -> dict[str, NDArray[np.bool_]]:
         return {"score_fallback": ~_supported(sample) & (sample.n > 0)}
