@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import scores as twin
 from scipy.stats import bootstrap as scipy_bootstrap
 
 from cxcore import DegenerateDataWarning, InvalidOptionError, intervals
 from cxcore.intervals import METHODS, Bca, Bootstrap, MethodName, Percentile, ScoreInterval, interval_of
+from tests.reference import scores as twin
 
 NPS = (-1, 0, 1)
 quiet = pytest.mark.filterwarnings("ignore::cxcore.DegenerateDataWarning")

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from reference import scores as twin
 
 from cxcore import ColumnNotFoundError, DegenerateDataWarning, InvalidDataError, InvalidOptionError
 from cxcore._columns import score_counts
 from cxcore.intervals import FLAGS, METHODS, Bca, interval_of
 from cxcore.scores import ces, csat, mean_score, nps
+from tests import strategies
+from tests.reference import scores as twin
 
 HOUSE = pl.DataFrame(
     {

@@ -270,6 +270,26 @@ def thin_support(call: str, method: str, n_thin: int, n_groups: int, enough: int
     )
 
 
+# ---------------------------------------------------------------- SQL and Polars expressions
+
+
+def answers_off_scale(call: str, n_bad: int, n: int, scale: tuple[int, int]) -> InvalidDataError:
+    """An aggregate of SQL or of a Polars expression knows how many answers are wrong, and no row."""
+    verb = "is not a whole number" if n_bad == 1 else "are not whole numbers"
+    problem = f"{n_bad:,} of {n:,} answers {verb} from {scale[0]} to {scale[1]}."
+    return InvalidDataError(_text(call, None, problem, "drop them, or make them null, which says 'no answer'."))
+
+
+def bad_rows(call: str, role: str, column: str, problem: str, n_bad: int, n: int) -> InvalidDataError:
+    said = f"{n_bad:,} of {n:,} rows {problem}."
+    return InvalidDataError(_text(call, {role: column}, said, "drop them: WHERE … in a CTE or a view."))
+
+
+def schema_taken(call: str, schema: str, what: str) -> InvalidOptionError:
+    problem = f"the connection has {what} of that name."
+    return InvalidOptionError(_text(call, {"schema": schema}, problem, "choose another: schema='cxcore'."))
+
+
 # ---------------------------------------------------------------- the installation
 
 

@@ -197,7 +197,7 @@ def csat(
     (100, 70.0, 60.0, 78.0)
     """
     call = "csat"
-    what = _scale_score(call, scale, kind, top, default_top=2)
+    what = scale_score(call, scale, kind, top, default_top=2)
     return _summary(call, answers, what, score, by, missing, method, confidence_level, total)
 
 
@@ -258,7 +258,7 @@ def ces(
     (200, 5.34, 5.115, 5.54)
     """
     call = "ces"
-    what = _scale_score(call, scale, kind, top, default_top=3)
+    what = scale_score(call, scale, kind, top, default_top=3)
     return _summary(call, answers, what, score, by, missing, method, confidence_level, total)
 
 
@@ -332,7 +332,7 @@ def _nps_score(call: str, scale: Any, promoter: Any, detractor: Any) -> Score:
     return Score(NPS.name, (low, high), weights, NPS.factor, NPS.parts)
 
 
-def _scale_score(call: str, scale: Any, kind: Any, top: Any, default_top: int) -> Score:
+def scale_score(call: str, scale: Any, kind: Any, top: Any, default_top: int) -> Score:
     low, high = _options.scale(call, scale)
     if _options.word(call, "kind", kind, ("top", "mean")) == "mean":
         if top is not None:

@@ -133,15 +133,24 @@ def interval_of(
 
 def intervals_of(call: str, sample: Sample, confidence_level: float, method: Method) -> Intervals:
     """The same for options that are checked; warns in the name of the call."""
+    numbers = numbers_of(sample, confidence_level, method)
+    used, flags = words_of(call, sample, method)
+    return Intervals(
+        sample.n, *numbers, pl.Series("method", used, pl.String), pl.Series("flags", flags, pl.String)
+    )
+
+
+def numbers_of(
+    sample: Sample, confidence_level: float, method: Method
+) -> tuple[Float64, Float64, Float64, Float64]:
+    """Estimate, low, high and standard error of each group, without a frame: a single group costs little."""
     n = sample.n
     low, high = method.limits(sample, 1.0 - confidence_level)
     with np.errstate(invalid="ignore"):  # 0 / 0 where a group has no answer
         estimate = (sample.counts @ sample.weights) / n
         spread = sample.weights - estimate[:, None]
         error = np.sqrt((sample.counts * spread * spread).sum(axis=1)) / n
-    words = [word if some else None for word, some in zip(method.used(sample), n.tolist(), strict=True)]
-    used = pl.Series("method", words, dtype=pl.String)
-    return Intervals(n, estimate, low, high, error, used, _flags(call, method, sample))
+    return estimate, low, high, error
 
 
 def sample_of(counts: Int64, weights: Int64) -> Sample:
@@ -155,7 +164,8 @@ def sample_of(counts: Int64, weights: Int64) -> Sample:
     return Sample(merged, distinct)
 
 
-def _flags(call: str, method: Method, sample: Sample) -> pl.Series:
+def words_of(call: str, sample: Sample, method: Method) -> tuple[list[str | None], list[str]]:
+    """Of each group the method that gave its interval, and its flags; warns in the name of the call."""
     n = sample.n
     own = method.marks(sample)
     thin = own.get("thin_support")
@@ -172,4 +182,5 @@ def _flags(call: str, method: Method, sample: Sample) -> pl.Series:
     for bit, word in enumerate(FLAGS):
         if word in marks:
             code |= marks[word].astype(np.int64) << bit
-    return pl.Series("flags", [_TEXTS[one] for one in code.tolist()], dtype=pl.String)
+    used = [word if some else None for word, some in zip(method.used(sample), n.tolist(), strict=True)]
+    return used, [_TEXTS[one] for one in code.tolist()]
