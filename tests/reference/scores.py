@@ -1,4 +1,7 @@
-"""Twins of the score kernels: slow, in exact whole numbers, written from the definitions."""
+"""Twins of the score kernels: slow, in exact whole numbers, written from the definitions.
+
+``count_levels``; ``score`` of the kernel score_interval; ``percentile`` and ``bca`` of resample_interval.
+"""
 
 from __future__ import annotations
 
