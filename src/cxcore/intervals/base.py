@@ -23,7 +23,7 @@ ENOUGH_ANSWERS = 30
 #: every word of the column ``flags``, in the order in which they are written
 FLAGS = {
     "no_answers": "the group has no answer; estimate and interval are null",
-    "few_answers": "fewer than 30 answers; what an interval promises then holds on average, less in each case",
+    "few_answers": "fewer than 30 answers; coverage then holds on average, and swings from case to case",
     "one_category": "all answers have one weight; a bootstrap sees no spread",
     "score_fallback": "the default gave the score interval, because fewer than 15 answers lie outside the "
     "largest weight class",
