@@ -32,6 +32,7 @@ class Markov(Model):
 
     word: ClassVar[str] = "markov"
     most_channels: ClassVar[int | None] = 5_000
+    learns_from_nulls: ClassVar[bool] = True
 
     def credit(self, journeys: Journeys) -> Credit:
         chain = journeys.transitions
