@@ -56,7 +56,7 @@ setup(
                 "cdivision": True,
                 "emit_code_comments": DEBUG,
             },
-            build_dir="build/cython",
+            build_dir="build/cython-debug" if DEBUG else "build/cython",
             force=DEBUG or bool(SANITIZE),
         ),
         Pybind11Extension("cxcore._ext.native", [str(EXT / "native.cpp")], **shared),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,16 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+import cxcore as cx
 from cxcore import datasets, errors
-
-
-@pytest.fixture
-def shared_data() -> Path:
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("CXCORE_SHARED_DATA", beside))
-    if not folder.is_dir():
-        pytest.skip("the folder ../shared/data is not there")
-    return folder
 
 
 def by_user(frame: pl.DataFrame) -> dict[object, list[tuple[object, ...]]]:
@@ -328,8 +319,8 @@ def test_airport_answers_are_the_figures_written_out():
 
 
 @pytest.mark.shared
-def test_airport_survey_has_the_figures_of_its_source(shared_data):
-    raw = pl.read_parquet(shared_data / "sfo_survey" / "sfo_tidy_2014_2017.parquet").filter(
+def test_airport_survey_has_the_figures_of_its_source(shared: Path):
+    raw = pl.read_parquet(shared / "data" / "sfo_survey" / "sfo_tidy_2014_2017.parquet").filter(
         pl.col("year") == 2017
     )
     for question, column in (("nps", "nps"), ("csat", "csat_airport")):
@@ -378,6 +369,12 @@ def test_complete_journey_days_match_in_the_zone_of_the_trade():
     redeemed = journey.coupon_redemptions.select("household_id", day="redemption_date").unique()
     both = redeemed.join(bought, on=["household_id", "day"], how="semi")
     assert (redeemed.collect().height, both.collect().height) == (1_107, 1_107)
+
+
+def test_complete_journey_has_the_known_visits():
+    lines = datasets.complete_journey().transactions.select("household_id", "transaction_timestamp")
+    visits = cx.sessions(lines, user="household_id", time="transaction_timestamp", gap="30m")
+    assert visits.select(pl.len()).collect().item() == 143_212
 
 
 def test_complete_journey_needs_its_package(monkeypatch):

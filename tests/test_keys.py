@@ -12,12 +12,12 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-import strategies
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import keys as reference
 
 from cxcore._ext import native
+from tests import strategies
+from tests.reference import keys as reference
 
 BIG = "a name of a hundred bytes " * 4
 

@@ -142,6 +142,9 @@ def event_roles(
     names = tuple(_options.column_names(user))
     if not names:
         raise errors.bad_option(call, "user", user, "names no column.", "name one or more columns.")
+    for role, members in {"user": names, "time": [time], "order": [] if order is None else [order]}.items():
+        for name in members:
+            _options.column_name(call, role, name)
     if time_unit is not None:
         _options.word(call, "time_unit", time_unit, ("s", "ms", "us", "ns"))
     _options.word(call, "null_user", null_user, ("null", "own", "error"))

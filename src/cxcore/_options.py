@@ -76,14 +76,14 @@ def tick_length(dtype: pl.DataType, time_unit: str | None) -> int:
     return NANOSECONDS[time_unit]
 
 
-def ticks_below(nanoseconds: int, tick: int, most: int = _INT64_MAX) -> int:
-    """The most whole ticks that a duration holds, at most what a kernel can take."""
-    return min(nanoseconds // tick, most)
+def ticks_below(nanoseconds: int, tick: int) -> int:
+    """The most whole ticks that a duration holds, at most what an int64 holds."""
+    return min(nanoseconds // tick, _INT64_MAX)
 
 
-def ticks_above(nanoseconds: int, tick: int, most: int = _INT64_MAX) -> int:
-    """The fewest whole ticks that hold a duration, at most what a kernel can take."""
-    return min(-(-nanoseconds // tick), most)
+def ticks_above(nanoseconds: int, tick: int) -> int:
+    """The fewest whole ticks that hold a duration, at most what an int64 holds."""
+    return min(-(-nanoseconds // tick), _INT64_MAX)
 
 
 def word(call: str, option: str, value: Any, allowed: Iterable[str]) -> str:
@@ -143,6 +143,90 @@ def generator(call: str, rng: Any) -> np.random.Generator:
         raise errors.bad_option(call, "rng", rng, "not a source of random numbers.", hint) from None
 
 
+def column_name(call: str, role: str, value: Any) -> str:
+    """A role that takes one column, by its name."""
+    if not isinstance(value, str):
+        hint = "add the column to the frame, then name it."
+        raise errors.bad_option(call, role, value, "takes the name of a column.", hint)
+    return value
+
+
 def column_names(value: Any) -> list[str]:
     """A role that takes a column or a list of columns."""
-    return [value] if isinstance(value, str) else list(value)
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+
+
+def parts(value: Any) -> list[str | pl.Expr]:
+    """A role that takes a column, an expression, or a list of both, as a list; empty where None."""
+    if value is None:
+        return []
+    return [value] if isinstance(value, (str, pl.Expr)) else list(value)
+
+
+def groups(call: str, value: Any, taken: Iterable[str]) -> list[str]:
+    """Names of the group columns that ``by`` makes: each once, none of them a column of the answer."""
+    names: list[str] = []
+    for part in parts(value):
+        if isinstance(part, pl.Expr):
+            if part.meta.has_multiple_outputs():
+                raise errors.bad_option(call, "by", str(part), "names several columns at once.", "list them.")
+            names.append(part.meta.output_name())
+        elif isinstance(part, str):
+            names.append(part)
+        else:
+            raise errors.bad_option(call, "by", part, "not a column or an expression.", "write by='plan'.")
+    taken = set(taken)
+    for at, name in enumerate(names):
+        if name in names[:at]:
+            raise errors.bad_option(call, "by", name, "named twice.", "name each group column once.")
+        if name in taken:
+            hint = f"rename it, for example by=pl.col({name!r}).alias('{name}_group')."
+            raise errors.bad_option(call, "by", name, "the answer has a column of that name.", hint)
+    return names
+
+
+#: levels that one scale can have, and codes beside it: what is counted apart fits a byte
+MOST_LEVELS, MOST_CODES = 200, 20
+
+
+def scale(call: str, value: Any) -> tuple[int, int]:
+    """Lowest and highest level of a scale of whole numbers, such as (1, 5)."""
+    hint = "write the lowest and the highest level, such as scale=(1, 5)."
+    if not (isinstance(value, (tuple, list)) and len(value) == 2 and all(_whole(end) for end in value)):
+        raise errors.bad_option(call, "scale", value, "not two whole numbers.", hint)
+    low, high = value
+    if not low < high:
+        raise errors.bad_option(call, "scale", value, "the lowest level comes first.", hint)
+    if high - low >= MOST_LEVELS or max(-low, high) > 10_000:
+        problem = f"a scale has at most {MOST_LEVELS} levels, within -10,000..10,000."
+        raise errors.bad_option(call, "scale", value, problem, "a mean of measurements is not a score.")
+    return low, high
+
+
+def codes(call: str, option: str, value: Any) -> tuple[int, ...]:
+    """Whole numbers that mean 'no answer', such as [11, 99]."""
+    if value is None:
+        return ()
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise errors.bad_option(call, option, value, "not a list of codes.", f"write {option}=[99].")
+    found = tuple(dict.fromkeys(value))
+    wrong = [code for code in found if not _whole(code)]
+    if wrong:
+        hint = "make other codes null first; nulls are counted in n_null."
+        raise errors.bad_option(call, option, wrong[0], "codes are whole numbers.", hint)
+    if len(found) > MOST_CODES:
+        problem = f"{len(found)} codes; at most {MOST_CODES} are counted apart."
+        raise errors.bad_option(call, option, list(found), problem, "make them null first.")
+    return found
+
+
+def within(call: str, option: str, value: Any, least: int, most: int) -> int:
+    """A whole number within bounds."""
+    if not _whole(value) or not least <= value <= most:
+        problem = f"takes a whole number from {least} to {most}."
+        raise errors.bad_option(call, option, value, problem, f"such as {option}={least}.")
+    return int(value)
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -54,17 +54,18 @@ def demo() -> None:
 
 
 def _visits(lines: pl.DataFrame, clock: Clock) -> None:
-    roles = {"user": "household_id", "time": "transaction_timestamp"}
+    with clock.step("index: by household and time, once", lines.height):
+        index = cx.index(lines, user="household_id", time="transaction_timestamp")
     with clock.step("sessionize: a visit for every line", lines.height):
-        rows = cx.sessionize(lines, **roles, gap="30m")
+        rows = cx.sessionize(index, gap="30m")
     with clock.step("sessions: one row per visit", lines.height):
-        visits = cx.sessions(lines, **roles, gap="30m")
-    n, households = visits.height, lines["household_id"].n_unique()
+        visits = cx.sessions(index, gap="30m")
+    n, households, baskets = visits.height, lines["household_id"].n_unique(), lines["basket_id"].n_unique()
     _head("1  How do households shop?")
     _say(
-        f"{lines.height:,} purchase lines of {households:,} households are {n:,} visits: a new visit starts after 30 "
-        f"minutes without a purchase. The tills counted {lines['basket_id'].n_unique():,} baskets; some are rung up in "
-        "the same visit. The whole panel is counted, so there is no sampling error to show."
+        f"{lines.height:,} purchase lines of {households:,} households are {n:,} visits: a new visit "
+        f"starts after 30 minutes without a purchase. The tills counted {baskets:,} baskets; some are rung "
+        "up in the same visit. The whole panel is counted, so there is no sampling error to show."
     )
     by_visit = rows.group_by("household_id", "session_number").agg(
         lines=pl.len(), baskets=pl.col("basket_id").n_unique(), sales=pl.col("sales_value").sum()
@@ -73,7 +74,7 @@ def _visits(lines: pl.DataFrame, clock: Clock) -> None:
         (pl.col("start") - pl.col("end").shift(1).over("household_id")).dt.total_seconds() / 86_400
     )
     _table(
-        ["", "1 in 10 below", "half below", "9 in 10 below", "mean"],
+        ["", "1 in 10 at most", "half at most", "9 in 10 at most", "mean"],
         [
             _spread("visits per household", by_visit.group_by("household_id").len()["len"], 0),
             _spread("days until the next visit", away["start"].drop_nulls(), 1),
@@ -82,12 +83,14 @@ def _visits(lines: pl.DataFrame, clock: Clock) -> None:
         ],
     )
     several = by_visit.filter(pl.col("baskets") > 1).height
+    print()
     _say(f"{several:,} visits ({several / n:.1%}) hold more than one basket.")
 
 
 def _spread(name: str, values: pl.Series, decimals: int) -> list[str]:
     cuts = [values.quantile(share, "nearest") for share in (0.1, 0.5, 0.9)]
-    return [name, *(f"{cut:,.{decimals}f}" for cut in cuts), f"{values.mean():,.{max(decimals, 1)}f}"]
+    mean = float(values.to_numpy().mean())
+    return [name, *(f"{cut:,.{decimals}f}" for cut in cuts), f"{mean:,.{max(decimals, 1)}f}"]
 
 
 # ---------------------------------------------------------------- 2, 3 campaigns
@@ -96,8 +99,9 @@ def _spread(name: str, values: pl.Series, decimals: int) -> list[str]:
 def campaign_log(journey: datasets.CompleteJourney, lines: pl.DataFrame) -> pl.DataFrame:
     """Contacts and redemptions as one log of touches and conversions.
 
-    A touch is a household and a campaign, on the campaign's first day. A conversion is a redeemed coupon; its value is
-    the household's sales of that day, shared among the coupons of the day. ``coupon`` is the coupon's own campaign.
+    A touch is a household and a campaign, on the campaign's first day. A conversion is a redeemed coupon; its
+    value is the household's sales of that day, shared among the coupons of the day. ``coupon`` is the
+    coupon's own campaign.
     """
     campaigns = journey.campaign_descriptions.select(
         "campaign_id",
@@ -130,19 +134,19 @@ def campaign_log(journey: datasets.CompleteJourney, lines: pl.DataFrame) -> pl.D
     return log.sort("household_id", "day", "conversion", maintain_order=True).collect()
 
 
-def credit(log: pl.DataFrame, channel: str, by: str | None = None) -> pl.DataFrame:
+def credit(log: pl.DataFrame, channel: str, user: str = "household_id") -> pl.DataFrame:
     """Credit of every model: redemptions and sales by campaign or by type of campaign."""
-    return cx.attribute(
+    found: pl.DataFrame = cx.attribute(
         log,
-        user="household_id" if by is None else "draw",
+        user=user,
         time="day",
         channel=channel,
         conversion="conversion",
         value="sales",
         model=list(MODELS),
         lookback=LOOKBACK,
-        by=by,
     )
+    return found
 
 
 def _campaigns(log: pl.DataFrame, clock: Clock) -> None:
@@ -168,19 +172,26 @@ def _campaigns(log: pl.DataFrame, clock: Clock) -> None:
     n = int(wide["coupon"].sum())
     _head(f"2  Which campaign earned the {n:,} coupon redemptions?")
     _say(
-        f"Touch: a household is sent a campaign (its first day). Conversion: it redeems a coupon. Look back "
-        f"{LOOKBACK[:-1]} days; only one campaign ran longer. A coupon names its own campaign, so here, unlike in most "
-        'logs, the truth is known: column "coupon". What a model credits elsewhere is its error.'
+        "Touch: a household is sent a campaign (its first day). Conversion: it redeems a coupon. Look "
+        f"back {LOOKBACK[:-1]} days; only one campaign ran longer. time_decay halves every 7 days. A "
+        "coupon names its own campaign, so here, unlike in most logs, the truth is known: column "
+        '"coupon". What a model credits elsewhere is misplaced. "A 18" is campaign 18, of type A. The '
+        "whole panel is counted."
     )
-    names = ["coupon", *MODELS]
     body = [
         [row["channel"], f"{row['contacts']:,}", f"{row['coupon']:,}", *(f"{row[m]:,.1f}" for m in MODELS)]
         for frame in (shown, total)
         for row in frame.iter_rows(named=True)
     ]
-    wrong = [f"{(wide[m] - wide['coupon']).abs().sum() / 2 / n:.1%}" for m in MODELS]
-    body.append(["on a wrong campaign", "", "0.0%", *wrong])
-    _table(["campaign", "contacts", *names], body)
+    wrong = {m: (wide[m] - wide["coupon"]).abs().sum() / 2 / n for m in MODELS}
+    body.append(["misplaced, net", "", "0.0%", *(f"{share:.1%}" for share in wrong.values())])
+    _table(["campaign", "contacts", "coupon", *MODELS], body)
+    best, worst = min(wrong, key=wrong.__getitem__), max(wrong, key=wrong.__getitem__)
+    print()
+    _say(
+        f"On these data {best} comes nearest to the coupons ({wrong[best]:.1%} misplaced) and {worst} is "
+        f"furthest off ({wrong[worst]:.1%})."
+    )
 
 
 def resampled(log: pl.DataFrame, n: int, seed: int) -> pl.DataFrame:
@@ -201,48 +212,52 @@ def _sales(log: pl.DataFrame, clock: Clock) -> None:
     with clock.step(f"draw {RESAMPLES} panels of households", log.height * RESAMPLES):
         panels = resampled(log, RESAMPLES, seed=1)
     with clock.step(f"attribute: {len(MODELS)} models on {RESAMPLES} panels", panels.height):
-        found = credit(panels, "type", by="panel")
+        drawn = pl.concat(
+            credit(panel, "type", user="draw").with_columns(panel=pl.lit(number))
+            for number, panel in enumerate(panels.partition_by("panel", maintain_order=True))
+        )
     once = credit(log, "type")
-    truth = log.filter("conversion").group_by(channel="coupon_type").agg(pl.col("sales").sum())
-    total = truth["sales"].sum()
-    days = log.filter("conversion").select(pl.struct("household_id", "day").n_unique()).item()
-    _head(f"3  Which kind of campaign earned the ${total:,.0f} of sales on days of redemption?")
+    conversions = log.filter("conversion")
+    total, types = conversions["sales"].sum(), conversions["coupon_type"].unique().sort().to_list()
+    days = conversions.select(pl.struct("household_id", "day").n_unique()).item()
+    _head(f"3  Which type of campaign earned the ${total:,.0f} of sales on days of redemption?")
     _say(
-        f"Share of the sales of {days:,} shopping days on which a coupon was redeemed, by type of campaign, with 95 % "
-        f"intervals ({RESAMPLES} panels of households drawn with replacement). Credit is not proof of cause: these "
-        "households might have shopped anyway."
+        f"Percent of the sales of {days:,} shopping days on which a coupon was redeemed. In brackets: 95% "
+        f"interval, from {RESAMPLES} panels of households drawn with replacement. Off: what the model "
+        "gives type A less what its coupons earned, in points. A day's sales are shared among its coupons. "
+        "Credit is not proof of cause: these households might have shopped anyway."
     )
-    types = truth.sort("channel")["channel"].to_list()
-    body = [["coupon (truth)", *(f"{_of(truth, name, 'sales') / total:.1%}" for name in types), ""]]
-    shares = {m: _shares(found, m, types) for m in MODELS}
+    own = {"channel": "coupon_type", "value": "sales"}
+    truth = _shares(conversions.select(**own, panel=pl.lit(0)), types)
+    truth_drawn = _shares(panels.filter("conversion").select("panel", **own), types)
+    body = [["coupon", *_cells(truth, truth_drawn), ""]]
+    n_off = 0
     for model in MODELS:
-        mine = once.filter(pl.col("model") == model)
-        point = [_of(mine, name, "value") / total for name in types]
-        cells = [_interval(p, shares[model][:, at], "{:.1%}") for at, p in enumerate(point)]
-        reference = once.filter(pl.col("model") == MODELS[0])
-        gap = point[0] - _of(reference, types[0], "value") / total
-        against = _interval(100 * gap, 100 * (shares[model] - shares[MODELS[0]])[:, 0], "{:+.1f}")
-        body.append([model, *cells, "" if model == MODELS[0] else against])
-    _table(["share of sales", *types, f"{types[0]} against {MODELS[0]}, points"], body)
+        share = _shares(once.filter(pl.col("model") == model).with_columns(panel=pl.lit(0)), types)
+        share_drawn = _shares(drawn.filter(pl.col("model") == model), types)
+        off = (share_drawn - truth_drawn)[:, :1]
+        n_off += int(np.quantile(off, 0.025) > 0 or np.quantile(off, 0.975) < 0)
+        cells = _cells(share, share_drawn) + _cells((share - truth)[:, :1], off, "+.1f")
+        body.append([model, *cells])
+    _table(["% of sales", *types, f"off, {types[0]}"], body)
+    print()
+    _say(f"{n_off} of {len(MODELS)} models are off by more than the luck of the draw (interval without 0).")
 
 
-def _of(frame: pl.DataFrame, channel: str, column: str) -> float:
-    return float(frame.filter(pl.col("channel") == channel)[column].sum())
-
-
-def _shares(found: pl.DataFrame, model: str, types: Sequence[str]) -> np.ndarray:
-    """Share of value by panel (rows) and channel (columns)."""
-    wide = found.filter(pl.col("model") == model).pivot(
-        "channel", index="panel", values="value", on_columns=types
+def _shares(credited: pl.DataFrame, types: Sequence[str]) -> np.ndarray:
+    """Percent of value by panel (rows) and channel (columns)."""
+    wide = credited.pivot(
+        "channel", index="panel", values="value", on_columns=types, aggregate_function="sum"
     )
     value = wide.sort("panel").select(types).fill_null(0.0).to_numpy()
-    shares: np.ndarray = value / value.sum(axis=1, keepdims=True)
+    shares: np.ndarray = 100 * value / value.sum(axis=1, keepdims=True)
     return shares
 
 
-def _interval(point: float, draws: np.ndarray, form: str) -> str:
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return f"{form.format(point)} ({form.format(low)} … {form.format(high)})".replace("%)", ")")
+def _cells(point: np.ndarray, drawn: np.ndarray, form: str = ".1f") -> list[str]:
+    """A number per column and the middle 95 % of what the panels gave."""
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    return [f"{p:{form}} ({a:{form}} to {b:{form}})" for p, a, b in zip(point[0], low, high, strict=True)]
 
 
 # ---------------------------------------------------------------- 4 survey
@@ -251,33 +266,31 @@ def _interval(point: float, draws: np.ndarray, form: str) -> str:
 def _survey(clock: Clock) -> None:
     asked = {"nps": datasets.airport_answers("nps"), "csat": datasets.airport_answers("csat")}
     with clock.step("nps and csat: 7 areas and all, exact intervals", sum(f.height for f in asked.values())):
-        nps = [cx.nps(asked["nps"], score="score", by="boarding_area"), cx.nps(asked["nps"], score="score")]
-        csat = [
-            cx.csat(asked["csat"], score="score", by="boarding_area"),
-            cx.csat(asked["csat"], score="score"),
-        ]
+        nps = cx.nps(asked["nps"], score="score", by="boarding_area", total=True)
+        csat = cx.csat(asked["csat"], score="score", by="boarding_area", total=True)
     _head("4  What do passengers think? San Francisco airport, 2017, by boarding area")
     _say(
-        "NPS: would recommend, 9-10 less 0-6 of 0..10, in points from -100 to 100. CSAT: 4 or 5 of 1..5, in percent. "
-        "95 % intervals by the exact bootstrap, no seed. Source: City and County of San Francisco, SFO Customer Survey "
-        "2017, DataSF (PDDL). Each answer counts as independent; passengers of one flight answer alike, which makes "
-        "these intervals somewhat too narrow."
+        "NPS: would recommend, 9-10 less 0-6 of 0..10, in points from -100 to 100. CSAT: 4 or 5 of 1..5, "
+        "in percent. 95% intervals by the exact bootstrap, no seed. Each answer counts as independent; "
+        "passengers of one flight answer alike, which makes these intervals somewhat too narrow. Source: "
+        "City and County of San Francisco, SFO Customer Survey 2017, DataSF (PDDL)."
     )
-    for name, parts in (("NPS", nps), ("CSAT", csat)):
-        rows = [row for part in parts for row in part.iter_rows(named=True)]
+    for name, found in (("NPS", nps), ("CSAT", csat)):
+        rows = found.rows(named=True)
         low, high = min(row["low"] for row in rows), max(row["high"] for row in rows)
         body = [
             [
-                row.get("boarding_area", "all"),
+                row["boarding_area"] or "all",
                 f"{row['n']:,}",
                 f"{row['estimate']:.1f}",
-                f"{row['low']:.1f} … {row['high']:.1f}",
+                f"{row['low']:.1f} to {row['high']:.1f}",
                 row["method"],
                 _bar(row, low, high),
             ]
             for row in rows
         ]
-        _table(["area", "answers", name, "95 % interval", "method", f"{low:.0f} {'to':^32} {high:.0f}"], body)
+        axis = f"{low:<.0f}{high:>38.0f}"
+        _table(["area", "answers", name, "95% interval", "method", axis], body)
 
 
 def _bar(row: dict[str, float], low: float, high: float, width: int = 40) -> str:
@@ -292,7 +305,7 @@ def _bar(row: dict[str, float], low: float, high: float, width: int = 40) -> str
 
 # ---------------------------------------------------------------- 5 SQL
 
-VISITS_SQL = """SELECT count(DISTINCT session_id) AS visits
+VISITS_SQL = """SELECT count(DISTINCT (household_id, session_number)) AS visits
 FROM cx.sessionize('lines', user_col := 'household_id', time_col := 'transaction_timestamp',
                    gap := INTERVAL 30 MINUTE)"""
 CREDIT_SQL = """SELECT channel, conversions
@@ -328,24 +341,24 @@ def _sql(lines: pl.DataFrame, log: pl.DataFrame, clock: Clock) -> None:
     credited = credit(log, "type").filter((pl.col("model") == "markov") & pl.col("channel").is_not_null())
     nps = cx.nps(answers, score="score", by="boarding_area").sort("boarding_area")
     _head("5  The same in SQL, inside DuckDB")
-    _query(VISITS_SQL, f"{visits[0][0]:,} visits", _same(visits, [(n_visits,)]))
+    _query(VISITS_SQL, [f"{visits[0][0]:,} visits"], _same(visits, [(n_visits,)]))
     _query(
         CREDIT_SQL,
-        "   ".join(f"{name} {conversions:,.1f}" for name, conversions in earned),
+        [f"{name} {conversions:,.1f}" for name, conversions in earned],
         _same(earned, credited.sort("channel").select("channel", "conversions").rows()),
     )
     _query(
         NPS_SQL,
-        "   ".join(f"{area} {estimate:.1f} ({low:.1f} … {high:.1f})" for area, estimate, low, high in scores),
+        [f"{area} {estimate:.1f} ({low:.1f} to {high:.1f})" for area, estimate, low, high in scores],
         _same(scores, nps.select("boarding_area", "estimate", "low", "high").rows()),
     )
     con.close()
 
 
-def _query(sql: str, result: str, same: str) -> None:
-    print("\n".join(f"  {line}" for line in sql.splitlines()))
-    _say(f"→ {result}")
-    _say(f"  {same}\n")
+def _query(sql: str, result: Sequence[str], same: str) -> None:
+    print("\n" + "\n".join(f"  {line}" for line in sql.splitlines()))
+    _flow(["→", *result], "  ")
+    print(f"→  {same}")
 
 
 def _same(sql: Sequence[tuple[object, ...]], python: Sequence[tuple[object, ...]]) -> str:
@@ -361,7 +374,7 @@ def _same(sql: Sequence[tuple[object, ...]], python: Sequence[tuple[object, ...]
             )
             if not close:
                 return f"DIFFERS from the answer in Python: {row} and {other}"
-    return "equal to the answer in Python"
+    return "equal to the answer in Python, to 12 digits"
 
 
 # ---------------------------------------------------------------- the page
@@ -374,6 +387,7 @@ def _timings(clock: Clock, total: float) -> None:
         [[name, f"{rows:,}", f"{spent:.3f}", f"{rows / spent:,.0f}"] for name, rows, spent in clock.steps],
     )
     info = cx.build_info()
+    print()
     _say(f"{total:.1f} seconds in all, {pl.thread_pool_size()} threads, cxcore {info['version']}, one run.")
 
 
@@ -387,13 +401,18 @@ def _head(text: str) -> None:
 
 def _say(text: str) -> None:
     """Print a paragraph broken at the width of the page."""
+    _flow(text.split(" "), " ")
+
+
+def _flow(parts: Sequence[str], joint: str) -> None:
+    """Print parts one after the other; none is broken."""
     line = ""
-    for word in text.split(" "):
-        if line and len(line) + 1 + len(word) > WIDTH:
+    for part in parts:
+        if line and len(line) + len(joint) + len(part) > WIDTH:
             print(line)
-            line = word
+            line = part
         else:
-            line = f"{line} {word}" if line else word
+            line = f"{line}{joint}{part}" if line else part
     print(line)
 
 
@@ -405,4 +424,3 @@ def _table(header: Sequence[str], body: Sequence[Sequence[str]]) -> None:
         cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
         cells[0] = row[0].ljust(widths[0])
         print("  " + "  ".join(cells).rstrip())
-    print()

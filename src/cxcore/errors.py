@@ -80,7 +80,7 @@ def _names(names: Iterable[str], most: int = 20) -> str:
 def columns_not_found(call: str, missing: Mapping[str, str], columns: Sequence[str]) -> ColumnNotFoundError:
     """All roles of one call that name no column: ``{role: name}``."""
     close = [
-        match[0] for name in missing.values() if (match := difflib.get_close_matches(name, columns, n=1))
+        match[0] for name in missing.values() if (match := difflib.get_close_matches(str(name), columns, n=1))
     ]
     problem = "no such column." if len(missing) == 1 else "no such columns."
     hint = f"did you mean {_names(dict.fromkeys(close))}?" if close else "roles take the names of columns."
@@ -254,6 +254,40 @@ def bad_option(call: str, option: str, value: object, problem: str, hint: str) -
 
 def bad_data(call: str, role: str, column: str, problem: str, hint: str) -> InvalidDataError:
     return InvalidDataError(_text(call, {role: column}, problem, hint))
+
+
+# ---------------------------------------------------------------- scores
+
+
+def thin_support(call: str, method: str, n_thin: int, n_groups: int, enough: int) -> str:
+    """Text of a warning: an unguarded bootstrap of samples that it cannot stand on."""
+    verb = "has" if n_thin == 1 else "have"
+    return _text(
+        call,
+        {"method": method},
+        f"{n_thin:,} of {n_groups:,} groups {verb} fewer than {enough} answers outside the largest class.",
+        "method='bootstrap' gives the score interval there.",
+    )
+
+
+# ---------------------------------------------------------------- SQL and Polars expressions
+
+
+def answers_off_scale(call: str, n_bad: int, n: int, scale: tuple[int, int]) -> InvalidDataError:
+    """An aggregate of SQL or of a Polars expression knows how many answers are wrong, and no row."""
+    verb = "is not a whole number" if n_bad == 1 else "are not whole numbers"
+    problem = f"{n_bad:,} of {n:,} answers {verb} from {scale[0]} to {scale[1]}."
+    return InvalidDataError(_text(call, None, problem, "drop them, or make them null, which says 'no answer'."))
+
+
+def bad_rows(call: str, role: str, column: str, problem: str, n_bad: int, n: int) -> InvalidDataError:
+    said = f"{n_bad:,} of {n:,} rows {problem}."
+    return InvalidDataError(_text(call, {role: column}, said, "drop them: WHERE … in a CTE or a view."))
+
+
+def schema_taken(call: str, schema: str, what: str) -> InvalidOptionError:
+    problem = f"the connection has {what} of that name."
+    return InvalidOptionError(_text(call, {"schema": schema}, problem, "choose another: schema='cxcore'."))
 
 
 # ---------------------------------------------------------------- the installation

@@ -35,15 +35,19 @@ class Markov(Model):
     learns_from_nulls: ClassVar[bool] = True
 
     def credit(self, journeys: Journeys) -> Credit:
-        chain = journeys.transitions
-        lost, lost_value = _removal_effects(chain, journeys.n_threads)
-        converted = float(chain.conversion.sum())
-        part = _parts(lost, np.zeros_like(lost))
-        return Credit(
-            conversions=converted * part,
-            value=float(chain.value.sum()) * _parts(lost_value, part),
-            removal_effect=lost / converted if converted else lost,
-        )
+        return credit_of(journeys.transitions, journeys.n_threads)
+
+
+def credit_of(chain: Transitions, n_threads: int) -> Credit:
+    """The credit of a chain that is counted already, here or in a database."""
+    lost, lost_value = _removal_effects(chain, n_threads)
+    converted = float(chain.conversion.sum())
+    part = _parts(lost, np.zeros_like(lost))
+    return Credit(
+        conversions=converted * part,
+        value=float(chain.value.sum()) * _parts(lost_value, part),
+        removal_effect=lost / converted if converted else lost,
+    )
 
 
 def _removal_effects(chain: Transitions, n_threads: int) -> tuple[Float64, Float64]:

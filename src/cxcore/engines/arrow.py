@@ -33,7 +33,7 @@ class ArrowTable(Engine):
         read = {}
         for name in frame.column_names if columns is None else columns:
             try:
-                read[name] = pl.Series(name, frame[name])
+                read[name] = pl.DataFrame(frame.select([name])).to_series()
             except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
                 if columns is not None:
                     reason = f"the column {name!r} is {frame.schema.field(name).type}: {error}"

@@ -64,6 +64,8 @@ def _array(column: pl.Series) -> Any:
         return pd.arrays.IntegerArray(wide.fill_null(0).to_numpy(writable=True), _absent(wide))
     if column.dtype == pl.Boolean:
         return pd.arrays.BooleanArray(column.fill_null(value=False).to_numpy(writable=True), _absent(column))
+    if column.dtype == pl.Date:  # pandas has no type for it: as Python's dates, which is how it came
+        return pd.array(column.to_list(), dtype=object)
     return column.to_pandas().array
 
 

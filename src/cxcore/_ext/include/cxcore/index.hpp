@@ -3,7 +3,7 @@
 // 1. Partition by user: rows go, in their order, to buckets of whole users of about equal size; a bucket fits
 //    the cache. Tick and (user in bucket, row) lie in the two output arrays already, so nothing else is as long.
 // 2. Bucket by bucket: a counting sort by user, then each user alone, by a sort that is free on what is
-//    sorted and cheap on what nearly is. Buckets are independent: threads take them as they come.
+//    sorted, cheap on what nearly is, and else distributes by ranges of time. Buckets are independent: threads take them as they come.
 // Memory beyond the output: one bucket a thread.
 #pragma once
 
@@ -33,56 +33,77 @@ struct Event {
     int64_t tick, row;
 };
 
-// Least significant digit first, 11 bits a pass, only over the bits that differ. Stable.
-inline void radix_sort(std::vector<Event>& events) {
-    int64_t least = events[0].tick;
-    uint64_t spread = 0;
-    for (const auto& event : events) least = std::min(least, event.tick);
-    for (const auto& event : events) spread |= static_cast<uint64_t>(event.tick) - static_cast<uint64_t>(least);
-    std::vector<Event> other(events.size());
-    for (int shift = 0; shift < 64 && (spread >> shift); shift += 11) {
-        uint32_t start[2048] = {};
-        const auto digit = [=](const Event& event) {
-            return ((static_cast<uint64_t>(event.tick) - static_cast<uint64_t>(least)) >> shift) & 2047;
-        };
-        for (const auto& event : events) ++start[digit(event)];
-        uint32_t sum = 0;
-        for (auto& count : start) sum += std::exchange(count, sum);
-        for (const auto& event : events) other[start[digit(event)]++] = event;
-        events.swap(other);
+constexpr int64_t few_events = 16;
+
+// Rank by rank, without a branch on the data: what a shuffled handful costs most is mispredicted branches.
+inline void sort_few(Event* events, int64_t n) {
+    Event sorted[few_events];
+    int32_t rank[few_events] = {};
+    for (int64_t i = 1; i < n; ++i) {
+        for (int64_t j = 0; j < i; ++j) {
+            const int32_t later = events[j].tick > events[i].tick;
+            rank[j] += later;
+            rank[i] += 1 - later;
+        }
     }
+    for (int64_t i = 0; i < n; ++i) sorted[rank[i]] = events[i];
+    std::copy_n(sorted, n, events);
 }
 
-// Insertion sort that gives up after `budget` moves; whatever it leaves, equal ticks stay in row order.
-inline bool sort_if_nearly_sorted(int64_t* tick, int64_t* row, int64_t n, int64_t budget) {
+// Four pairs half the log apart: in a shuffled log hardly ever are all in order.
+inline bool looks_sorted(const Event* events, int64_t n) {
+    for (int64_t k = 0; k < 4; ++k)
+        if (events[k * n / 8].tick > events[k * n / 8 + n / 2].tick) return false;
+    return true;
+}
+
+// Insertion sort that gives up after `budget` moves; whatever it leaves, equal ticks stay in their order.
+inline bool sort_if_nearly_sorted(Event* events, int64_t n, int64_t budget) {
     for (int64_t i = 1; i < n; ++i) {
-        const int64_t t = tick[i], r = row[i];
+        const Event event = events[i];
         int64_t at = i;
-        for (; at > 0 && tick[at - 1] > t; --at) tick[at] = tick[at - 1], row[at] = row[at - 1];
-        tick[at] = t, row[at] = r;
+        for (; at > 0 && events[at - 1].tick > event.tick; --at) events[at] = events[at - 1];
+        events[at] = event;
         if ((budget -= i - at) < 0) return false;
     }
     return true;
 }
 
-// One user's events, which come in row order, into the order of (tick, tie, row).
-inline void sort_user(int64_t* tick, int64_t* row, int64_t n, const int64_t* tie) {
-    constexpr int64_t few = 24, worth_a_radix = 1024;
-    if (!sort_if_nearly_sorted(tick, row, n, n <= few ? n * n : 4 * n)) {
-        std::vector<Event> events(static_cast<size_t>(n));
-        for (int64_t i = 0; i < n; ++i) events[static_cast<size_t>(i)] = {tick[i], row[i]};
-        if (n < worth_a_radix)
-            std::sort(events.begin(), events.end(), [](const Event& a, const Event& b) {
-                return a.tick < b.tick || (a.tick == b.tick && a.row < b.row);
-            });
-        else
-            radix_sort(events);
-        for (int64_t i = 0; i < n; ++i) tick[i] = events[static_cast<size_t>(i)].tick, row[i] = events[static_cast<size_t>(i)].row;
+// Distribute over as many ranges of time as there are events (2,048 at most), then range by range: times of
+// one user are spread over the log but for bursts, so one or two rounds do. Stable. `spare` holds n events.
+inline void sort_by_time(Event* events, Event* spare, int64_t n) {
+    if (n <= few_events) return sort_few(events, n);
+    if (looks_sorted(events, n) && sort_if_nearly_sorted(events, n, 4 * n)) return;
+    int64_t least = events[0].tick, most = least;
+    for (int64_t i = 1; i < n; ++i) {
+        least = std::min(least, events[i].tick);
+        most = std::max(most, events[i].tick);
     }
-    if (!tie) return;
+    const auto ahead = [=](const Event& event) {  // ticks after the least, without overflow
+        return static_cast<uint64_t>(event.tick) - static_cast<uint64_t>(least);
+    };
+    const int range_bits = 64 - __builtin_clzll((static_cast<uint64_t>(most) - static_cast<uint64_t>(least)) | 1);
+    const int bits = std::min(11, 64 - __builtin_clzll(static_cast<uint64_t>(n)));
+    const int shift = std::max(0, range_bits - bits);
+    uint32_t end[2048];  // rows are below 2^31
+    const int64_t n_ranges = int64_t{1} << std::min(bits, range_bits);
+    std::fill_n(end, n_ranges, 0);
+    for (int64_t i = 0; i < n; ++i) ++end[ahead(events[i]) >> shift];
+    uint32_t sum = 0;
+    for (int64_t r = 0; r < n_ranges; ++r) sum += std::exchange(end[r], sum);
+    for (int64_t i = 0; i < n; ++i) spare[end[ahead(events[i]) >> shift]++] = events[i];
+    std::copy_n(spare, n, events);
+    if (shift == 0) return;
+    int64_t from = 0;
+    for (int64_t r = 0; r < n_ranges; from = end[r++])
+        if (end[r] - from > 1) sort_by_time(events + from, spare, end[r] - from);
+}
+
+inline void sort_ties(Event* events, int64_t n, const int64_t* tie) {
     for (int64_t from = 0, to; from < n; from = to) {
-        for (to = from + 1; to < n && tick[to] == tick[from];) ++to;
-        std::stable_sort(row + from, row + to, [=](int64_t a, int64_t b) { return tie[a] < tie[b]; });
+        for (to = from + 1; to < n && events[to].tick == events[from].tick;) ++to;
+        std::stable_sort(events + from, events + to,
+                         [=](const Event& a, const Event& b) { return tie[a.row] < tie[b.row]; });
     }
 }
 
@@ -143,19 +164,23 @@ inline void sort_events(const int32_t* code, const int64_t* tick, const int64_t*
     for_each_piece(n_buckets, n_threads, [&](int64_t b) {
         const int64_t user_from = buckets.first_user[static_cast<size_t>(b)];
         const int64_t user_to = buckets.first_user[static_cast<size_t>(b) + 1];
-        const int64_t from = offset[user_from], to = offset[user_to];
-        if (user_to - user_from > 1) {
-            std::vector<Event> events(static_cast<size_t>(to - from));
-            for (int64_t p = from; p < to; ++p) events[static_cast<size_t>(p - from)] = {sorted_tick[p], row[p]};
-            std::vector<int64_t> next(offset + user_from, offset + user_to);
-            for (const auto& event : events) {
-                const int64_t at = next[static_cast<size_t>(event.row >> 31)]++;
-                sorted_tick[at] = event.tick;
-                row[at] = event.row & 0x7FFFFFFF;
-            }
+        const int64_t from = offset[user_from], size = offset[user_to] - from;
+        std::vector<Event> arrived(static_cast<size_t>(size)), by_user(static_cast<size_t>(size));
+        for (int64_t p = 0; p < size; ++p) arrived[static_cast<size_t>(p)] = {sorted_tick[from + p], row[from + p]};
+        std::vector<int64_t> next(offset + user_from, offset + user_to);
+        for (const auto& event : arrived) {
+            const int64_t at = next[static_cast<size_t>(event.row >> 31)]++ - from;
+            by_user[static_cast<size_t>(at)] = {event.tick, event.row & 0x7FFFFFFF};
         }
-        for (int64_t u = user_from; u < user_to; ++u)
-            sort_user(sorted_tick + offset[u], row + offset[u], offset[u + 1] - offset[u], tie);
+        for (int64_t u = user_from; u < user_to; ++u) {
+            Event* events = by_user.data() + (offset[u] - from);
+            sort_by_time(events, arrived.data(), offset[u + 1] - offset[u]);
+            if (tie) sort_ties(events, offset[u + 1] - offset[u], tie);
+        }
+        for (int64_t p = 0; p < size; ++p) {
+            sorted_tick[from + p] = by_user[static_cast<size_t>(p)].tick;
+            row[from + p] = by_user[static_cast<size_t>(p)].row;
+        }
     });
 }
 

@@ -104,24 +104,26 @@ struct ArrivalSessions {
 
 namespace arrival {
 
-struct Open {
-    int64_t start, last, previous_end, events;
+constexpr int32_t again = -1;  // the number of a user who is not certain: done again, on an index
+
+struct alignas(32) Open {  // two to a cache line
+    int64_t start, last, previous_end;
+    int32_t events;
     int32_t number = 0;  // 0: no event yet
-    bool again = false;  // not certain: do this user again, on an index
 };
 struct Closed {
-    int64_t start, end, events;
-    int32_t user, number;
+    int64_t start, end;
+    int32_t events, user, number;
 };
 
 inline void take(Open& open, int32_t user, int64_t t, uint64_t gap, std::vector<Closed>& closed) {
-    if (open.again) return;
+    if (open.number == again) return;
     if (open.number == 0) {
-        open = {t, t, 0, 1, 1, false};
+        open = {t, t, 0, 1, 1};
     } else if (t >= open.last) {
         if (silence(open.last, t) > gap) {
             closed.push_back({open.start, open.last, open.events, user, open.number});
-            open = {t, t, open.last, 1, open.number + 1, false};
+            open = {t, t, open.last, 1, open.number + 1};
         } else {
             open.last = t, ++open.events;
         }
@@ -131,7 +133,7 @@ inline void take(Open& open, int32_t user, int64_t t, uint64_t gap, std::vector<
                (open.number == 1 || (t > open.previous_end && silence(open.previous_end, t) > gap))) {
         open.start = t, ++open.events;
     } else {
-        open.again = true;
+        open.number = again;
     }
 }
 
@@ -142,7 +144,7 @@ inline ArrivalSessions sessionize_arrival(const int32_t* code, const int64_t* ti
                                           GapRule rule, int n_threads, int32_t* number) {
     using namespace arrival;
     std::vector<Open> open(static_cast<size_t>(n_users));
-    if (rule.own >= 0) open[static_cast<size_t>(rule.own)].again = true;  // its ids need time order
+    if (rule.own >= 0) open[static_cast<size_t>(rule.own)].number = again;  // its ids need time order
     const int hands = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(n_threads, n >> 16)));
     std::vector<std::vector<Closed>> closed(static_cast<size_t>(hands));
     for_each_piece(hands, n_threads, [&](int64_t hand) {
@@ -165,7 +167,7 @@ inline ArrivalSessions sessionize_arrival(const int32_t* code, const int64_t* ti
     std::vector<int32_t> again_code(static_cast<size_t>(n_users), -1);
     std::vector<int32_t> again_user;
     for (int64_t u = 0; u < n_users; ++u) {
-        if (!open[static_cast<size_t>(u)].again) continue;
+        if (open[static_cast<size_t>(u)].number != again) continue;
         again_code[static_cast<size_t>(u)] = static_cast<int32_t>(again_user.size());
         again_user.push_back(static_cast<int32_t>(u));
     }
@@ -207,10 +209,10 @@ inline ArrivalSessions sessionize_arrival(const int32_t* code, const int64_t* ti
     };
     for (const auto& mine : closed)
         for (const auto& s : mine)
-            if (!open[static_cast<size_t>(s.user)].again) put(s.user, s.number, s.start, s.end, s.events);
+            if (open[static_cast<size_t>(s.user)].number != again) put(s.user, s.number, s.start, s.end, s.events);
     for (int64_t u = 0; u < n_users; ++u) {
         const Open& s = open[static_cast<size_t>(u)];
-        if (s.number && !s.again) put(static_cast<int32_t>(u), s.number, s.start, s.last, s.events);
+        if (s.number > 0) put(static_cast<int32_t>(u), s.number, s.start, s.last, s.events);
     }
     if (n_again) {
         const auto m = static_cast<size_t>(again_sessions.back());

@@ -1,0 +1,123 @@
+# Every target does its own set-up: it makes $(VENV), installs what it needs there, builds the compiled core,
+# and leaves a stamp, so that a second run starts at once. Nothing outside this folder is touched.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV ?= .venv
+# The newest of these that is 3.11 or later and can make a virtual environment.
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
+	$$name -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { echo $$name; break; }; done)
+# Arguments for pytest: make test ARGS='-k sessions -x'
+ARGS ?=
+# How large the logs of the benchmarks are (1: up to 10 million rows), and where the results go
+BENCH_SCALE ?= 1
+BENCH_JSON ?= benchmarks/results/run.json
+BENCH_PAGE ?= docs/benchmarks.md
+
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet --quiet
+NATIVE := setup.py $(shell find src/cxcore/_ext -name '*.pyx' -o -name '*.pxd' -o -name '*.hpp' -o -name '*.cpp')
+SOURCES := $(NATIVE) $(shell find src/cxcore -name '*.py' -o -name '*.pyi')
+CPP := $(filter %.hpp %.cpp,$(NATIVE))
+
+.PHONY: help demo test debug-test package bench docs lint format clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## sessions, attribution and scores on real purchases, end to end
+	@$(PY) -m cxcore demo
+
+test: $(VENV)/.test ## all tests, on a release build of the compiled core
+	@echo "==> tests"
+	@$(PY) -m pytest $(ARGS)
+
+debug-test: $(VENV)/.test build/debug/.built ## all tests, on a build with bounds checks and asserts
+	@echo "==> tests on the debug build"
+	@PYTHONPATH=$$(echo build/debug/lib.*) $(PY) -m pytest -m "not slow" $(ARGS)
+
+package: $(VENV)/.installed ## the sdist, installed in an empty environment, passes the smallest test
+	@echo "==> building the sdist, and installing from it in an empty environment"
+	@rm -rf build/package && mkdir -p build/package
+	@$(PY) setup.py --quiet sdist --dist-dir build/package > build/package/log.txt 2>&1 \
+		|| { tail -40 build/package/log.txt; exit 1; }
+	@$(PY) -m venv build/package/venv
+	@build/package/venv/bin/python -m pip --disable-pip-version-check --quiet --quiet install build/package/*.tar.gz pytest
+	@cp tests/test_minimal.py build/package/
+	@cd build/package && venv/bin/python -m pytest -c /dev/null --rootdir . test_minimal.py
+
+bench: $(VENV)/.bench ## benchmarks against rivals, answers asserted first (BENCH_SCALE=1)
+	@echo "==> benchmarks at BENCH_SCALE=$(BENCH_SCALE)"
+	@mkdir -p $(dir $(BENCH_JSON))
+	@BENCH_SCALE=$(BENCH_SCALE) $(PY) -m pytest benchmarks -p no:randomly --benchmark-json=$(BENCH_JSON) $(ARGS)
+	@$(PY) benchmarks/report.py $(BENCH_JSON) --page $(BENCH_PAGE)
+
+docs: $(VENV)/.docs ## the documentation as HTML, warnings are errors
+	@echo "==> docs"
+	@$(PY) -m sphinx -E -W --keep-going --quiet -b html docs build/docs
+	@echo "open build/docs/index.html"
+
+lint: $(VENV)/.lint ## style and types, nothing is changed
+	@echo "==> ruff" && $(VENV)/bin/ruff check && $(VENV)/bin/ruff format --check
+	@echo "==> mypy" && $(VENV)/bin/mypy
+	@echo "==> cython-lint" && $(VENV)/bin/cython-lint src/cxcore/_ext
+	@echo "==> clang-format" && $(VENV)/bin/clang-format --dry-run --Werror $(CPP)
+
+format: $(VENV)/.lint ## bring the style into order
+	@$(VENV)/bin/ruff check --fix && $(VENV)/bin/ruff format
+	@$(VENV)/bin/clang-format -i $(CPP)
+
+clean: ## remove the environment and everything built
+	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find src -name '*.so' -delete
+
+# ------------------------------------------------------------------------------------------------ set-up
+
+$(VENV)/.base:
+	@test -n "$(PYTHON)" || { echo "cxcore needs Python 3.11 or later with venv (on Debian: python3-venv)." >&2; exit 1; }
+	@echo "==> making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade 'pip>=25.1'
+	@touch $@
+
+# Without build isolation, so that a rebuild after an edit compiles only what changed.
+$(VENV)/.installed: $(VENV)/.base pyproject.toml
+	@echo "==> installing cxcore from this folder; the first build of the compiled core takes about a minute"
+	@$(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		> $(VENV)/build-requires.txt
+	@$(PIP) install -r $(VENV)/build-requires.txt
+	@$(PIP) install --no-build-isolation --editable .
+	@touch $@ $(VENV)/.built
+
+$(VENV)/.built: $(NATIVE) | $(VENV)/.installed
+	@echo "==> building what changed in the compiled core"
+	@mkdir -p build
+	@$(PY) setup.py build_ext --inplace > build/log.txt 2>&1 || { tail -40 build/log.txt; exit 1; }
+	@touch $@
+
+# What is installed already satisfies "cxcore[...]", so this adds what the extra needs and builds nothing.
+$(VENV)/.demo: $(VENV)/.installed $(VENV)/.built
+	@echo "==> installing what the demo needs" && $(PIP) install 'cxcore[demo]' && touch $@
+
+$(VENV)/.test: $(VENV)/.installed $(VENV)/.built
+	@echo "==> installing what the tests need" && $(PIP) install 'cxcore[all]' --group test && touch $@
+
+$(VENV)/.bench: $(VENV)/.installed $(VENV)/.built
+	@echo "==> installing what the benchmarks need" && $(PIP) install 'cxcore[all]' --group bench && touch $@
+
+$(VENV)/.docs: $(VENV)/.installed $(VENV)/.built
+	@echo "==> installing what the docs need" && $(PIP) install 'cxcore[all]' --group docs && touch $@
+
+$(VENV)/.lint: $(VENV)/.installed
+	@echo "==> installing what the linters need" && $(PIP) install 'cxcore[all]' --group test --group lint && touch $@
+
+build/debug/.built: $(SOURCES) | $(VENV)/.test
+	@echo "==> building the compiled core with bounds checks and asserts"
+	@rm -rf build/debug && mkdir -p build/debug
+	@CXCORE_DEBUG=1 $(PY) setup.py build --build-base build/debug > build/debug/log.txt 2>&1 \
+		|| { tail -40 build/debug/log.txt; exit 1; }
+	@touch $@

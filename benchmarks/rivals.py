@@ -1,0 +1,460 @@
+"""The fastest known ways to the same answers with other tools, as their authors would write them.
+
+A rival gets its data in the shape it likes best (Polars a frame, DuckDB a table of its own,
+ChannelAttribution a pandas frame of journeys) and gives its answer in the shape its own user wants; neither
+conversion is timed.
+Every rival is checked before it is timed, so a recipe that is fast and wrong does not stand here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import polars as pl
+from data import GAP_US
+
+# ------------------------------------------------------------------- sessions, Polars
+# rows: a session number for each row in the order of the input; table: user, start, end, events, duration.
+_GAP = pl.duration(microseconds=GAP_US)
+#: on rows in order of (user, time)
+_NEW = ((pl.col("ts").diff() > _GAP) | (pl.col("user_id") != pl.col("user_id").shift())).fill_null(True)
+
+
+def polars_textbook_rows(frame: pl.DataFrame) -> pl.Series:
+    """Sort, difference per user, running sum, sort back: what every blog shows."""
+    lazy = frame.lazy().with_row_index("row").sort("user_id", "ts")
+    lazy = lazy.with_columns(new=(pl.col("ts").diff().over("user_id") > _GAP).fill_null(True))
+    lazy = lazy.with_columns(session=pl.col("new").cum_sum()).sort("row")
+    return lazy.select("session").collect()["session"]
+
+
+def polars_textbook_table(frame: pl.DataFrame) -> pl.DataFrame:
+    lazy = frame.lazy().sort("user_id", "ts").with_columns(session=_NEW.cum_sum())
+    table = lazy.group_by("user_id", "session").agg(
+        start=pl.col("ts").min(), end=pl.col("ts").max(), events=pl.len()
+    )
+    return table.with_columns(duration=pl.col("end") - pl.col("start")).drop("session").collect()
+
+
+def polars_sort_rows(frame: pl.DataFrame) -> pl.Series:
+    """One sort with row numbers, three vector operations, one scatter."""
+    ordered = frame.lazy().with_row_index("row").sort("user_id", "ts")
+    done = ordered.select("row", session=_NEW.cum_sum()).collect()
+    return _scatter(done["row"].to_numpy(), done["session"].to_numpy())
+
+
+def polars_sort_table(frame: pl.DataFrame) -> pl.DataFrame:
+    """One sort, then the edges of the sessions: no group_by."""
+    return _edges(frame.sort("user_id", "ts"))
+
+
+def polars_sort_both(frame: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
+    ordered = frame.lazy().with_row_index("row").sort("user_id", "ts").collect()
+    session = ordered.select(_NEW.cum_sum()).to_series()
+    return _scatter(ordered["row"].to_numpy(), session.to_numpy()), _edges(ordered)
+
+
+def polars_presorted_rows(frame: pl.DataFrame) -> pl.Series:
+    """Only for a log that lies in order of (user, time)."""
+    return frame.select(_NEW.cum_sum()).to_series()
+
+
+def polars_presorted_both(frame: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
+    new = frame.select(_NEW).to_series()
+    return new.cum_sum(), _edges(frame, new)
+
+
+def polars_presorted_table(frame: pl.DataFrame) -> pl.DataFrame:
+    return _edges(frame)
+
+
+def polars_pack_rows(frame: pl.DataFrame) -> pl.Series:
+    """Code the user, pack (code, time) into one int64, arg_sort that, scatter."""
+    key, bits, _, _ = _pack(frame)
+    row = pl.Series(key).arg_sort()
+    new = _packed_starts(pl.Series(key).gather(row).to_numpy(), bits)
+    return _scatter(row.to_numpy(), np.cumsum(new, dtype=np.uint32))
+
+
+def polars_pack_table(frame: pl.DataFrame) -> pl.DataFrame:
+    """The packed values alone are sorted: a table needs no row numbers."""
+    key, bits, t0, names = _pack(frame)
+    key = pl.Series(key).sort().to_numpy()
+    start = np.flatnonzero(_packed_starts(key, bits))
+    return _packed_table(key, bits, t0, start, names(key[start] >> bits))
+
+
+def polars_pack_both(frame: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
+    packed, bits, t0, _ = _pack(frame)
+    order = pl.Series(packed).arg_sort()
+    key, row = pl.Series(packed).gather(order).to_numpy(), order.to_numpy()
+    new = _packed_starts(key, bits)
+    start = np.flatnonzero(new)
+    user = frame["user_id"].gather(pl.Series(row[start]))
+    return _scatter(row, np.cumsum(new, dtype=np.uint32)), _packed_table(key, bits, t0, start, user)
+
+
+def _scatter(row: np.ndarray, value: np.ndarray) -> pl.Series:
+    out = np.empty(len(row), np.uint32)
+    out[row] = value
+    return pl.Series("session", out)
+
+
+def _edges(ordered: pl.DataFrame, new: pl.Series | None = None) -> pl.DataFrame:
+    start = (ordered.select(_NEW).to_series() if new is None else new).arg_true().to_numpy()
+    stop = np.append(start[1:], len(ordered)).astype(np.int64)
+    first = pl.Series(start)
+    begins, ends = ordered["ts"].gather(first), ordered["ts"].gather(pl.Series(stop - 1))
+    return pl.DataFrame(
+        {
+            "user_id": ordered["user_id"].gather(first),
+            "start": begins,
+            "end": ends,
+            "events": stop - start,
+            "duration": ends - begins,
+        }
+    )
+
+
+def _pack(frame: pl.DataFrame) -> tuple[np.ndarray, int, int, Callable[[np.ndarray], pl.Series]]:
+    """(user code, time since the first event) in one int64; the bits of the time; how a code reads."""
+    time = frame["ts"].to_physical()
+    t0 = time.min()
+    bits = max(int(time.max() - t0).bit_length(), 1)
+    if frame["user_id"].dtype == pl.String:
+        category = frame["user_id"].cast(pl.Categorical(pl.Categories.random()))
+        code = category.to_physical()
+
+        def names(codes: np.ndarray) -> pl.Series:
+            return pl.Series(codes.astype(np.uint32)).cat.to(category.dtype).cast(pl.String)
+
+    else:
+        table = frame.select(pl.col("user_id").unique()).with_row_index("code")
+        coded = frame.select("user_id").join(table, on="user_id", how="left", maintain_order="left")
+        code = coded["code"]
+
+        def names(codes: np.ndarray) -> pl.Series:
+            return table["user_id"].gather(pl.Series(codes))
+
+    assert bits + int(code.max()).bit_length() <= 63
+    return (code.cast(pl.Int64).to_numpy() << bits) | (time.to_numpy() - t0), bits, t0, names
+
+
+def _packed_starts(key: np.ndarray, bits: int) -> np.ndarray:
+    new = np.empty(len(key), bool)
+    new[0] = True
+    np.greater(key[1:] - key[:-1], GAP_US, out=new[1:])
+    new[1:] |= (key[1:] ^ key[:-1]) >> bits != 0
+    return new
+
+
+def _packed_table(
+    key: np.ndarray, bits: int, t0: int, start: np.ndarray, user: pl.Series | np.ndarray
+) -> pl.DataFrame:
+    stop = np.append(start[1:], len(key))
+    mask = (1 << bits) - 1
+    begins = pl.Series((key[start] & mask) + t0).cast(pl.Datetime("us"))
+    ends = pl.Series((key[stop - 1] & mask) + t0).cast(pl.Datetime("us"))
+    columns = {"user_id": user, "start": begins, "end": ends, "events": stop - start}
+    return pl.DataFrame({**columns, "duration": ends - begins})
+
+
+# ------------------------------------------------------------------- sessions, DuckDB
+# On its own table ``ev``; answers come over NumPy, which is its fastest way out.
+_TEXTBOOK = f"""
+WITH a AS (SELECT rowid AS i, user_id, ts,
+    coalesce(ts - lag(ts) OVER w > INTERVAL {GAP_US} MICROSECONDS, true)::INT AS new
+    FROM ev WINDOW w AS (PARTITION BY user_id ORDER BY ts, rowid)),
+  b AS (SELECT i, user_id, ts, (sum(new) OVER (PARTITION BY user_id ORDER BY ts, i
+    ROWS UNBOUNDED PRECEDING))::UINTEGER AS number FROM a)"""
+_TEXTBOOK_TABLE = f"""{_TEXTBOOK}
+SELECT user_id, min(ts) AS start, max(ts) AS "end", count(*) AS events, max(ts) - min(ts) AS duration
+FROM b GROUP BY user_id, number"""
+
+
+def duckdb_textbook_rows(con: Any) -> np.ndarray:
+    """lag and a running sum per user, then back to the order of the rows: the number within the user."""
+    return _numpy(con, f"{_TEXTBOOK} SELECT number FROM b ORDER BY i")["number"]
+
+
+def duckdb_textbook_table(con: Any) -> Any:
+    """The textbook sessions as a table that stays in DuckDB, where its user wants it."""
+    con.execute(f"CREATE OR REPLACE TEMP TABLE answer AS {_TEXTBOOK_TABLE}")
+    return con
+
+
+def _duckdb_packed(con: Any, frame: pl.DataFrame) -> tuple[str, int, int]:
+    t0, span = con.execute("SELECT epoch_us(min(ts)), epoch_us(max(ts) - min(ts)) FROM ev").fetchone()
+    bits = max(int(span).bit_length(), 1)
+    sql = f"""WITH u AS MATERIALIZED (SELECT user_id, row_number() OVER () AS c
+        FROM (SELECT DISTINCT user_id FROM ev)),
+      s AS MATERIALIZED (SELECT ev.rowid AS i, (u.c::BIGINT << {bits}) + (epoch_us(ev.ts) - {t0}) AS k
+        FROM ev JOIN u ON ev.user_id = u.user_id ORDER BY k),
+      a AS (SELECT i, k, (k - lag(k) OVER () <= {GAP_US}
+        AND (k >> {bits}) = (lag(k) OVER () >> {bits})) IS NOT TRUE AS new FROM s)"""
+    return sql, bits, t0
+
+
+def duckdb_pack_rows(con: Any, frame: pl.DataFrame) -> pl.Series:
+    """Distinct users to codes, one packed BIGINT sort, streaming windows, NumPy scatter."""
+    sql, _, _ = _duckdb_packed(con, frame)
+    number = "(sum(new::INT) OVER (ROWS UNBOUNDED PRECEDING))::UINTEGER AS n"
+    got = _numpy(con, f"{sql} SELECT i, {number} FROM a")
+    return _scatter(got["i"], got["n"])
+
+
+def duckdb_pack_both(con: Any, frame: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
+    sql, bits, t0 = _duckdb_packed(con, frame)
+    got = _numpy(con, f"{sql} SELECT i, k, new FROM a")
+    row, new = got["i"], got["new"].astype(bool)
+    start = np.flatnonzero(new)
+    user = frame["user_id"].gather(pl.Series(row[start]))
+    return _scatter(row, np.cumsum(new, dtype=np.uint32)), _packed_table(got["k"], bits, t0, start, user)
+
+
+def duckdb_pack_table(con: Any, frame: pl.DataFrame) -> pl.DataFrame:
+    return duckdb_pack_both(con, frame)[1]
+
+
+def _numpy(con: Any, sql: str) -> dict[str, np.ndarray]:
+    return {name: np.asarray(column) for name, column in con.execute(sql).fetchnumpy().items()}
+
+
+# ------------------------------------------------------------------- attribution
+# Five heuristics and the counts of the linear one, by value, from shuffled events; share of the whole window.
+LOOKBACK_DAYS, HALF_LIFE_DAYS = 30, 7.0
+HEURISTICS = ("first_touch", "last_touch", "linear", "position", "time_decay")
+_DAY_US = 86_400_000_000
+
+
+def polars_join_heuristics(frame: pl.DataFrame) -> pl.DataFrame:
+    """Join conversions with the touches of their user, keep the window, windows over the conversion."""
+    n, i, v = pl.col("n"), pl.col("i"), pl.col("v")
+    joined = _polars_windows(frame.lazy()).sort("c", "ts")
+    joined = joined.with_columns(
+        n=pl.len().over("c"), i=pl.int_range(pl.len()).over("c"), w=_polars_decay()
+    ).with_columns(total=pl.col("w").sum().over("c"))
+    credit = joined.group_by("channel").agg(
+        first_touch=v.filter(i == 0).sum(),
+        last_touch=v.filter(i == n - 1).sum(),
+        linear=(v / n).sum(),
+        position=(v * _polars_position(n, i)).sum(),
+        time_decay=(v * pl.col("w") / pl.col("total")).sum(),
+        conversions=(1 / n).sum(),
+    )
+    return credit.sort("channel").collect()
+
+
+def _polars_windows(lazy: pl.LazyFrame) -> pl.LazyFrame:
+    bought = lazy.filter("conversion").select("user_id", at="ts", v="value").with_row_index("c")
+    seen = lazy.filter(~pl.col("conversion")).select("user_id", "ts", "channel")
+    inside = (pl.col("ts") <= pl.col("at")) & (pl.col("ts") > pl.col("at") - pl.duration(days=LOOKBACK_DAYS))
+    return bought.join(seen, on="user_id").filter(inside)
+
+
+def _polars_decay() -> pl.Expr:
+    age = (pl.col("at") - pl.col("ts")).dt.total_microseconds() / _DAY_US
+    return pl.lit(2.0) ** (-age / HALF_LIFE_DAYS)
+
+
+def _polars_position(n: pl.Expr, i: pl.Expr) -> pl.Expr:
+    ends = pl.when((i == 0) | (i == n - 1)).then(0.4).otherwise(0.2 / (n - 2))
+    return pl.when(n == 1).then(1.0).when(n == 2).then(0.5).otherwise(ends)
+
+
+_CREDIT = """SELECT channel, sum(CASE WHEN i = 1 THEN v ELSE 0 END) AS first_touch,
+  sum(CASE WHEN i = n THEN v ELSE 0 END) AS last_touch, sum(v / n) AS linear,
+  sum(v * CASE WHEN n = 1 THEN 1.0 WHEN n = 2 THEN 0.5 WHEN i = 1 OR i = n THEN 0.4 ELSE 0.2 / (n - 2) END)
+    AS position, sum(v * w / total) AS time_decay, sum(1.0 / n) AS conversions
+FROM k GROUP BY channel ORDER BY channel"""
+_BOUGHT = """bought AS (SELECT row_number() OVER () AS c, user_id, ts AS tc, value AS v
+    FROM ev WHERE conversion)"""
+_WEIGHT = f"pow(2, -(epoch_us(tc) - epoch_us(e.ts)) / {_DAY_US}.0 / {HALF_LIFE_DAYS})"
+_INSIDE = f"NOT e.conversion AND e.ts <= tc AND e.ts > tc - INTERVAL {LOOKBACK_DAYS} DAY"
+_DUCKDB_WINDOW = f"""WITH {_BOUGHT},
+  j AS (SELECT c, v, channel, row_number() OVER (PARTITION BY c ORDER BY e.ts) AS i,
+    count(*) OVER (PARTITION BY c) AS n, {_WEIGHT} AS w
+    FROM bought JOIN ev e USING (user_id) WHERE {_INSIDE}),
+  k AS (SELECT *, sum(w) OVER (PARTITION BY c) AS total FROM j) {_CREDIT}"""
+_DUCKDB_LIST = f"""WITH {_BOUGHT},
+  j AS (SELECT c, any_value(v) AS v, list(channel ORDER BY e.ts) AS channels,
+    list({_WEIGHT} ORDER BY e.ts) AS ws
+    FROM bought JOIN ev e USING (user_id) WHERE {_INSIDE} GROUP BY c),
+  k AS (SELECT v, len(channels) AS n, list_sum(ws) AS total, unnest(channels) AS channel, unnest(ws) AS w,
+    unnest(range(1, len(channels) + 1)) AS i FROM j) {_CREDIT}"""
+
+
+def duckdb_window_heuristics(con: Any) -> pl.DataFrame:
+    """One query with window functions over the join."""
+    return pl.DataFrame(_columns(con, _DUCKDB_WINDOW))
+
+
+def duckdb_list_heuristics(con: Any) -> pl.DataFrame:
+    """One query that gathers each window into a list and unnests it."""
+    return pl.DataFrame(_columns(con, _DUCKDB_LIST))
+
+
+def _columns(con: Any, sql: str) -> dict[str, Any]:
+    result = con.execute(sql)
+    names = [column[0] for column in result.description]
+    return dict(zip(names, zip(*result.fetchall(), strict=True), strict=True))
+
+
+def numpy_heuristics(frame: pl.DataFrame) -> pl.DataFrame:
+    """One packed sort, windows by binary search, every (conversion, touch) pair spelled out."""
+    buyers = frame.filter("conversion").select(pl.col("user_id").unique())
+    frame = frame.join(buyers, on="user_id", how="semi")
+    channel = frame["channel"].cast(pl.Categorical(pl.Categories.random()))
+    codes = channel.to_physical()
+    names = pl.DataFrame({"channel": channel, "code": codes}).drop_nulls().unique().sort("code")
+    user, time = frame["user_id"].to_numpy(), frame["ts"].to_physical().to_numpy()
+    span = int(time.max() - time.min()) + (LOOKBACK_DAYS + 1) * _DAY_US
+    assert int(user.max()) * span < 2**62
+    key = user * span + (time - time.min() + LOOKBACK_DAYS * _DAY_US)
+    converted = frame["conversion"].to_numpy()
+    seen = np.flatnonzero(~converted)
+    seen = seen[np.argsort(key[seen])]
+    at = key[converted]
+    value = frame["value"].to_numpy()[converted]
+    low = np.searchsorted(key[seen], at - LOOKBACK_DAYS * _DAY_US, side="right")
+    high = np.searchsorted(key[seen], at, side="right")
+    some = high > low
+    code = codes.fill_null(0).to_numpy()[seen]
+    credit = _pairs(key[seen], code, at[some], value[some], low[some], high[some])
+    table = {name: sums[names["code"].to_numpy()] for name, sums in credit.items()}
+    return pl.DataFrame({"channel": names["channel"].cast(pl.String), **table}).sort("channel")
+
+
+def _pairs(
+    key: np.ndarray, code: np.ndarray, at: np.ndarray, value: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> dict[str, np.ndarray]:
+    n = high - low
+    c = np.repeat(np.arange(len(n)), n)
+    begins = np.cumsum(n) - n
+    i = np.arange(len(c)) - begins[c]
+    touch, v, size = low[c] + i, value[c], n[c]
+    weight = np.exp2((key[touch] - at[c]) / (_DAY_US * HALF_LIFE_DAYS))
+    ends = (i == 0) | (i == size - 1)
+    position = np.where(ends, 0.4, 0.2 / np.maximum(size - 2, 1))
+    position = np.select([size == 1, size == 2], [1.0, 0.5], position)
+    width = int(code.max()) + 1
+    of_touch = code[touch]
+    return {
+        "first_touch": np.bincount(code[low], value, width),
+        "last_touch": np.bincount(code[high - 1], value, width),
+        "linear": np.bincount(of_touch, v / size, width),
+        "position": np.bincount(of_touch, v * position, width),
+        "time_decay": np.bincount(of_touch, v * weight / np.add.reduceat(weight, begins)[c], width),
+        "conversions": np.bincount(of_touch, 1 / size, width),
+    }
+
+
+def journeys(frame: pl.DataFrame) -> pl.DataFrame:
+    """Distinct paths with counts: the touches up to each conversion since the one before, and the rest."""
+    lazy = frame.lazy().sort("user_id", "ts", "conversion").with_columns(journey=_FRESH.cum_sum())
+    paths = (
+        lazy.group_by("journey")
+        .agg(path=pl.col("channel").drop_nulls().str.join(" > "), conversions=pl.col("conversion").sum())
+        .filter(pl.col("path") != "")
+    )
+    counts = paths.group_by("path").agg(pl.col("conversions").sum(), null=(pl.col("conversions") == 0).sum())
+    return counts.collect()
+
+
+#: on rows in order of (user, time): a user's first row, or the row after a conversion
+_FRESH = ((pl.col("user_id") != pl.col("user_id").shift()) | pl.col("conversion").shift()).fill_null(True)
+
+
+def markov_numpy(frame: pl.DataFrame) -> pl.DataFrame:
+    """Exact removal effects of order 1: one sort in Polars, one inverse in NumPy."""
+    names = frame["channel"].cast(pl.String).drop_nulls().unique().sort()
+    code = pl.col("channel").cast(pl.Enum(names)).to_physical().cast(pl.Int64) + 1
+    converted, lost = len(names) + 1, len(names) + 2
+    moves = (
+        frame.lazy()
+        .sort("user_id", "ts", "conversion")
+        .with_columns(state=pl.when("conversion").then(converted).otherwise(code))
+        .select(
+            "state",
+            previous=pl.when(_FRESH).then(0).otherwise(pl.col("state").shift()),
+            left=(pl.col("user_id") != pl.col("user_id").shift(-1)).fill_null(True) & ~pl.col("conversion"),
+        )
+        .collect()
+    )
+    state, previous = moves["state"].to_numpy(), moves["previous"].to_numpy()
+    width = lost + 1
+    count = np.bincount(previous * width + state, minlength=converted * width).reshape(converted, width)
+    count[:, lost] = np.bincount(state[moves["left"].to_numpy()], minlength=converted)
+    count[0, converted] = 0  # a conversion without a touch is no journey
+    return _removal_effects(names, count)
+
+
+def _removal_effects(names: pl.Series, count: np.ndarray) -> pl.DataFrame:
+    """Counts of moves from start and channels to start, channels, conversion and loss."""
+    n = len(names) + 1
+    p = count / count.sum(axis=1, keepdims=True)
+    visits = np.linalg.inv(np.eye(n) - p[:, :n])
+    hit = visits @ p[:, n]
+    effect = (visits[0] * hit / (np.diag(visits) * hit[0]))[1:]
+    return pl.DataFrame({"channel": names, "conversions": count[:, n].sum() * effect / effect.sum()})
+
+
+def channel_attribution(paths: Any) -> Any:
+    """ChannelAttribution's markov_model: it simulates, so its answer is near, not equal."""
+    import ChannelAttribution
+
+    return ChannelAttribution.markov_model(
+        paths, "path", "conversions", var_null="null", order=1, flg_pro=False, verbose=False
+    )
+
+
+# ------------------------------------------------------------------- scores
+RESAMPLES = 10_000
+#: NPS weights of the answers 0..10
+WEIGHT = np.array([-1] * 7 + [0, 0] + [1, 1])
+
+
+def numpy_multinomial(score: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Histogram, then resample the counts: the recipe to beat."""
+    h = np.bincount(score, minlength=11)
+    n = len(score)
+    draws = rng.multinomial(n, np.array([h[:7].sum(), h[7:9].sum(), h[9:].sum()]) / n, size=RESAMPLES)
+    return np.percentile((draws[:, 2] - draws[:, 0]) * (100 / n), [2.5, 97.5])
+
+
+def numpy_multinomial_groups(
+    group: np.ndarray, score: np.ndarray, n_groups: int, rng: np.random.Generator, resamples: int
+) -> np.ndarray:
+    h = np.bincount(group * 11 + score, minlength=n_groups * 11).reshape(-1, 11)
+    counts = np.stack([h[:, :7].sum(1), h[:, 7:9].sum(1), h[:, 9:].sum(1)], 1)
+    out = np.empty((n_groups, 2))
+    for g, count in enumerate(counts):
+        n = count.sum()
+        draws = rng.multinomial(n, count / n, size=resamples)
+        out[g] = np.percentile((draws[:, 2] - draws[:, 0]) * (100 / n), [2.5, 97.5])
+    return out
+
+
+def scipy_bootstrap(value: np.ndarray, method: str, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    from scipy.stats import bootstrap
+
+    batch = max(1, 2_000_000 // len(value))
+    done = bootstrap((value,), np.mean, n_resamples=resamples, method=method, batch=batch, rng=rng)
+    return 100 * np.array(done.confidence_interval)
+
+
+def arch_bootstrap(value: np.ndarray, resamples: int) -> np.ndarray:
+    from arch.bootstrap import IIDBootstrap
+
+    boot = IIDBootstrap(value, seed=np.random.default_rng(1))
+    return 100 * np.asarray(boot.conf_int(np.mean, reps=resamples, method="percentile")).ravel()
+
+
+_SQL_NPS = "100.0 * avg(CASE WHEN score >= 9 THEN 1 WHEN score <= 6 THEN -1 ELSE 0 END)"
+
+
+def duckdb_nps(con: Any) -> list[tuple[Any, ...]]:
+    """The score alone by group in plain SQL, as every dashboard has it."""
+    return con.execute(f'SELECT "group", {_SQL_NPS} FROM answers GROUP BY 1 ORDER BY 1').fetchall()

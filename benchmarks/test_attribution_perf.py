@@ -1,0 +1,141 @@
+"""Attribution: five heuristics from shuffled events, and Markov removal effects of order 1."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from functools import partial
+from typing import Any
+
+import data
+import numpy as np
+import polars as pl
+import pytest
+import rivals
+from data import Touches
+from race import Contender, Goal, Race
+from rivals import HEURISTICS
+
+import cxcore as cx
+
+ROLES = {"channel": "channel", "conversion": "conversion", "value": "value"}
+
+
+def _heuristics(events: Any, **roles: str) -> pl.DataFrame:
+    models = list(HEURISTICS)
+    lookback = f"{rivals.LOOKBACK_DAYS}d"
+    return cx.attribute(events, **roles, **ROLES, model=models, lookback=lookback)
+
+
+def _same_credit(want: pl.DataFrame, got: pl.DataFrame) -> None:
+    """Equal to 1e-9 of each channel's credit, channels in any order."""
+    got = got.with_columns(pl.col("channel").cast(pl.String)).sort("channel")
+    assert got["channel"].equals(want["channel"])
+    for name in (*HEURISTICS, "conversions"):
+        np.testing.assert_allclose(got[name].to_numpy(), want[name].to_numpy(), rtol=1e-9, err_msg=name)
+
+
+def _ours_heuristics(want: pl.DataFrame, got: pl.DataFrame) -> None:
+    got = got.with_columns(pl.col("channel").cast(pl.String)).drop_nulls("channel")
+    wide = got.pivot("model", index="channel", values="value")
+    linear = got.filter(model="linear").select("channel", "conversions")
+    _same_credit(want, wide.join(linear, on="channel"))
+
+
+CASES = [
+    (10, "text", False),
+    (10, "categorical", False),
+    (50, "categorical", False),
+    (10, "categorical", True),
+]
+
+
+@pytest.mark.parametrize(("n_channels", "dtype", "rare"), CASES)
+def test_heuristics(race: Race, n_channels: int, dtype: str, rare: bool) -> None:
+    log = data.touches(n_channels, dtype, rare=rare)
+    want = rivals.numpy_heuristics(log.frame)
+    same, ours = partial(_same_credit, want), partial(_ours_heuristics, want)
+    index = _index(log)
+    race(
+        f"attribution/heuristics/{log.name}",
+        words=log.words,
+        rows=len(log.frame),
+        verb=Contender("cxcore", lambda: _heuristics(log.frame, user="user_id", time="ts"), ours),
+        parts=[
+            Contender("cxcore, index given", lambda: _heuristics(index), ours),
+            Contender("cxcore, index alone", partial(_index, log), lambda index: None),
+        ],
+        rivals=[
+            Contender("DuckDB, one window query", partial(rivals.duckdb_window_heuristics, log.duck), same),
+            Contender("DuckDB, lists", partial(rivals.duckdb_list_heuristics, log.duck), same),
+            Contender("Polars, join and over", partial(rivals.polars_join_heuristics, log.frame), same),
+            Contender("NumPy, binary search", partial(rivals.numpy_heuristics, log.frame), same),
+        ],
+        goals=[] if rare else [Goal(3, "DuckDB")],
+    )
+
+
+def _index(log: Touches) -> cx.EventIndex:
+    return cx.index(log.frame, user="user_id", time="ts")
+
+
+def _markov(events: Any, **roles: str) -> pl.DataFrame:
+    return cx.attribute(
+        events,
+        **roles,
+        channel="channel",
+        conversion="conversion",
+        model="markov",
+        lookback=None,
+        allocation="reset",
+    )
+
+
+def _same_conversions(want: pl.DataFrame, tolerance: float, got: pl.DataFrame) -> None:
+    """No channel off by more than ``tolerance`` of its credit."""
+    got = got.with_columns(pl.col("channel").cast(pl.String)).drop_nulls("channel").sort("channel")
+    assert got["channel"].equals(want["channel"])
+    np.testing.assert_allclose(
+        got["conversions"].to_numpy(), want["conversions"].to_numpy(), rtol=tolerance, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("n_channels", [10, 50])
+def test_markov(race: Race, n_channels: int) -> None:
+    log = data.touches(n_channels, "categorical")
+    want = rivals.markov_numpy(log.frame)
+    exact = partial(_same_conversions, want, 1e-9)
+    paths = rivals.journeys(log.frame).to_pandas()
+    index = _index(log)
+
+    def simulated() -> pl.DataFrame:
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints a banner
+            table = rivals.channel_attribution(paths)
+        return pl.DataFrame({"channel": table.iloc[:, 0].tolist(), "conversions": table.iloc[:, 1].tolist()})
+
+    race(
+        f"attribution/markov/{n_channels}",
+        words=log.words,
+        rows=len(log.frame),
+        verb=Contender("cxcore", lambda: _markov(log.frame, user="user_id", time="ts"), exact),
+        parts=[Contender("cxcore, index given", lambda: _markov(index), exact)],
+        rivals=[
+            Contender("Polars counts, NumPy inverse", partial(rivals.markov_numpy, log.frame), exact),
+            # It simulates: channels with few conversions are far off, so only the total is near.
+            Contender("ChannelAttribution, paths given", simulated, partial(_near_total, want)),
+        ],
+        left_out="the paths of ChannelAttribution are built before the clock starts",
+    )
+
+
+def _near_total(want: pl.DataFrame, got: pl.DataFrame) -> None:
+    """At most 5 % of all conversions on the wrong channel."""
+    both = want.join(got, on="channel", suffix="_got", validate="1:1")
+    assert len(both) == len(want)
+    wrong = (both["conversions"] - both["conversions_got"]).abs().sum() / 2
+    assert wrong <= 0.05 * want["conversions"].sum(), wrong
+
+
+def test_memory(memory: Any) -> None:
+    log = data.touches(10, "categorical")
+    memory("attribute", log.frame, words=log.words)

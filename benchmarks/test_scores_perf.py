@@ -1,0 +1,165 @@
+"""NPS with an interval against resampling tools; the score alone by group in SQL against plain SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import cxcore.duckdb
+import data
+import numpy as np
+import polars as pl
+import pytest
+import rivals
+import settings
+from race import Contender, Goal, Race
+from rivals import RESAMPLES
+
+import cxcore as cx
+from cxcore._ext import scores as kernels
+
+#: rows of the large case are scaled, the others are what the goals name
+SIZES = {"1e3": 1_000, "1e5": 100_000, "large": settings.ROWS["large"]}
+N_GROUPS = 1_000
+LEFT_OUT = (
+    "scipy, arch: they resample rows, so one answer takes minutes (1e5 is scaled up from fewer resamples)"
+)
+
+
+def _near(score: np.ndarray, resamples: int, slack: float, got: Any) -> None:
+    """A resampled percentile interval is as far from the normal one as its own noise and skewness allow.
+
+    The quantile of ``resamples`` draws has the standard error sqrt(p (1 - p) / B) / density; 6 of them pass,
+    and two steps of the lattice, and ``slack`` standard errors for skewness.
+    """
+    weight = rivals.WEIGHT[score]
+    error = 100 * weight.std() / np.sqrt(len(score))
+    center = 100 * weight.mean()
+    noise = 6 * np.sqrt(0.025 * 0.975 / resamples) / 0.0584
+    low, high = (float(bound) for bound in got)
+    reach = (noise + slack) * error + 200 / len(score)
+    assert abs(low - (center - 1.96 * error)) <= reach, (low, center, error)
+    assert abs(high - (center + 1.96 * error)) <= reach, (high, center, error)
+
+
+def _ours_check(score: np.ndarray, got: pl.DataFrame) -> None:
+    estimate = 100 * rivals.WEIGHT[score].mean()
+    assert abs(got["estimate"].item() - estimate) < 1e-9
+    _near(score, 10**12, 0.2, (got["low"].item(), got["high"].item()))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_nps_interval(race: Race, rng: np.random.Generator, size: str) -> None:
+    n = SIZES[size]
+    frame = data.answers(n).select("score")
+    score = frame["score"].to_numpy()
+    value = rivals.WEIGHT[score].astype(np.float64)
+    resamples = max(50, min(RESAMPLES, 10**7 // n))
+
+    def tool(name: str, run: Callable[[], Any]) -> Contender:
+        return Contender(name, run, partial(_near, score, resamples, 0.2), resamples / RESAMPLES)
+
+    rows = []
+    if size != "large":
+        rows = [
+            tool("scipy, percentile", partial(rivals.scipy_bootstrap, value, "percentile", resamples, rng)),
+            tool("arch, percentile", partial(rivals.arch_bootstrap, value, resamples)),
+        ]
+    if size == "1e3":
+        rows.append(tool("scipy, BCa", partial(rivals.scipy_bootstrap, value, "BCa", resamples, rng)))
+    race(
+        f"scores/nps/{size}",
+        words=f"NPS of {n:,} uint8 answers, percentile interval ({RESAMPLES:,} resamples; exact in cxcore)",
+        rows=n,
+        verb=Contender(
+            "cxcore", lambda: cx.nps(frame, score="score", method="percentile"), partial(_ours_check, score)
+        ),
+        parts=[
+            Contender(
+                "cxcore, guarded default (BCa)",
+                lambda: cx.nps(frame, score="score"),
+                partial(_ours_check, score),
+            ),
+            Contender(
+                "kernel, counts to interval",
+                partial(_interval, np.bincount(score, minlength=11)[None, :]),
+                partial(_near, score, 10**12, 0.2),
+            ),
+        ],
+        rivals=[
+            Contender(
+                "NumPy, multinomial",
+                partial(rivals.numpy_multinomial, score, rng),
+                partial(_near, score, RESAMPLES, 0.2),
+            ),
+            *rows,
+        ],
+        left_out="" if rows else LEFT_OUT,
+        goals={"1e3": [Goal(500, "scipy")], "1e5": [], "large": [Goal(10, "NumPy")]}[size],
+    )
+
+
+def _interval(counts: np.ndarray) -> tuple[float, float]:
+    """The kernel alone: the exact percentile interval of the mean weight, times 100."""
+    low, high = np.empty(len(counts)), np.empty(len(counts))
+    kernels.resample_interval(counts, np.asarray(rivals.WEIGHT, np.int64), 0.05, False, low, high)
+    return 100 * low[0], 100 * high[0]
+
+
+def test_nps_groups(race: Race, rng: np.random.Generator) -> None:
+    frame = data.answers(settings.ROWS["large"], N_GROUPS)
+    group, score = frame["group"].to_numpy(), frame["score"].to_numpy().astype(np.int64)
+
+    def check(got: pl.DataFrame) -> None:
+        got = got.sort("group")
+        assert got["n"].sum() == len(score)
+        _near_groups(group, score, 10**12, got.select("low", "high").to_numpy())
+
+    resamples = RESAMPLES // 10
+    race(
+        "scores/nps-by-group/large",
+        words=f"NPS by {N_GROUPS:,} groups of {len(score):,} answers, percentile intervals",
+        rows=len(score),
+        verb=Contender(
+            "cxcore", lambda: cx.nps(frame, score="score", by="group", method="percentile"), check
+        ),
+        rivals=[
+            Contender(
+                "NumPy, multinomial",
+                partial(rivals.numpy_multinomial_groups, group, score, N_GROUPS, rng, RESAMPLES),
+                partial(_near_groups, group, score, RESAMPLES),
+            ),
+        ],
+        left_out=f"scipy, arch: a loop over {N_GROUPS:,} groups of {resamples:,} row resamples takes minutes",
+    )
+
+
+def _near_groups(group: np.ndarray, score: np.ndarray, resamples: int, got: np.ndarray) -> None:
+    for code in range(0, N_GROUPS, 100):
+        _near(score[group == code], resamples, 0.2, got[code])
+
+
+def test_sql(race: Race) -> None:
+    frame = data.answers(settings.ROWS["small"], N_GROUPS)
+    con = data.duck_table("answers", frame)
+    cxcore.duckdb.register(con)
+    expected = rivals.duckdb_nps(con)
+
+    def same(got: list[tuple[Any, ...]]) -> None:
+        assert [row[0] for row in got] == [row[0] for row in expected]
+        assert np.allclose([row[1] for row in got], [row[1] for row in expected], rtol=0, atol=1e-9)
+
+    def macro(name: str) -> list[tuple[Any, ...]]:
+        return con.execute(f'SELECT "group", {name} FROM answers GROUP BY 1 ORDER BY 1').fetchall()
+
+    race(
+        "scores/sql/small",
+        words=f"NPS in DuckDB SQL by {N_GROUPS:,} groups of {len(frame):,} answers (plain SQL: no interval)",
+        rows=len(frame),
+        verb=Contender("cxcore, cx.nps", partial(macro, "cx.nps(score)"), same),
+        parts=[
+            Contender("cxcore, cx.nps_ci with interval", partial(macro, "(cx.nps_ci(score)).estimate"), same),
+        ],
+        rivals=[Contender("DuckDB, plain SQL", partial(rivals.duckdb_nps, con), same)],
+    )

@@ -1,0 +1,28 @@
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+def count_levels(
+    answer: NDArray[Any],
+    group: NDArray[np.int32],
+    first: int,
+    n_levels: int,
+    single: NDArray[np.int64],
+    counts: NDArray[np.int64],
+) -> None: ...
+def resample_interval(
+    counts: NDArray[np.int64],
+    weight: NDArray[np.int64],
+    alpha: float,
+    corrected: bool,
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+) -> None: ...
+def score_interval(
+    counts: NDArray[np.int64],
+    weight: NDArray[np.int64],
+    alpha: float,
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+) -> None: ...

@@ -1,0 +1,91 @@
+# Counts of answers, and intervals of a mean of integer weights from counts.
+# Design: docs/explanation/scores.md. The work is in levels.hpp and lattice.hpp; this is the border to NumPy.
+from libc.stdint cimport int32_t, int64_t
+
+ctypedef fused answer_t:
+    unsigned char
+    signed char
+    unsigned short
+    short
+    unsigned int
+    int
+    unsigned long long
+    long long
+    float
+    double
+
+cdef extern from "cxcore/levels.hpp" namespace "cxcore" nogil:
+    cdef cppclass Values:
+        int64_t first
+        int n_run
+        const int64_t* single
+        int n_single
+    void _count "cxcore::count_levels"[T](const T*, int64_t, const Values&, int64_t*) noexcept
+    void _count_by "cxcore::count_levels_by"[T](
+        const T*, const int32_t*, int64_t, int64_t, const Values&, int64_t*) noexcept
+
+cdef extern from "cxcore/lattice.hpp" namespace "cxcore" nogil:
+    int resample_intervals(
+        const int64_t*, const int64_t*, int64_t, int64_t, double, bint, double*, double*) noexcept
+    void score_intervals(const int64_t*, const int64_t*, int64_t, int64_t, double, double*, double*) noexcept
+
+
+def count_levels(
+    const answer_t[::1] answer,      # IN   n answers of any width; the values counted fit it
+    const int[::1] group,            # IN   n codes 0..n_groups-1, or empty: one group
+    long long first,                 # IN   lowest level of the scale
+    int n_levels,                    # IN   levels first, first + 1, …
+    const long long[::1] single,     # IN   codes counted beside the scale, none of them on it
+    long long[:, ::1] counts,        # OUT  [n_groups, n_levels + 1 + len(single)], added to: levels, others, codes
+):
+    """Add the answers of each group at each level, off the scale, and with each code."""
+    cdef Values values
+    cdef int64_t n = answer.shape[0]
+    if n == 0:
+        return
+    values.first = first
+    values.n_run = n_levels
+    values.n_single = <int>single.shape[0]
+    values.single = <const int64_t*>&single[0] if values.n_single else NULL
+    with nogil:
+        if group.shape[0] == 0:
+            _count(&answer[0], n, values, <int64_t*>&counts[0, 0])
+        else:
+            _count_by(
+                &answer[0], <const int32_t*>&group[0], n, counts.shape[0], values, <int64_t*>&counts[0, 0])
+
+
+def resample_interval(
+    const long long[:, ::1] counts,  # IN   [n_groups, n_levels]
+    const long long[::1] weight,     # IN   n_levels, ascending, distinct
+    double alpha,                    # IN   1 - confidence level
+    bint corrected,                  # IN   BCa; else percentile
+    double[::1] low,                 # OUT  n_groups, weight units; NaN without answers
+    double[::1] high,                # OUT  n_groups
+):
+    """Exact bootstrap interval of the mean weight of each group."""
+    cdef int status = 0
+    if counts.shape[0] == 0:
+        return
+    with nogil:
+        status = resample_intervals(
+            <const int64_t*>&counts[0, 0], <const int64_t*>&weight[0], counts.shape[0], counts.shape[1],
+            alpha, corrected, &low[0], &high[0])
+    if status:
+        raise MemoryError
+
+
+def score_interval(
+    const long long[:, ::1] counts,  # IN   [n_groups, n_levels]
+    const long long[::1] weight,     # IN   n_levels, ascending, distinct, the whole scale
+    double alpha,                    # IN   1 - confidence level
+    double[::1] low,                 # OUT  n_groups, weight units; NaN without answers
+    double[::1] high,                # OUT  n_groups
+):
+    """Score interval of the mean weight of each group."""
+    if counts.shape[0] == 0:
+        return
+    with nogil:
+        score_intervals(
+            <const int64_t*>&counts[0, 0], <const int64_t*>&weight[0], counts.shape[0], counts.shape[1],
+            alpha, &low[0], &high[0])

@@ -1,0 +1,122 @@
+"""What SQL functions are made of: macros, the few Python functions behind them, and how names are quoted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from cxcore import _options, errors
+
+
+@dataclass(frozen=True, slots=True)
+class Macro:
+    """A SQL function as users see it: ``CREATE MACRO <schema>.<name>(<parameters>) AS <body>``."""
+
+    name: str
+    parameters: str
+    body: str
+    says: str
+
+    @property
+    def is_table(self) -> bool:
+        return self.body.startswith("TABLE ")
+
+    @property
+    def signature(self) -> str:
+        return f"{self.name}({self.parameters})"
+
+
+@dataclass(frozen=True, slots=True)
+class Udf:
+    """A Python function behind a macro, with DuckDB's types; called with plain Python values."""
+
+    name: str
+    function: Callable[..., Any]
+    takes: tuple[str, ...]
+    gives: str
+
+
+# ---------------------------------------------------------------- text into SQL
+
+
+def identifier(name: str) -> str:
+    """A name as a quoted identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as a quoted string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+# ---------------------------------------------------------------- arguments, as their SQL text
+
+_INTERVAL = re.compile(r"(?:(-?\d+) days? ?)?(?:(-?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,6}))?)?")
+
+
+def required(call: str, arguments: dict[str, str | None]) -> None:
+    """Every named argument is there."""
+    missing = [name for name, value in arguments.items() if value is None]
+    if missing:
+        raise errors.missing_argument(call, missing, f"name a column: {missing[0]} := '…'.")
+
+
+def microseconds(call: str, option: str, text: str | None) -> int:
+    """A duration: an INTERVAL in DuckDB's own words ('7 days', '00:30:00'), or text with a unit ('30m').
+
+    In whole microseconds, as intervals and most timestamps are.
+    """
+    if text is not None and (match := _INTERVAL.fullmatch(text)) and text:
+        days, sign, hours, minutes, seconds, fraction = match.groups()
+        clock = (int(hours or 0) * 3600 + int(minutes or 0) * 60 + int(seconds or 0)) * 10**6
+        clock += int((fraction or "0").ljust(6, "0"))
+        total = int(days or 0) * 86_400 * 10**6 + (-clock if sign else clock)
+        if total <= 0:
+            raise errors.not_positive(call, option, text)
+        return total
+    if text is not None and re.search(r"\b(months?|years?)\b", text):
+        raise errors.calendar_duration(call, option, text)
+    if text is not None and re.fullmatch(r"\d+(\.\d+)?", text):
+        text_as_number = float(text) if "." in text else int(text)
+        raise errors.bare_number(call, option, text_as_number)
+    nanoseconds = _options.duration(call, option, text)
+    if nanoseconds % 1_000:
+        raise errors.bad_option(
+            call, option, text, "intervals hold whole microseconds.", "round it to microseconds."
+        )
+    return nanoseconds // 1_000
+
+
+# ---------------------------------------------------------------- time and rows, as SQL
+
+
+def ticks(time: str) -> str:
+    """A date or timestamp of any unit as BIGINT: nanoseconds where it has them, else microseconds."""
+    return f"CASE WHEN typeof({time}) = 'TIMESTAMP_NS' THEN epoch_ns({time}) ELSE epoch_us({time}) END"
+
+
+def ticks_in_microsecond(time: str) -> str:
+    return f"CASE WHEN typeof({time}) = 'TIMESTAMP_NS' THEN 1000 ELSE 1 END::HUGEINT"
+
+
+def refuse_rows(call: str, role: str, column: str, problem: str, n_bad: int, n: int) -> NoReturn:
+    """Raised while the query runs: DuckDB counts, and the text comes from ``errors``."""
+    raise errors.bad_rows(call, role, column, problem, n_bad, n)
+
+
+REFUSE_ROWS = Udf("__cx_refuse_rows", refuse_rows, (*["VARCHAR"] * 4, "BIGINT", "BIGINT"), "BOOLEAN")
+
+
+def no_bad_rows(call: str, source: str, *checks: tuple[str, str, str, str]) -> str:
+    """A condition that holds, or refuses the whole query with a count of the bad rows of ``source``.
+
+    Each check is the role, its column, a condition that bad rows fulfil, and what to say of them.
+    """
+    cases = []
+    for role, column, bad, problem in checks:
+        n_bad = f"count(*) FILTER (WHERE {bad})"
+        said = ", ".join(literal(part) for part in (call, role, column, problem))
+        cases.append(f"WHEN {n_bad} > 0 THEN __cx_refuse_rows({said}, {n_bad}, count(*))")
+    return f"(SELECT CASE {' '.join(cases)} ELSE true END FROM {source})"

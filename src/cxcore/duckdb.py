@@ -1,0 +1,148 @@
+"""cxcore in SQL: ``register(con)`` gives a DuckDB connection ``cx.nps(score)``, ``FROM cx.sessionize(…)`` and the rest.
+
+Everything lives in a database in memory that is attached beside the user's own: nothing is left in a file, and
+read-only databases and locked configurations work. Scores are macros over native aggregates, intervals one Python
+call a group; sessions and heuristics are SQL whose text Python writes while DuckDB binds the query, so names with
+quotes are safe and a wrong option is an error before a row is read. Decisions: docs/adr/0010.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from cxcore import errors
+from cxcore._sql import FUNCTIONS, UDFS, Udf
+from cxcore._sql.base import identifier, literal
+
+__all__ = ["register"]
+
+_CALL = "duckdb.register"
+#: a macro that says that an attached database is ours
+_MARK = "cxcore_schema"
+_lock = threading.Lock()
+
+
+def register(con: Any, schema: str = "cx") -> None:
+    """Make the SQL functions of cxcore callable on a DuckDB connection, as ``<schema>.<name>``.
+
+    Every cursor of the database sees them, until it is closed. Calling it again changes nothing. Nothing is written
+    to the user's database, and a rollback of the caller's open transaction drops nothing.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        An open connection; read-only databases, locked configurations and open transactions will do.
+    schema : str, default "cx"
+        Name under which the functions stand. Take another where the database has a schema of that name.
+
+    Raises
+    ------
+    MissingDependencyError
+        DuckDB is not installed.
+    InvalidOptionError
+        ``con`` is no open connection, or the name is taken by something else.
+
+    Notes
+    -----
+    Takes some milliseconds. The functions are listed in docs/how-to/duckdb.md. In a transaction that began before,
+    they work at once, through temporary macros of this connection, unless a result of ``con`` is not fetched to
+    its end: then they work from the next transaction on.
+
+    Examples
+    --------
+    >>> import duckdb
+    >>> import cxcore.duckdb
+    >>> con = duckdb.connect()
+    >>> cxcore.duckdb.register(con)
+    >>> con.sql("SELECT cx.nps(score) AS nps FROM (VALUES (10), (9), (7), (2)) AS answers(score)").fetchall()
+    [(25.0,)]
+    """
+    duckdb = _import_duckdb()
+    cursor = _cursor(duckdb, con)
+    if not isinstance(schema, str) or not schema:
+        raise errors.bad_option(_CALL, "schema", schema, "not a name.", "such as 'cx'.")
+    with _lock:
+        try:
+            _create_functions(cursor, UDFS, "")
+            _attach(cursor, schema)
+            for macro in FUNCTIONS:
+                name = f"{identifier(schema)}.{identifier(macro.name)}"
+                cursor.execute(f"CREATE OR REPLACE MACRO {name}({macro.parameters}) AS {macro.body}")
+        finally:
+            cursor.close()
+        _show_to_open_transaction(duckdb, con)
+
+
+def _import_duckdb() -> Any:
+    try:
+        import duckdb
+    except ImportError as error:
+        raise errors.missing_dependency(_CALL, "duckdb", "duckdb") from error
+    return duckdb
+
+
+def _cursor(duckdb: Any, con: Any) -> Any:
+    """A connection of our own to the same database: it has no transaction of the caller's, and no result to lose."""
+    if not isinstance(con, duckdb.DuckDBPyConnection):
+        problem, hint = "not a DuckDB connection.", "pass what duckdb.connect() gave."
+        raise errors.bad_option(_CALL, "con", con, problem, hint)
+    try:
+        return con.cursor()
+    except duckdb.ConnectionException as error:
+        raise errors.bad_option(
+            _CALL, "con", con, "the connection is closed.", "open it with duckdb.connect()."
+        ) from error
+
+
+def _known(cursor: Any, udfs: Iterable[Udf], suffix: str) -> set[str]:
+    names = ", ".join(literal(udf.name + suffix) for udf in udfs)
+    query = f"SELECT function_name FROM duckdb_functions() WHERE function_name IN ({names})"
+    return {name for (name,) in cursor.sql(query).fetchall()}
+
+
+def _create_functions(cursor: Any, udfs: Iterable[Udf], suffix: str) -> None:
+    """The Python functions; they belong to the database, not to a schema, so several schemas share them."""
+    known = _known(cursor, udfs, suffix)
+    for udf in udfs:
+        if udf.name + suffix not in known:
+            cursor.create_function(
+                udf.name + suffix, udf.function, list(udf.takes), udf.gives, null_handling="special"
+            )
+
+
+def _attach(cursor: Any, schema: str) -> None:
+    """The database in memory that holds the macros; refuses a name that something of the user's has."""
+    same = f"lower({literal(schema)})"
+    marks, databases, schemas = cursor.sql(f"""
+        SELECT (SELECT count(*) FROM duckdb_functions()
+                WHERE lower(database_name) = {same} AND function_name = '{_MARK}'),
+               (SELECT count(*) FROM duckdb_databases() WHERE lower(database_name) = {same}),
+               (SELECT count(*) FROM duckdb_schemas()
+                WHERE lower(schema_name) = {same} AND lower(database_name) <> {same})
+    """).fetchall()[0]
+    if schemas or (databases and not marks):
+        raise errors.schema_taken(_CALL, schema, "a schema" if schemas else "a database")
+    if not databases:
+        cursor.execute(f"ATTACH ':memory:' AS {identifier(schema)} (READ_WRITE)")
+        cursor.execute(f"CREATE MACRO {identifier(schema)}.{_MARK}() AS true")
+
+
+def _show_to_open_transaction(duckdb: Any, con: Any) -> None:
+    """Let the caller's open transaction see the Python functions, if its snapshot is older than they are.
+
+    It may have looked into the system catalog before, and then sees only what was there. So it gets functions of
+    its own, and temporary macros that lead the names to them; its end leaves the others, which are the same.
+    """
+    try:
+        if len(_known(con, UDFS, "")) == len(UDFS):
+            return
+        _create_functions(con, UDFS, "_now")
+        for udf in UDFS:
+            arguments = ", ".join(f"a{i}" for i in range(len(udf.takes)))
+            con.execute(
+                f"CREATE OR REPLACE TEMP MACRO {udf.name}({arguments}) AS {udf.name}_now({arguments})"
+            )
+    except duckdb.Error:  # an aborted transaction, or a result half fetched: the next transaction sees them
+        return

@@ -1,0 +1,186 @@
+"""Intervals of a mean of weights from counts. One file a method, one line in ``METHODS``."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike
+
+from cxcore import _options, errors
+from cxcore.intervals.base import ENOUGH_ANSWERS, ENOUGH_OUTSIDE, FLAGS, Float64, Int64, Method, Sample
+from cxcore.intervals.bca import Bca
+from cxcore.intervals.bootstrap import Bootstrap
+from cxcore.intervals.percentile import Percentile
+from cxcore.intervals.score import ScoreInterval
+
+__all__ = [
+    "FLAGS",
+    "METHODS",
+    "Bca",
+    "Bootstrap",
+    "Intervals",
+    "Method",
+    "Percentile",
+    "Sample",
+    "ScoreInterval",
+    "interval_of",
+    "method_for",
+]
+
+MethodName = Literal["bootstrap", "bca", "percentile", "score"]
+
+#: word -> the method with its default options
+METHODS: dict[str, Method] = {
+    "bootstrap": Bootstrap(),
+    "bca": Bca(),
+    "percentile": Percentile(),
+    "score": ScoreInterval(),
+}
+
+
+#: text of the column ``flags`` for each set of flags, bit by bit in the order of ``FLAGS``
+_TEXTS = [
+    ",".join(word for bit, word in enumerate(FLAGS) if code >> bit & 1) for code in range(2 ** len(FLAGS))
+]
+
+
+def method_for(call: str, value: Any) -> Method:
+    """The method that a word or an object means."""
+    if isinstance(value, Method):
+        return value
+    if not isinstance(value, str) or value not in METHODS:
+        raise errors.unknown_word(call, "method", value, METHODS)
+    return METHODS[value]
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """One interval a group, in weight units.
+
+    Attributes
+    ----------
+    n : int64[n_groups]
+        Answers.
+    estimate, low, high, standard_error : float64[n_groups]
+        NaN where a group has no answer. The standard error is that of the bootstrap law: the standard
+        deviation of the weights (divisor n) over the root of n.
+    method : Series of String
+        The word of the method that gave each interval; null where there is none.
+    flags : Series of String
+        Words of ``FLAGS``, joined by commas; empty where there is nothing to say.
+    """
+
+    n: Int64
+    estimate: Float64
+    low: Float64
+    high: Float64
+    standard_error: Float64
+    method: pl.Series
+    flags: pl.Series
+
+
+def interval_of(
+    counts: ArrayLike,
+    weights: ArrayLike,
+    *,
+    confidence_level: float = 0.95,
+    method: MethodName | Method = "bootstrap",
+) -> Intervals:
+    """Interval of the mean weight of each group, from counts alone.
+
+    Parameters
+    ----------
+    counts : int64[n_groups, n_levels]
+        Answers of each group at each level of the scale, also levels that nobody chose.
+    weights : int64[n_levels]
+        Whole weight of each level; levels of equal weight are put together. For NPS -1, 0 and +1.
+    confidence_level : float, default 0.95
+        Between 0 and 1.
+    method : str or Method, default "bootstrap"
+        A word of ``METHODS``, or an object that carries its own options.
+
+    Returns
+    -------
+    Intervals
+        In weight units: times 100 for points of NPS or per cent of a top box.
+
+    Raises
+    ------
+    InvalidOptionError
+        The method or the level is not one.
+
+    Notes
+    -----
+    1 to 20 µs a group for any number of answers; takes no frame and holds the GIL only between kernels.
+
+    Examples
+    --------
+    >>> from cxcore.intervals import interval_of
+    >>> answer = interval_of([[38, 58, 104]], [-1, 0, 1])
+    >>> answer.low, answer.high, answer.method[0]
+    (array([0.22]), array([0.435]), 'bca')
+    """
+    call = "interval_of"
+    level = _options.level(call, "confidence_level", confidence_level)
+    chosen = method_for(call, method)
+    sample = sample_of(np.asarray(counts, dtype=np.int64), np.asarray(weights, dtype=np.int64))
+    return intervals_of(call, sample, level, chosen)
+
+
+def intervals_of(call: str, sample: Sample, confidence_level: float, method: Method) -> Intervals:
+    """The same for options that are checked; warns in the name of the call."""
+    numbers = numbers_of(sample, confidence_level, method)
+    used, flags = words_of(call, sample, method)
+    return Intervals(
+        sample.n, *numbers, pl.Series("method", used, pl.String), pl.Series("flags", flags, pl.String)
+    )
+
+
+def numbers_of(
+    sample: Sample, confidence_level: float, method: Method
+) -> tuple[Float64, Float64, Float64, Float64]:
+    """Estimate, low, high and standard error of each group, without a frame: a single group costs little."""
+    n = sample.n
+    low, high = method.limits(sample, 1.0 - confidence_level)
+    with np.errstate(invalid="ignore"):  # 0 / 0 where a group has no answer
+        estimate = (sample.counts @ sample.weights) / n
+        spread = sample.weights - estimate[:, None]
+        error = np.sqrt((sample.counts * spread * spread).sum(axis=1)) / n
+    return estimate, low, high, error
+
+
+def sample_of(counts: Int64, weights: Int64) -> Sample:
+    """Counts by distinct weight, ascending, out of counts by level."""
+    distinct, at = np.unique(weights, return_inverse=True)
+    if len(distinct) == len(weights):
+        return Sample(np.ascontiguousarray(counts[:, np.argsort(weights)]), distinct)
+    merged = np.zeros((len(counts), len(distinct)), dtype=np.int64)
+    for level, weight in enumerate(at):
+        merged[:, weight] += counts[:, level]
+    return Sample(merged, distinct)
+
+
+def words_of(call: str, sample: Sample, method: Method) -> tuple[list[str | None], list[str]]:
+    """Of each group the method that gave its interval, and its flags; warns in the name of the call."""
+    n = sample.n
+    own = method.marks(sample)
+    thin = own.get("thin_support")
+    if thin is not None and thin.any():
+        text = errors.thin_support(call, method.name, int(thin.sum()), len(n), ENOUGH_OUTSIDE)
+        warnings.warn(text, errors.DegenerateDataWarning, stacklevel=2)
+    marks = {
+        "no_answers": n == 0,
+        "few_answers": (n > 0) & (n < ENOUGH_ANSWERS),
+        "one_category": (n > 0) & (sample.outside == 0),
+        **own,
+    }
+    code = np.zeros(len(n), dtype=np.int64)
+    for bit, word in enumerate(FLAGS):
+        if word in marks:
+            code |= marks[word].astype(np.int64) << bit
+    used = [word if some else None for word, some in zip(method.used(sample), n.tolist(), strict=True)]
+    return used, [_TEXTS[one] for one in code.tolist()]

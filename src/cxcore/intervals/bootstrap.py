@@ -1,0 +1,42 @@
+"""The default: the exact BCa bootstrap where the sample supports it, else the score interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxcore.intervals.base import ENOUGH_OUTSIDE, Float64, Method, Sample
+from cxcore.intervals.bca import Bca
+from cxcore.intervals.score import ScoreInterval
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap(Method):
+    """BCa from 15 answers outside the largest weight class, else the score interval.
+
+    A plain bootstrap resamples what was seen, so it cannot know of the critics that a small and happy sample
+    has missed by chance: at NPS +96 and 30 answers its 95 % interval holds the truth 59 times in 100. The
+    column ``method`` says which of the two each row got.
+    """
+
+    name = "bootstrap"
+
+    def limits(self, sample: Sample, alpha: float) -> tuple[Float64, Float64]:
+        supported = _supported(sample)
+        low, high = np.empty(len(supported)), np.empty(len(supported))
+        for method, which in ((Bca(), supported), (ScoreInterval(), ~supported)):
+            if which.any():
+                low[which], high[which] = method.limits(sample.rows(which), alpha)
+        return low, high
+
+    def used(self, sample: Sample) -> list[str]:
+        return [Bca.name if supported else ScoreInterval.name for supported in _supported(sample).tolist()]
+
+    def marks(self, sample: Sample) -> dict[str, NDArray[np.bool_]]:
+        return {"score_fallback": ~_supported(sample) & (sample.n > 0)}
+
+
+def _supported(sample: Sample) -> NDArray[np.bool_]:
+    return sample.outside >= ENOUGH_OUTSIDE

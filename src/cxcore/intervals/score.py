@@ -1,0 +1,32 @@
+"""The score interval: every mean that the answers do not speak against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cxcore._ext import scores as kernels
+from cxcore.intervals.base import Float64, Method, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreInterval(Method):
+    """Score interval of a mean over a bounded scale.
+
+    Holds every mean mu with (estimate - mu)² <= z² V0(mu) / n, where V0 is the variance under the multinomial
+    likelihood restricted to mean mu, with mass on an empty end of the scale where only that reaches mu.
+    Equals Wilson's interval for two weights and Tango's for three. Never off the scale, and defined for one
+    answer and for answers that are all alike.
+
+    Notes
+    -----
+    About 1 µs a group. Equations: ``_ext/include/cxcore/lattice.hpp``.
+    """
+
+    name = "score"
+
+    def limits(self, sample: Sample, alpha: float) -> tuple[Float64, Float64]:
+        low, high = np.empty(len(sample.counts)), np.empty(len(sample.counts))
+        kernels.score_interval(sample.counts, sample.weights, alpha, low, high)
+        return low, high

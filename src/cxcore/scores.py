@@ -1,0 +1,417 @@
+"""Scores of answers with intervals: NPS, CSAT, CES and the mean of any bounded scale.
+
+Every score is a mean of one whole weight per answer level, so the counts of answers by group and level are
+all that it needs: one pass over the rows, then a kernel whose cost does not depend on how many there were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from cxcore import _options, errors
+from cxcore._columns import ScoreCounts, check_roles, needed, score_counts
+from cxcore.engines import open_frame
+from cxcore.intervals import Method, MethodName, intervals_of, method_for, sample_of
+
+__all__ = ["Score", "ces", "csat", "mean_score", "nps"]
+
+#: a column, an expression, or a list of both
+By = str | pl.Expr | Iterable[str | pl.Expr] | None
+#: a share of the best levels, or the mean level
+Kind = Literal["top", "mean"]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A score: what an answer at each level weighs.
+
+    ``weights`` has one whole number per level of ``scale``, lowest level first; ``factor`` turns the mean
+    weight into the unit of the score. ``parts`` names a column of counts for each distinct weight, from the
+    highest.
+    """
+
+    name: str
+    scale: tuple[int, int]
+    weights: tuple[int, ...]
+    factor: float = 1.0
+    parts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        assert len(self.weights) == self.scale[1] - self.scale[0] + 1
+
+
+#: points from -100 to 100: share of 9 and 10 less share of 0 to 6
+NPS = Score("nps", (0, 10), (-1,) * 7 + (0,) * 2 + (1,) * 2, 100.0, ("promoters", "passives", "detractors"))
+#: per cent of answers on 4 and 5
+CSAT = Score("csat", (1, 5), (0, 0, 0, 1, 1), 100.0)
+#: mean of 1 to 7
+CES = Score("ces", (1, 7), (1, 2, 3, 4, 5, 6, 7))
+
+
+def top_box(name: str, scale: tuple[int, int], top: int) -> Score:
+    """Per cent of answers on the ``top`` best levels."""
+    n_levels = scale[1] - scale[0] + 1
+    return Score(name, scale, (0,) * (n_levels - top) + (1,) * top, 100.0)
+
+
+def mean_level(name: str, scale: tuple[int, int]) -> Score:
+    """Mean level of the answers."""
+    return Score(name, scale, tuple(range(scale[0], scale[1] + 1)))
+
+
+# ---------------------------------------------------------------- verbs
+
+
+def nps(
+    answers: Any,
+    *,
+    score: str,
+    by: By = None,
+    scale: tuple[int, int] = (0, 10),
+    promoter: int | None = None,
+    detractor: int | None = None,
+    missing: Iterable[int] | None = None,
+    method: MethodName | Method = "bootstrap",
+    confidence_level: float = 0.95,
+    total: bool = False,
+) -> Any:
+    """Net Promoter Score by group, with an interval: share of promoters less share of detractors.
+
+    Parameters
+    ----------
+    answers : frame
+        One row an answer, in any flavor that an engine knows.
+    score : str
+        Column of answers, whole numbers 0 to 10. A null is no answer, and is counted in ``n_null``.
+    by : str, expression, or list of both, default None
+        Groups: columns, or Polars expressions such as ``pl.col("day").dt.truncate("1mo")``. None: one row.
+    scale : (int, int), default (0, 10)
+        Lowest and highest level. Others than 0 to 10 need ``promoter`` and ``detractor``.
+    promoter : int, default 9
+        Lowest level of a promoter.
+    detractor : int, default 6
+        Highest level of a detractor.
+    missing : list of int, default None
+        Codes that mean 'no answer', such as 11 or 99.
+    method : str or Method, default "bootstrap"
+        "bootstrap", "bca", "percentile", "score", or an object of ``cxcore.intervals``.
+    confidence_level : float, default 0.95
+        How often the interval holds the truth, between 0 and 1.
+    total : bool, default False
+        Add a row over all groups, at the end, whose ``by`` columns are null; a column ``is_total`` tells it
+        from a group of nulls.
+
+    Returns
+    -------
+    frame
+        One row a group, sorted by the columns of ``by``, nulls last, in the flavor of ``answers``: ``by`` …,
+        ``promoters``, ``passives``, ``detractors``, ``n``, ``n_null`` (Int64), ``estimate``, ``low``,
+        ``high``, ``standard_error`` (Float64, points from -100 to 100), ``method``, ``flags`` (String; the
+        words are in ``cxcore.intervals.FLAGS``).
+
+    Raises
+    ------
+    ColumnNotFoundError
+        ``score`` or ``by`` names no column.
+    InvalidOptionError
+        An option cannot take its value.
+    InvalidDataError
+        Answers are off the scale, or are not whole numbers.
+
+    Notes
+    -----
+    One pass over the rows (bytes are read as they lie), then about 15 µs a group. What each interval
+    promises, and when it fails: ``docs/explanation/scores.md``.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from cxcore.scores import nps
+    >>> answers = pl.DataFrame({"score": [10] * 104 + [8] * 58 + [3] * 38})
+    >>> nps(answers, score="score").select("n", "estimate", "low", "high", "method").row(0)
+    (200, 33.0, 22.0, 43.5, 'bca')
+    """
+    call = "nps"
+    what = _nps_score(call, scale, promoter, detractor)
+    return _summary(call, answers, what, score, by, missing, method, confidence_level, total)
+
+
+def csat(
+    answers: Any,
+    *,
+    score: str,
+    by: By = None,
+    scale: tuple[int, int] = (1, 5),
+    kind: Kind = "top",
+    top: int | None = None,
+    missing: Iterable[int] | None = None,
+    method: MethodName | Method = "bootstrap",
+    confidence_level: float = 0.95,
+    total: bool = False,
+) -> Any:
+    """Customer satisfaction by group, with an interval: per cent of answers on the two best levels.
+
+    Parameters
+    ----------
+    answers : frame
+        One row an answer, in any flavor that an engine knows.
+    score : str
+        Column of answers, whole numbers on the scale. A null is no answer, and is counted in ``n_null``.
+    by : str, expression, or list of both, default None
+        Groups, as in :func:`nps`.
+    scale : (int, int), default (1, 5)
+        Lowest and highest level.
+    kind : {"top", "mean"}, default "top"
+        Per cent of answers on the best levels, or the mean level.
+    top : int, default 2
+        How many of the best levels count; only with ``kind="top"``.
+    missing, method, confidence_level, total
+        As in :func:`nps`.
+
+    Returns
+    -------
+    frame
+        One row a group: ``by`` …, ``n``, ``n_null``, ``estimate``, ``low``, ``high``, ``standard_error``
+        (per cent, or levels for the mean), ``method``, ``flags``.
+
+    Raises
+    ------
+    ColumnNotFoundError, InvalidOptionError, InvalidDataError
+        As :func:`nps`.
+
+    Notes
+    -----
+    Cost and intervals as :func:`nps`.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from cxcore.scores import csat
+    >>> answers = pl.DataFrame({"score": [5] * 40 + [4] * 30 + [3] * 20 + [1] * 10})
+    >>> csat(answers, score="score").select("n", "estimate", "low", "high").row(0)
+    (100, 70.0, 60.0, 78.0)
+    """
+    call = "csat"
+    what = scale_score(call, scale, kind, top, default_top=2)
+    return _summary(call, answers, what, score, by, missing, method, confidence_level, total)
+
+
+def ces(
+    answers: Any,
+    *,
+    score: str,
+    by: By = None,
+    scale: tuple[int, int] = (1, 7),
+    kind: Kind = "mean",
+    top: int | None = None,
+    missing: Iterable[int] | None = None,
+    method: MethodName | Method = "bootstrap",
+    confidence_level: float = 0.95,
+    total: bool = False,
+) -> Any:
+    """Customer effort score by group, with an interval: mean level of 'it was easy', 1 to 7.
+
+    Parameters
+    ----------
+    answers : frame
+        One row an answer, in any flavor that an engine knows.
+    score : str
+        Column of answers, whole numbers on the scale. A null is no answer, and is counted in ``n_null``.
+    by : str, expression, or list of both, default None
+        Groups, as in :func:`nps`.
+    scale : (int, int), default (1, 7)
+        Lowest and highest level.
+    kind : {"mean", "top"}, default "mean"
+        The mean level, or per cent of answers on the best levels.
+    top : int, default 3
+        How many of the best levels count; only with ``kind="top"``.
+    missing, method, confidence_level, total
+        As in :func:`nps`.
+
+    Returns
+    -------
+    frame
+        One row a group: ``by`` …, ``n``, ``n_null``, ``estimate``, ``low``, ``high``, ``standard_error``
+        (levels, or per cent for a top box), ``method``, ``flags``.
+
+    Raises
+    ------
+    ColumnNotFoundError, InvalidOptionError, InvalidDataError
+        As :func:`nps`.
+
+    Notes
+    -----
+    Cost and intervals as :func:`nps`.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from cxcore.scores import ces
+    >>> counts = pl.Series([6, 8, 12, 20, 44, 60, 50])
+    >>> answers = pl.DataFrame({"score": range(1, 8)}).select(pl.col("score").repeat_by(counts).explode())
+    >>> ces(answers, score="score").select("n", "estimate", "low", "high").row(0)
+    (200, 5.34, 5.115, 5.54)
+    """
+    call = "ces"
+    what = scale_score(call, scale, kind, top, default_top=3)
+    return _summary(call, answers, what, score, by, missing, method, confidence_level, total)
+
+
+def mean_score(
+    answers: Any,
+    *,
+    score: str,
+    scale: tuple[int, int],
+    by: By = None,
+    missing: Iterable[int] | None = None,
+    method: MethodName | Method = "bootstrap",
+    confidence_level: float = 0.95,
+    total: bool = False,
+) -> Any:
+    """Mean answer on any bounded scale of whole numbers by group, with an interval.
+
+    Parameters
+    ----------
+    answers : frame
+        One row an answer, in any flavor that an engine knows.
+    score : str
+        Column of answers, whole numbers on the scale. A null is no answer, and is counted in ``n_null``.
+    scale : (int, int)
+        Lowest and highest level; at most 200 levels.
+    by, missing, method, confidence_level, total
+        As in :func:`nps`.
+
+    Returns
+    -------
+    frame
+        One row a group: ``by`` …, ``n``, ``n_null``, ``estimate``, ``low``, ``high``, ``standard_error``
+        (levels), ``method``, ``flags``.
+
+    Raises
+    ------
+    ColumnNotFoundError, InvalidOptionError, InvalidDataError
+        As :func:`nps`.
+
+    Notes
+    -----
+    Cost and intervals as :func:`nps`; the kernel's time grows with the number of levels.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from cxcore.scores import mean_score
+    >>> answers = pl.DataFrame({"stars": [5, 4, 4, 3, 5] * 10})
+    >>> mean_score(answers, score="stars", scale=(1, 5)).select("estimate", "low", "high").row(0)
+    (4.2, 3.98, 4.4)
+    """
+    call = "mean_score"
+    what = mean_level(call, _options.scale(call, scale))
+    return _summary(call, answers, what, score, by, missing, method, confidence_level, total)
+
+
+# ---------------------------------------------------------------- the one path
+
+
+def _nps_score(call: str, scale: Any, promoter: Any, detractor: Any) -> Score:
+    low, high = _options.scale(call, scale)
+    if (low, high) != NPS.scale and (promoter is None or detractor is None):
+        problem = "NPS is defined on 0 to 10."
+        hint = "for another scale say who counts, such as scale=(1, 5), promoter=5, detractor=3."
+        raise errors.bad_option(call, "scale", scale, problem, hint)
+    lowest = 9 if promoter is None else _options.within(call, "promoter", promoter, low + 1, high)
+    highest = 6 if detractor is None else _options.within(call, "detractor", detractor, low, high - 1)
+    if not highest < lowest:
+        problem = f"promoters begin at {lowest}, so detractors end below."
+        raise errors.bad_option(call, "detractor", highest, problem, f"such as detractor={lowest - 1}.")
+    weights = tuple(-1 if at <= highest else int(at >= lowest) for at in range(low, high + 1))
+    return Score(NPS.name, (low, high), weights, NPS.factor, NPS.parts)
+
+
+def scale_score(call: str, scale: Any, kind: Any, top: Any, default_top: int) -> Score:
+    low, high = _options.scale(call, scale)
+    if _options.word(call, "kind", kind, ("top", "mean")) == "mean":
+        if top is not None:
+            raise errors.bad_option(
+                call, "top", top, "a mean has no top levels.", "leave it out, or say kind='top'."
+            )
+        return mean_level(call, (low, high))
+    most = high - low
+    chosen = min(default_top, most) if top is None else _options.within(call, "top", top, 1, most)
+    return top_box(call, (low, high), chosen)
+
+
+def _summary(
+    call: str,
+    answers: Any,
+    what: Score,
+    score: str,
+    by: Any,
+    missing: Any,
+    method: Any,
+    confidence_level: Any,
+    total: Any,
+) -> Any:
+    groups = _options.groups(call, by, _result_columns(what))
+    codes = _options.codes(call, "missing", missing)
+    chosen = method_for(call, method)
+    level = _options.level(call, "confidence_level", confidence_level)
+    if total and not groups:
+        raise errors.bad_option(
+            call, "total", total, "there are no groups to add up.", "say by=, or leave it out."
+        )
+    engine, frame = open_frame(call, answers)
+    check_roles(call, engine.columns(frame), {"score": score, "by": by})
+
+    def compute(house: pl.DataFrame) -> pl.DataFrame:
+        n_threads = _options.n_threads(call, None)
+        counted = score_counts(call, house, score, by, what.scale, codes, n_threads)
+        return _answer(call, what, with_total(counted) if total else counted, chosen, level)
+
+    def schema(before: pl.Schema) -> pl.Schema:
+        of_groups = pl.LazyFrame(schema=before).select(_options.parts(by)).collect_schema()
+        marks = {"is_total": pl.Boolean()} if total else {}
+        return pl.Schema({**of_groups, **marks, **_result_columns(what)})
+
+    return engine.summary(call, frame, needed(score, by), compute, schema)
+
+
+def _result_columns(what: Score) -> dict[str, pl.DataType]:
+    return {
+        **dict.fromkeys((*what.parts, "n", "n_null"), pl.Int64()),
+        **dict.fromkeys(("estimate", "low", "high", "standard_error"), pl.Float64()),
+        **dict.fromkeys(("method", "flags"), pl.String()),
+    }
+
+
+def with_total(counted: ScoreCounts) -> ScoreCounts:
+    """The same with a last row over all groups, and a column that says so."""
+    groups = counted.groups.with_columns(is_total=pl.lit(value=False))
+    row = pl.DataFrame({"is_total": [True]})
+    return ScoreCounts(
+        pl.concat([groups, row], how="diagonal"),
+        np.vstack([counted.counts, counted.counts.sum(axis=0, keepdims=True, dtype=np.int64)]),
+        np.append(counted.n_null, counted.n_null.sum()),
+    )
+
+
+def _answer(call: str, what: Score, counted: ScoreCounts, method: Method, level: float) -> pl.DataFrame:
+    sample = sample_of(counted.counts, np.array(what.weights, dtype=np.int64))
+    found = intervals_of(call, sample, level, method)
+    parts = {name: np.ascontiguousarray(sample.counts[:, -1 - at]) for at, name in enumerate(what.parts)}
+    whole = {**parts, "n": found.n, "n_null": counted.n_null}
+    none = not found.n.all()
+    columns = [
+        *(pl.Series(name, values) for name, values in whole.items()),
+        *(
+            pl.Series(name, getattr(found, name) * what.factor, nan_to_null=none)
+            for name in ("estimate", "low", "high", "standard_error")
+        ),
+        found.method.alias("method"),
+        found.flags.alias("flags"),
+    ]
+    return counted.groups.hstack(columns)

@@ -1,0 +1,166 @@
+"""Twins of the score kernels: slow, in exact whole numbers, written from the definitions.
+
+``count_levels``; ``score`` of the kernel score_interval; ``percentile`` and ``bca`` of resample_interval.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from statistics import NormalDist
+
+#: a probability within this share of the tail counts as reached (a tie is no matter of the last bit)
+TIE = Fraction(1, 10**9)
+NORMAL = NormalDist()
+
+
+def count_levels(
+    answers: Sequence[float | None],
+    groups: Sequence[object],
+    scale: tuple[int, int],
+    missing: Sequence[int] = (),
+) -> dict[object, tuple[list[int], int]]:
+    """{group: (answers at each level, rows without an answer)}"""
+    low, high = scale
+    table: dict[object, tuple[Counter[int], list[int]]] = {}
+    for answer, group in zip(answers, groups, strict=True):
+        levels, blank = table.setdefault(group, (Counter(), [0]))
+        if answer is None or answer in missing:
+            blank[0] += 1
+        else:
+            assert answer == int(answer)
+            assert low <= answer <= high
+            levels[int(answer)] += 1
+    return {
+        group: ([levels[level] for level in range(low, high + 1)], blank[0])
+        for group, (levels, blank) in table.items()
+    }
+
+
+# ---------------------------------------------------------------- the ideal bootstrap
+
+
+def resample_law(counts: Sequence[int], weights: Sequence[int]) -> tuple[dict[int, int], int]:
+    """How many of the n**n equally likely resamples have each sum: {sum: resamples}, and n**n."""
+    n = sum(counts)
+    law = {0: 1}
+    for _ in range(n):
+        after: Counter[int] = Counter()
+        for total, ways in law.items():
+            for count, weight in zip(counts, weights, strict=True):
+                if count:
+                    after[total + weight] += ways * count
+        law = dict(after)
+    return law, n**n
+
+
+def lowest(law: dict[int, int], resamples: int, tail: Fraction) -> int:
+    """Smallest sum at or below which at least ``tail`` of the law lies."""
+    wanted = (tail - TIE * min(tail, 1 - tail)) * resamples
+    reached = 0
+    for total in sorted(law):
+        reached += law[total]
+        if reached >= wanted:
+            return total
+    return max(law)
+
+
+def percentile(counts: Sequence[int], weights: Sequence[int], alpha: float) -> tuple[Fraction, Fraction]:
+    law, resamples = resample_law(counts, weights)
+    return _between(law, resamples, sum(counts), Fraction(alpha) / 2, Fraction(alpha) / 2)
+
+
+def bca(counts: Sequence[int], weights: Sequence[int], alpha: float) -> tuple[Fraction, Fraction]:
+    law, resamples = resample_law(counts, weights)
+    n = sum(counts)
+    total = sum(count * weight for count, weight in zip(counts, weights, strict=True))
+    if len(law) == 1:
+        return Fraction(total, n), Fraction(total, n)
+    below = sum(ways for s, ways in law.items() if s < total)
+    z0 = NORMAL.inv_cdf(float(Fraction(2 * below + law[total], 2 * resamples)))
+    cube = sum(c * (Fraction(w) - Fraction(total, n)) ** 3 for c, w in zip(counts, weights, strict=True))
+    square = sum(c * (Fraction(w) - Fraction(total, n)) ** 2 for c, w in zip(counts, weights, strict=True))
+    a = float(cube) / (6 * float(square) ** 1.5)
+    z = NORMAL.inv_cdf(1 - alpha / 2)
+    lower, upper = (
+        NORMAL.cdf(z0 + (z0 + side) / (1 - a * (z0 + side))) if a * (z0 + side) < 1 else float(side > 0)
+        for side in (-z, z)
+    )
+    return _between(law, resamples, n, Fraction(lower), 1 - Fraction(upper))
+
+
+def _between(
+    law: dict[int, int], resamples: int, n: int, below: Fraction, above: Fraction
+) -> tuple[Fraction, Fraction]:
+    turned = {-total: ways for total, ways in law.items()}
+    return Fraction(lowest(law, resamples, below), n), Fraction(-lowest(turned, resamples, above), n)
+
+
+# ---------------------------------------------------------------- the score interval
+
+
+def null_variance(counts: Sequence[int], weights: Sequence[int], mean: float) -> float:
+    """Variance under the likeliest multinomial with this mean, on the whole scale."""
+    n = sum(counts)
+    away = [weight - mean for weight in weights]
+    bottom, top = min(away), max(away)
+    if bottom >= 0 or top <= 0:
+        return 0.0
+
+    def share(tilt: float) -> list[float]:
+        return [count / n / (1 + tilt * d) if count else 0.0 for count, d in zip(counts, away, strict=True)]
+
+    def moment(tilt: float) -> float:
+        return sum(p * d for p, d in zip(share(tilt), away, strict=True))
+
+    low, high = -1 / top * (1 - 1e-15), -1 / bottom * (1 - 1e-15)
+    for _ in range(60):  # the moment falls as the tilt grows
+        middle = (low + high) / 2
+        low, high = (middle, high) if moment(middle) > 0 else (low, middle)
+    probability = share((low + high) / 2)
+    # what the observed levels leave over sits on the end of the scale that nobody chose
+    rest = 1 - sum(probability)
+    end = bottom if moment((low + high) / 2) > 0 else top
+    return sum(p * d * d for p, d in zip(probability, away, strict=True)) + rest * end * end
+
+
+def score(counts: Sequence[int], weights: Sequence[int], alpha: float) -> tuple[float, float]:
+    """The means mu with n (estimate - mu)**2 <= z**2 V0(mu), by bisection from the estimate outwards."""
+    n = sum(counts)
+    estimate = sum(count * weight for count, weight in zip(counts, weights, strict=True)) / n
+    square = NORMAL.inv_cdf(1 - alpha / 2) ** 2
+
+    def edge(outer: float) -> float:
+        inside, outside = estimate, float(outer)
+        for _ in range(50):
+            middle = (inside + outside) / 2
+            if n * (estimate - middle) ** 2 <= square * null_variance(counts, weights, middle):
+                inside = middle
+            else:
+                outside = middle
+        return (inside + outside) / 2
+
+    return edge(min(weights)), edge(max(weights))
+
+
+# ---------------------------------------------------------------- coverage
+
+
+def samples(n: int, n_levels: int) -> Iterator[tuple[int, ...]]:
+    """Every way to share n answers among the levels."""
+    if n_levels == 1:
+        yield (n,)
+        return
+    for first in range(n + 1):
+        for rest in samples(n - first, n_levels - 1):
+            yield (first, *rest)
+
+
+def chance(sample: Sequence[int], population: Sequence[float]) -> float:
+    """Multinomial probability of a sample."""
+    log = math.lgamma(sum(sample) + 1)
+    for count, share in zip(sample, population, strict=True):
+        log += count * math.log(share) - math.lgamma(count + 1)
+    return math.exp(log)

@@ -1,0 +1,320 @@
+"""Every text of ``errors.py``, whole, once; and what the exceptions are to who catches them."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import cxcore as cx
+from cxcore import errors
+
+TEXTS: dict[str, tuple[Callable[[], Exception], type[Exception], str]] = {}
+
+
+def text(expected: str, kind: type[Exception]) -> Callable[[Callable[[], Exception]], None]:
+    """The function of ``errors`` of this name gives this exception with this text."""
+
+    def keep(make: Callable[[], Exception]) -> None:
+        TEXTS[make.__name__] = (make, kind, expected)
+
+    return keep
+
+
+@text(
+    "nps(score='scor'): no such column.\n  Columns: 'user', 'score'\n  Hint: did you mean 'score'?",
+    cx.ColumnNotFoundError,
+)
+def columns_not_found() -> Exception:
+    return errors.columns_not_found("nps", {"score": "scor"}, ["user", "score"])
+
+
+@text(
+    "nps(score='zz', by='plann'): no such columns.\n"
+    "  Columns: 'plan', 'c0', 'c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7', 'c8', 'c9', 'c10', 'c11', "
+    "'c12', 'c13', 'c14', 'c15', 'c16', 'c17', 'c18', … (1,001 more)\n"
+    "  Hint: did you mean 'plan'?",
+    cx.ColumnNotFoundError,
+)
+def columns_not_found__several() -> Exception:
+    columns = ["plan", *(f"c{n}" for n in range(1020))]
+    return errors.columns_not_found("nps", {"score": "zz", "by": "plann"}, columns)
+
+
+@text(
+    "nps(score=0): no such column.\n  Columns: 'user'\n  Hint: roles take the names of columns.",
+    cx.ColumnNotFoundError,
+)
+def columns_not_found__no_name() -> Exception:
+    return errors.columns_not_found("nps", {"score": 0}, ["user"])  # type: ignore[dict-item]
+
+
+@text(
+    "sessionize(): the frame has a column 'session_id' already.\n  Hint: drop or rename it first.",
+    cx.InvalidDataError,
+)
+def column_exists() -> Exception:
+    return errors.column_exists("sessionize", ["session_id"])
+
+
+@text(
+    "nps(): the frame has several columns named 'a', 'b'.\n  Hint: rename them first.",
+    cx.InvalidDataError,
+)
+def duplicate_columns() -> Exception:
+    return errors.duplicate_columns("nps", ["a", "b"])
+
+
+@text(
+    "index(time='t'): takes dates or datetimes, but the column is String.\n  Hint: parse it.",
+    cx.InvalidDataError,
+)
+def wrong_dtype() -> Exception:
+    return errors.wrong_dtype("index", "time", "t", "String", "takes dates or datetimes", "parse it.")
+
+
+@text(
+    "index(user='u'): 1,000 of 20,000 rows have no user; the first is row 1,234.\n  Hint: drop them.",
+    cx.InvalidDataError,
+)
+def nulls() -> Exception:
+    return errors.nulls("index", "user", "u", 1000, 20_000, 1234, "drop them.")
+
+
+@text(
+    "attribute(value='v'): 2 of 10 rows are not finite numbers; first is nan, row 4.\n"
+    "  Hint: replace or drop them; a null says 'none'.",
+    cx.InvalidDataError,
+)
+def not_a_number() -> Exception:
+    return errors.not_a_number("attribute", "value", "v", 2, 10, float("nan"), 4)
+
+
+@text(
+    "nps(score='s'): 1 of 10 answers is outside 0..10; first is 99, row 3.\n"
+    "  Hint: drop them, or name codes that mean 'no answer' with missing=[99].",
+    cx.InvalidDataError,
+)
+def out_of_scale() -> Exception:
+    return errors.out_of_scale("nps", "s", 1, 10, (0, 10), 99, 3)
+
+
+@text(
+    "csat(score='s'): 2,000 of 10,000 answers are outside 1..5; first is -1, row 3.\n"
+    "  Hint: drop them, or name codes that mean 'no answer' with missing=[-1].",
+    cx.InvalidDataError,
+)
+def out_of_scale__several() -> Exception:
+    return errors.out_of_scale("csat", "s", 2000, 10_000, (1, 5), -1, 3)
+
+
+@text(
+    "nps(score='s'): 1 of 10 answers is not a whole number; first is 7.5, row 0.\n"
+    "  Hint: an answer is a level of the scale; averages of answers cannot be counted.",
+    cx.InvalidDataError,
+)
+def not_a_level() -> Exception:
+    return errors.not_a_level("nps", "s", 1, 10, 7.5, 0)
+
+
+@text(
+    "nps(score='s'): 2 of 10 answers are not whole numbers; first is 7.5, row 0.\n"
+    "  Hint: an answer is a level of the scale; averages of answers cannot be counted.",
+    cx.InvalidDataError,
+)
+def not_a_level__several() -> Exception:
+    return errors.not_a_level("nps", "s", 2, 10, 7.5, 0)
+
+
+@text(
+    "index(): 3,000,000,000 rows; at most 2,147,483,647 fit in one call.\n  Hint: split the log by user.",
+    cx.InvalidDataError,
+)
+def too_many_rows() -> Exception:
+    return errors.too_many_rows("index", 3_000_000_000)
+
+
+@text(
+    "nps(): cannot read a list.\n"
+    "  Known: Polars DataFrame, Arrow stream\n"
+    "  Hint: pass one of these, or anything that has __arrow_c_stream__.",
+    cx.UnsupportedFrameError,
+)
+def unsupported_frame() -> Exception:
+    return errors.unsupported_frame("nps", [1], ["Polars DataFrame", "Arrow stream"])
+
+
+@text(
+    "nps(): the pandas DataFrame cannot be read: the column 'a' is object: mixed\n"
+    "  Hint: cast or drop that column.",
+    cx.UnsupportedFrameError,
+)
+def unreadable_frame() -> Exception:
+    return errors.unreadable_frame("nps", "pandas DataFrame", "the column 'a' is object: mixed")
+
+
+@text(
+    "nps(): the relation's connection may not read Python objects, so it cannot take the answer.\n"
+    "  Hint: SET python_enable_replacements and enable_external_access, or pass pl.DataFrame(relation).",
+    cx.UnsupportedFrameError,
+)
+def closed_connection() -> Exception:
+    return errors.closed_connection("nps")
+
+
+@text(
+    "sessionize(): user or time is required.\n  Hint: name the column.",
+    cx.InvalidOptionError,
+)
+def missing_argument() -> Exception:
+    return errors.missing_argument("sessionize", ["user", "time"], "name the column.")
+
+
+@text(
+    "sessionize(): user, time given beside an index, which has them already.\n"
+    "  Hint: leave them out, or pass the frame.",
+    cx.InvalidOptionError,
+)
+def not_with_index() -> Exception:
+    return errors.not_with_index("sessionize", ["user", "time"])
+
+
+@text(
+    "sessionize(gap=30): a bare number has no unit.\n  Hint: write gap='30s' or gap='30m'.",
+    cx.InvalidOptionError,
+)
+def bare_number() -> Exception:
+    return errors.bare_number("sessionize", "gap", 30)
+
+
+@text(
+    "sessionize(gap='soon'): not a duration.\n"
+    "  Hint: a number and a unit of w, d, h, m, s, ms, us, ns, such as '30m' or '1h30m'; or a timedelta.",
+    cx.InvalidOptionError,
+)
+def bad_duration() -> Exception:
+    return errors.bad_duration("sessionize", "gap", "soon")
+
+
+@text(
+    "attribute(lookback='1mo'): months, quarters and years have no fixed length.\n  Hint: write days: '30d'.",
+    cx.InvalidOptionError,
+)
+def calendar_duration() -> Exception:
+    return errors.calendar_duration("attribute", "lookback", "1mo")
+
+
+@text(
+    "sessionize(gap='0s'): must be longer than nothing.\n  Hint: such as '30m'.",
+    cx.InvalidOptionError,
+)
+def not_positive() -> Exception:
+    return errors.not_positive("sessionize", "gap", "0s")
+
+
+@text(
+    "attribute(model='last_tuch'): not one of the words.\n"
+    "  Words: 'last_touch', 'linear'\n"
+    "  Hint: did you mean 'last_touch'?",
+    cx.InvalidOptionError,
+)
+def unknown_word() -> Exception:
+    return errors.unknown_word("attribute", "model", "last_tuch", ["last_touch", "linear"])
+
+
+@text(
+    "attribute(model=3): not one of the words.\n"
+    "  Words: 'last_touch', 'linear'\n"
+    "  Hint: pass one of the words.",
+    cx.InvalidOptionError,
+)
+def unknown_word__no_text() -> Exception:
+    return errors.unknown_word("attribute", "model", 3, ["last_touch", "linear"])
+
+
+@text(
+    "nps(n_threads=0): a number of threads is 1 or more.\n  Hint: None means as Polars.",
+    cx.InvalidOptionError,
+)
+def bad_option() -> Exception:
+    problem = "a number of threads is 1 or more."
+    return errors.bad_option("nps", "n_threads", 0, problem, "None means as Polars.")
+
+
+@text("nps(weight='w'): a weight is below 0.\n  Hint: drop it.", cx.InvalidDataError)
+def bad_data() -> Exception:
+    return errors.bad_data("nps", "weight", "w", "a weight is below 0.", "drop it.")
+
+
+@text(
+    "nps(): pyarrow is not installed.\n  Hint: pip install 'cxcore[pandas]'",
+    cx.MissingDependencyError,
+)
+def missing_dependency() -> Exception:
+    return errors.missing_dependency("nps", "pyarrow", "pandas")
+
+
+@pytest.mark.parametrize(("make", "kind", "expected"), TEXTS.values(), ids=TEXTS)
+def test_text_whole(make: Callable[[], Exception], kind: type[Exception], expected: str) -> None:
+    error = make()
+    assert type(error) is kind
+    assert str(error) == expected
+
+
+def functions() -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in vars(errors).items()
+        if inspect.isfunction(value) and value.__module__ == errors.__name__ and not name.startswith("_")
+    }
+
+
+def test_every_text_is_tested() -> None:
+    assert {name.partition("__")[0] for name in TEXTS} == set(functions())
+
+
+def test_not_built_says_how_to_build() -> None:
+    assert errors.NOT_BUILT == (
+        "cxcore's compiled core is not built for this Python.\n"
+        "  Hint: install a wheel, or build it from the source folder: pip install ."
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "also"),
+    [
+        (cx.ColumnNotFoundError, KeyError),
+        (cx.InvalidOptionError, ValueError),
+        (cx.InvalidDataError, ValueError),
+        (cx.UnsupportedFrameError, TypeError),
+        (cx.MissingDependencyError, ImportError),
+    ],
+)
+def test_an_error_is_ours_and_the_one_python_users_catch(
+    error: type[Exception], also: type[Exception]
+) -> None:
+    assert error.__mro__[1] is cx.CxError
+    assert issubclass(error, also)
+    assert str(error("two\nlines")) == "two\nlines"  # not KeyError's repr
+    assert str(error()) == ""
+    assert str(pickle.loads(pickle.dumps(error("two\nlines")))) == "two\nlines"
+
+
+def test_warnings_are_shown_where_python_shows_their_like() -> None:
+    assert issubclass(cx.DegenerateDataWarning, UserWarning)
+    assert issubclass(cx.CxDeprecationWarning, DeprecationWarning)
+
+
+def test_every_exception_is_public() -> None:
+    ours = {
+        name
+        for name, value in vars(errors).items()
+        if inspect.isclass(value)
+        and issubclass(value, (Exception, Warning))
+        and value.__module__ == errors.__name__
+    }
+    assert ours == set(errors.__all__)
+    assert ours <= set(cx.__all__)

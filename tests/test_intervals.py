@@ -1,0 +1,330 @@
+"""Intervals from counts: the truth table, twins, exact coverage, far sizes, flags and warnings."""
+
+from __future__ import annotations
+
+import threading
+from typing import get_args
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import bootstrap as scipy_bootstrap
+
+from cxcore import DegenerateDataWarning, InvalidOptionError, intervals
+from cxcore.intervals import METHODS, Bca, Bootstrap, MethodName, Percentile, ScoreInterval, interval_of
+from tests.reference import scores as twin
+
+NPS = (-1, 0, 1)
+quiet = pytest.mark.filterwarnings("ignore::cxcore.DegenerateDataWarning")
+
+
+def ends(counts, weights=NPS, method="bootstrap", level=0.95):
+    found = interval_of([counts], weights, method=method, confidence_level=level)
+    return float(found.low[0]), float(found.high[0])
+
+
+# ---------------------------------------------------------------- what is known
+
+TRUTH = [  # (detractors, passives, promoters), estimate, percentile, BCa, score
+    ((1, 1, 3), 40, (-40, 100), (-60, 100), (-34.9, 82.6)),
+    ((6, 9, 15), 30, (0, 56.7), (0, 56.7), (0.06, 54.5)),
+    ((0, 2, 28), 93.3, (83.3, 100), (80, 100), (71.4, 98.2)),
+    ((38, 58, 104), 33, (22, 43.5), (22, 43.5), (21.8, 43.2)),
+    ((0, 0, 12), 100, (100, 100), (100, 100), (51.5, 100)),
+]
+
+
+@quiet
+@pytest.mark.parametrize(("counts", "estimate", "percentile", "bca", "score"), TRUTH)
+def test_truth_table_of_nps(counts, estimate, percentile, bca, score):
+    assert interval_of([counts], NPS).estimate[0] * 100 == pytest.approx(estimate, abs=0.05)
+    for method, known in (("percentile", percentile), ("bca", bca), ("score", score)):
+        decimals = 0.005 if method == "score" and known[0] == 0.06 else 0.05
+        low, high = ends(counts, method=method)
+        assert low * 100 == pytest.approx(known[0], abs=decimals)
+        assert high * 100 == pytest.approx(known[1], abs=0.05)
+
+
+def test_truth_table_of_ces():
+    counts, levels = (6, 8, 12, 20, 44, 60, 50), range(1, 8)
+    assert interval_of([counts], levels).estimate[0] == 5.34
+    assert ends(counts, levels, "percentile") == (5.125, 5.55)
+    assert ends(counts, levels, "bca") == (5.115, 5.54)
+    assert ends(counts, levels, "score") == pytest.approx((5.110, 5.539), abs=0.0005)
+
+
+def test_airport_survey_2017():
+    """San Francisco airport, DataSF (PDDL): 342 detractors, 968 passives, 1,436 promoters."""
+    found = interval_of([[342, 968, 1436]], NPS, method="percentile")
+    assert found.n[0] == 2746
+    assert [round(float(x[0]) * 100, 2) for x in (found.estimate, found.low, found.high)] == [
+        39.84,
+        37.22,
+        42.46,
+    ]
+
+
+def test_score_equals_wilson_at_two_weights():
+    z, n = 1.959963984540054, 40
+    for k in range(n + 1):
+        center, half = (k + z * z / 2) / (n + z * z), z * np.sqrt(k * (n - k) / n + z * z / 4) / (n + z * z)
+        assert ends((n - k, k), (0, 1), "score") == pytest.approx((center - half, center + half), abs=1e-12)
+
+
+# ---------------------------------------------------------------- against the twins
+
+samples = st.lists(st.integers(0, 8), min_size=2, max_size=5).filter(any)
+levels = st.sampled_from((0.5, 0.8, 0.9, 0.95, 0.99))
+
+
+@st.composite
+def weighted(draw, biggest=8):
+    """Counts over distinct whole weights, with empty levels, gaps and common divisors."""
+    n_levels = draw(st.integers(2, 5))
+    count = st.integers(0, biggest)
+    counts = draw(st.lists(count, min_size=n_levels, max_size=n_levels).filter(any))
+    weights = draw(st.lists(st.integers(-6, 6), min_size=n_levels, max_size=n_levels, unique=True))
+    return counts, sorted(weights)
+
+
+@quiet
+@given(weighted(), levels)
+def test_resample_interval(sample, level):
+    counts, weights = sample
+    alpha = 1 - level
+    assert ends(counts, weights, "percentile", level) == tuple(
+        map(float, twin.percentile(counts, weights, alpha))
+    )
+    assert ends(counts, weights, "bca", level) == tuple(map(float, twin.bca(counts, weights, alpha)))
+
+
+@given(weighted(biggest=200), levels)
+def test_score_interval(sample, level):
+    counts, weights = sample
+    known = twin.score(counts, weights, 1 - level)
+    assert ends(counts, weights, "score", level) == pytest.approx(known, abs=1e-9)
+
+
+@quiet
+@given(weighted(biggest=10**8), levels, st.sampled_from(sorted(METHODS)))
+def test_turning_the_scale_turns_the_interval(sample, level, method):
+    counts, weights = sample
+    low, high = ends(counts, weights, method, level)
+    assert min(weights) <= low <= high <= max(weights)
+    turned = ends(counts[::-1], [-weight for weight in weights[::-1]], method, level)
+    assert turned == pytest.approx((-high, -low), abs=1e-12)
+    moved = ends(counts, [3 * weight + 5 for weight in weights], method, level)
+    assert moved == pytest.approx((3 * low + 5, 3 * high + 5), abs=1e-10)
+
+
+def fourier_quantiles(counts, weights, *tails):
+    """Sums from the law by a plain FFT of phi**n; n eps accurate, so for n up to 1e5 or so."""
+    n, size = sum(counts), 1 << int(sum(counts) * (max(weights) - min(weights)) + 1).bit_length()
+    start = np.zeros(size)
+    for count, weight in zip(counts, weights, strict=True):
+        start[weight - min(weights)] += count / n
+    law = np.fft.irfft(np.fft.rfft(start) ** n, size).cumsum()
+    return [(int(np.searchsorted(law, tail)) + n * min(weights)) / n for tail in tails]
+
+
+@pytest.mark.parametrize(
+    ("counts", "weights"),
+    [
+        ((20_000, 30_000, 50_000), NPS),
+        ((60_000, 3, 40_000), NPS),  # a lattice that revives: hardly any passive
+        ((60_000, 0, 40_000), NPS),  # only every second sum occurs
+        ((99_980, 0, 20), NPS),
+        ((2, 99_996, 2), NPS),
+        ((15, 1, 99_000, 2, 984), (-7, -1, 0, 2, 6)),
+        ((50_000, 10, 0, 49_990), (0, 1, 2, 3)),
+        ((25, 1_000, 1, 20, 30), (0, 30, 45, 60, 99)),
+    ],
+)
+@quiet
+def test_law_at_many_answers(counts, weights):
+    low, high = ends(counts, weights, "percentile")
+    known = fourier_quantiles(counts, weights, 0.025, 0.975)
+    assert (low, high) == pytest.approx(known, abs=0.01 / sum(counts))
+
+
+@pytest.mark.parametrize("n", [10**7, 10**9])
+def test_law_at_very_many_answers(n):
+    """The Cornish-Fisher expansion is exact to a lattice step there."""
+    counts = np.array([n // 5, 3 * n // 10, n // 2])
+    mean = counts @ NPS / n
+    m2, m3, m4 = (counts @ (np.array(NPS) - mean) ** power / n for power in (2, 3, 4))
+    sd, skew, excess = np.sqrt(n * m2), m3 / m2**1.5 / np.sqrt(n), (m4 / m2**2 - 3) / n
+    for z, end in zip(
+        (-1.959963984540054, 1.959963984540054), ends(counts, method="percentile"), strict=True
+    ):
+        x = z + skew * (z * z - 1) / 6 + excess * (z**3 - 3 * z) / 24 - skew**2 * (2 * z**3 - 5 * z) / 36
+        assert end * n == pytest.approx(mean * n + sd * x, abs=1)
+
+
+def test_scipy_agrees_within_its_noise():
+    answers = np.repeat(range(1, 8), (3, 4, 6, 10, 22, 30, 25)).astype(float)
+    drawn = scipy_bootstrap((answers,), np.mean, n_resamples=40_000, batch=4_000, method="percentile", rng=1)
+    exact = ends((3, 4, 6, 10, 22, 30, 25), range(1, 8), "percentile")
+    assert tuple(drawn.confidence_interval) == pytest.approx(exact, abs=0.011)  # a lattice step is 0.01
+
+
+# ---------------------------------------------------------------- what the default promises
+
+POPULATIONS = (  # shares of detractors, passives, promoters
+    (0.02, 0.06, 0.92),
+    (0.08, 0.14, 0.78),
+    (0.20, 0.30, 0.50),
+    (0.35, 0.30, 0.35),
+    (0.60, 0.20, 0.20),
+    (0.45, 0.10, 0.45),
+    (0.10, 0.75, 0.15),
+    (0.01, 0.02, 0.97),
+)
+
+
+def coverage(n, population, method="bootstrap"):
+    """The chance that the interval holds the truth, over every sample that can happen."""
+    every = list(twin.samples(n, 3))
+    found = interval_of(every, NPS, method=method)
+    truth = population[2] - population[0]
+    holds = (found.low <= truth + 1e-12) & (found.high >= truth - 1e-12)
+    return float(np.dot([twin.chance(sample, population) for sample in every], holds))
+
+
+@pytest.mark.parametrize(
+    ("n", "known"),
+    [
+        (8, 91.3),
+        (10, 94.7),
+        (20, 92.4),
+        (30, 94.7),
+        (33, 94.2),
+        (38, 94.2),
+        (50, 95.0),
+        (55, 94.2),
+        (70, 94.2),
+    ],
+)
+def test_least_coverage_of_the_default(n, known):
+    least = min(coverage(n, population) for population in POPULATIONS) * 100
+    assert least == pytest.approx(known, abs=0.15)
+    assert least >= (94 if n >= 30 else 91)
+
+
+@quiet
+@pytest.mark.parametrize(("method", "known"), [("percentile", 59.7), ("bca", 58.7), ("score", 95.4)])
+def test_plain_bootstrap_fails_near_the_ceiling(method, known):
+    assert coverage(30, (0.01, 0.02, 0.97), method) * 100 == pytest.approx(known, abs=0.05)
+
+
+# ---------------------------------------------------------------- methods, flags, warnings
+
+
+def test_methods_and_words():
+    assert tuple(METHODS) == get_args(MethodName)
+    assert {word: method.name for word, method in METHODS.items()} == {word: word for word in METHODS}
+    assert interval_of([[6, 9, 15]], NPS, method=ScoreInterval()).method.to_list() == ["score"]
+
+
+def test_default_is_guarded():
+    found = interval_of([[5, 10, 100], [5, 9, 100], [0, 0, 3], [0, 0, 0]], NPS)
+    assert found.method.to_list() == ["bca", "score", "score", None]
+    assert found.flags.to_list() == [
+        "",
+        "score_fallback",
+        "few_answers,one_category,score_fallback",
+        "no_answers",
+    ]
+    assert ends((5, 10, 100)) == ends((5, 10, 100), method=Bca())
+    assert ends((5, 9, 100)) == ends((5, 9, 100), method=ScoreInterval())
+    assert np.isnan([found.low[3], found.high[3], found.estimate[3], found.standard_error[3]]).all()
+    assert found.n.tolist() == [115, 114, 3, 0]
+
+
+@pytest.mark.parametrize("method", [Bca(), Percentile()], ids=["bca", "percentile"])
+def test_unguarded_bootstrap_warns(method):
+    with pytest.warns(DegenerateDataWarning) as caught:
+        found = interval_of([[0, 0, 12], [38, 58, 104], [0, 0, 0]], NPS, method=method)
+    assert str(caught[0].message) == (
+        f"interval_of(method='{method.name}'): "
+        "1 of 3 groups has fewer than 15 answers outside the largest class.\n"
+        "  Hint: method='bootstrap' gives the score interval there."
+    )
+    assert found.flags.to_list() == ["few_answers,one_category,thin_support", "", "no_answers"]
+    assert found.method.to_list() == [method.name, method.name, None]
+    assert (found.low[0], found.high[0]) == (1, 1)
+
+
+def test_flags_are_described():
+    assert list(intervals.FLAGS) == [
+        "no_answers",
+        "few_answers",
+        "one_category",
+        "score_fallback",
+        "thin_support",
+    ]
+    assert all(intervals.FLAGS.values())
+
+
+def test_levels_of_equal_weight_are_put_together():
+    weights = [-1] * 7 + [0] * 2 + [1] * 2
+    found = interval_of([[1] * 11, [0] * 10 + [9]], weights)
+    merged = interval_of([[7, 2, 2], [0, 0, 9]], NPS)
+    for name in ("n", "estimate", "low", "high", "standard_error"):
+        assert (getattr(found, name) == getattr(merged, name)).all()
+    assert interval_of([[2, 7, 2]], [1, -1, 0]).low[0] == interval_of([[7, 2, 2]], NPS).low[0]
+
+
+def test_standard_error_is_that_of_the_law():
+    law, resamples = twin.resample_law((1, 2, 5), NPS)
+    mean = sum(s * ways for s, ways in law.items()) / resamples
+    variance = sum((s - mean) ** 2 * ways for s, ways in law.items()) / resamples
+    assert interval_of([[1, 2, 5]], NPS).standard_error[0] == pytest.approx(variance**0.5 / 8, rel=1e-12)
+
+
+def test_no_groups():
+    found = interval_of(np.empty((0, 3), dtype=np.int64), NPS)
+    assert len(found.n) == len(found.low) == len(found.method) == len(found.flags) == 0
+
+
+def test_many_groups_in_many_threads():
+    """The kernels hold no state of their own."""
+    counts = np.random.default_rng(5).integers(0, 60, (400, 7))
+    alone = interval_of(counts, range(7))
+    found: list[intervals.Intervals] = []
+    threads = [threading.Thread(target=lambda: found.append(interval_of(counts, range(7)))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    one_by_one = np.array([interval_of(row[None], range(7)).low[0] for row in counts])
+    assert (alone.low == one_by_one).all()
+    assert len(found) == 4
+    assert all((each.low == alone.low).all() and (each.high == alone.high).all() for each in found)
+
+
+def test_objects_are_equal_by_value():
+    assert Bootstrap() == METHODS["bootstrap"]
+    assert repr(Percentile()) == "Percentile()"
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (
+            {"method": "bcca"},
+            "interval_of(method='bcca'): not one of the words.\n"
+            "  Words: 'bootstrap', 'bca', 'percentile', 'score'\n"
+            "  Hint: did you mean 'bca'?",
+        ),
+        (
+            {"confidence_level": 95},
+            "interval_of(confidence_level=95): a level lies between 0 and 1.\n  Hint: write 0.95.",
+        ),
+    ],
+)
+def test_option_errors(options, text):
+    with pytest.raises(InvalidOptionError) as caught:
+        interval_of([[1, 2, 3]], NPS, **options)
+    assert str(caught.value) == text
