@@ -65,11 +65,12 @@ inline void keep_rows(const int32_t* user, const int32_t* channel, const uint8_t
     if (!all)
         for (int64_t r = 0; r < n; ++r)
             if (converted[r] && user[r] >= 0) wanted[user[r]] = 1;
-    for (int64_t r = 0; r < n; ++r) {
-        const int32_t u = user[r];
-        const bool keep = u >= 0 && (channel[r] >= 0 || converted[r]) && wanted[u];
+    if (n_users == 0) return static_cast<void>(std::fill(kept, kept + n, -1));
+    for (int64_t r = 0; r < n; ++r) {  // without branches: which rows stay is noise to the processor
+        const int32_t u = std::max(user[r], 0);
+        const bool keep = (user[r] >= 0) & ((channel[r] >= 0) | (converted[r] != 0)) & (wanted[u] != 0);
         kept[r] = keep ? u : -1;
-        if (keep) ++count[u];
+        count[u] += keep;
     }
 }
 
