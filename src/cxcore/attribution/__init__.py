@@ -214,7 +214,7 @@ def _models(call: str, model: Any) -> list[Model]:
 def _schema(channel: pl.DataType, models: Sequence[Model]) -> pl.Schema:
     schema = {"model": pl.String(), "channel": channel}
     schema |= dict.fromkeys(("conversions", "value", "share"), pl.Float64())
-    if any(isinstance(model, Markov) for model in models):
+    if any(model.has_removal_effect for model in models):
         schema["removal_effect"] = pl.Float64()
     return pl.Schema(schema)
 
