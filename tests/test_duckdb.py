@@ -218,6 +218,24 @@ def test_a_silence_is_measured_in_the_column_s_own_unit(con: duckdb.DuckDBPyConn
     assert rows(con, f"SELECT max(session_number) FROM {SESSIONS}, gap_closed := 'left')") == [(3,)]
 
 
+@pytest.mark.parametrize("kind", ["TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMP_NS", "TIMESTAMPTZ_NS"])
+def test_a_silence_does_not_depend_on_the_zone_of_the_connection(
+    con: duckdb.DuckDBPyConnection, kind: str
+) -> None:
+    put(
+        con,
+        "events",
+        pl.DataFrame({"user": [1] * 3, "time": [dt.datetime(2026, 3, 29, 0, m) for m in (0, 30, 59)]}),
+    )
+    con.execute("UPDATE events SET time = time + INTERVAL 1 HOUR WHERE minute(time) = 59")  # 01:59
+    con.execute(f"SET TimeZone = 'UTC'; ALTER TABLE events ALTER time TYPE {kind}")
+    con.execute("SET TimeZone = 'Europe/Berlin'")  # 02:00 to 03:00 is not there on that day
+    for gap, n in ((30, 2), (89, 1), (88, 2)):
+        assert rows(con, f"SELECT max(session_number) FROM {SESSIONS}, gap := INTERVAL {gap} MINUTE)") == [
+            (n,)
+        ]
+
+
 def test_endless_and_far_times_do_not_overflow(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("""CREATE TABLE events AS SELECT 1 AS user, t::TIMESTAMP AS time FROM (VALUES
         ('-infinity'), ('-infinity'), ('290308-12-22 (BC) 00:00:00'), ('2026-01-05'), ('294247-01-10'),
