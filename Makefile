@@ -58,7 +58,7 @@ bench: $(VENV)/.bench ## benchmarks against rivals, answers asserted first (BENC
 
 docs: $(VENV)/.docs ## the documentation as HTML, warnings are errors
 	@echo "==> docs"
-	@$(PY) -m sphinx -W --keep-going --quiet -b html docs build/docs
+	@$(PY) -m sphinx -E -W --keep-going --quiet -b html docs build/docs
 	@echo "open build/docs/index.html"
 
 lint: $(VENV)/.lint ## style and types, nothing is changed

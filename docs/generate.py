@@ -116,6 +116,8 @@ def pages() -> dict[str, tuple[str, str, str]]:
 
 def write(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.md"):
+        old.unlink()
     contents = pages()
     for name, (title, about, body) in contents.items():
         (folder / f"{name}.md").write_text(f"# {title}\n\n{about}\n\n{body}", encoding="utf-8")

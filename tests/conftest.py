@@ -38,7 +38,7 @@ class Flavour:
         """The answer has this flavour and holds ``expected``, as far as the flavour can hold it."""
         assert isinstance(answer, self.answer)
         written = self.collect(self.make(expected)) if self.name != "stream" else expected
-        assert_frame_equal(self.collect(answer), written)
+        assert_frame_equal(self.collect(answer), written, check_exact=True)
 
 
 class Stream:

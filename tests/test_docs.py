@@ -1,14 +1,16 @@
 """Every Python block of README and docs, and every docstring example, runs and shows what it says.
 
 A Python block with ``>>>`` is a doctest; one without is run as it stands. The blocks of a page share their
-names, from top to bottom, as a reader would type them. Sketches that cannot run are blocks of text.
+names, from top to bottom, as a reader would type them. A block marked ``py`` is a sketch, and is not run.
 """
 
 from __future__ import annotations
 
 import doctest
 import importlib
+import inspect
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +56,15 @@ def test_page(page: Path) -> None:
             names = test.globs
         else:
             exec(compile("\n" * line + code, str(page), "exec", dont_inherit=True), names)
+
+
+def test_the_reference_has_every_name() -> None:
+    generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    bodies = {name: body for name, (_, _, body) in generate["pages"]().items()}
+    for name in cxcore.__all__:
+        if inspect.ismodule(getattr(cxcore, name)):
+            continue
+        assert f":: cxcore.{name}\n" in bodies["api"] or f"| `{name}` |" in bodies["errors"], name
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import scores as twin
 from scipy.stats import bootstrap as scipy_bootstrap
 
 from cxcore import DegenerateDataWarning, InvalidOptionError, intervals
 from cxcore.intervals import METHODS, Bca, Bootstrap, MethodName, Percentile, ScoreInterval, interval_of
+from tests.reference import scores as twin
 
 NPS = (-1, 0, 1)
 quiet = pytest.mark.filterwarnings("ignore::cxcore.DegenerateDataWarning")
@@ -155,7 +155,9 @@ def test_law_at_very_many_answers(n):
     mean = counts @ NPS / n
     m2, m3, m4 = (counts @ (np.array(NPS) - mean) ** power / n for power in (2, 3, 4))
     sd, skew, excess = np.sqrt(n * m2), m3 / m2**1.5 / np.sqrt(n), (m4 / m2**2 - 3) / n
-    for z, end in zip((-1.959963984540054, 1.959963984540054), ends(counts, method="percentile"), strict=True):
+    for z, end in zip(
+        (-1.959963984540054, 1.959963984540054), ends(counts, method="percentile"), strict=True
+    ):
         x = z + skew * (z * z - 1) / 6 + excess * (z**3 - 3 * z) / 24 - skew**2 * (2 * z**3 - 5 * z) / 36
         assert end * n == pytest.approx(mean * n + sd * x, abs=1)
 
@@ -192,7 +194,17 @@ def coverage(n, population, method="bootstrap"):
 
 @pytest.mark.parametrize(
     ("n", "known"),
-    [(8, 91.3), (10, 94.7), (20, 92.4), (30, 94.7), (33, 94.2), (38, 94.2), (50, 95.0), (55, 94.2), (70, 94.2)],
+    [
+        (8, 91.3),
+        (10, 94.7),
+        (20, 92.4),
+        (30, 94.7),
+        (33, 94.2),
+        (38, 94.2),
+        (50, 95.0),
+        (55, 94.2),
+        (70, 94.2),
+    ],
 )
 def test_least_coverage_of_the_default(n, known):
     least = min(coverage(n, population) for population in POPULATIONS) * 100
@@ -235,7 +247,8 @@ def test_unguarded_bootstrap_warns(method):
     with pytest.warns(DegenerateDataWarning) as caught:
         found = interval_of([[0, 0, 12], [38, 58, 104], [0, 0, 0]], NPS, method=method)
     assert str(caught[0].message) == (
-        f"interval_of(method='{method.name}'): 1 of 3 groups has fewer than 15 answers outside the largest class.\n"
+        f"interval_of(method='{method.name}'): "
+        "1 of 3 groups has fewer than 15 answers outside the largest class.\n"
         "  Hint: method='bootstrap' gives the score interval there."
     )
     assert found.flags.to_list() == ["few_answers,one_category,thin_support", "", "no_answers"]

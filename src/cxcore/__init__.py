@@ -1,6 +1,6 @@
 """Customer-experience analytics with a compiled core: sessions, attribution, scores with intervals."""
 
-from cxcore import datasets
+from cxcore import attribution, datasets, intervals
 from cxcore._build import build_info
 from cxcore._index import EventIndex, index
 from cxcore.attribution import attribute
@@ -14,6 +14,7 @@ from cxcore.errors import (
     MissingDependencyError,
     UnsupportedFrameError,
 )
+from cxcore.scores import ces, csat, mean_score, nps
 from cxcore.sessions import sessionize
 from cxcore.sessions import sessions as sessions
 
@@ -28,9 +29,15 @@ __all__ = [
     "MissingDependencyError",
     "UnsupportedFrameError",
     "attribute",
+    "attribution",
     "build_info",
+    "ces",
+    "csat",
     "datasets",
     "index",
+    "intervals",
+    "mean_score",
+    "nps",
     "sessionize",
     "sessions",
 ]

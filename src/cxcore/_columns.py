@@ -335,9 +335,9 @@ def score_counts(
         answer = column.fill_null(blank)
     table = _count(answer, code, len(groups), scale, single)
     n_level = high - low + 1
-    if table[:, -1].any() or (column.null_count() and table[:, -2].sum() != column.null_count()):
+    if table[:, n_level].any() or (column.null_count() and table[:, -1].sum() != column.null_count()):
         raise _bad_answer(call, column, scale, codes)
-    counts, n_null = table[:, :n_level].copy(), table[:, n_level:-1].sum(axis=1)
+    counts, n_null = table[:, :n_level].copy(), table[:, n_level + 1 :].sum(axis=1)
     for value in dict.fromkeys(codes):
         if low <= value <= high:
             n_null += counts[:, value - low]
@@ -382,10 +382,10 @@ def _blank(dtype: pl.DataType, scale: tuple[int, int], single: Sequence[int]) ->
 def _count(
     answer: pl.Series, code: Int32, n_groups: int, scale: tuple[int, int], single: Sequence[int]
 ) -> Int64:
-    """int64[n_groups, n_levels + n_single + 1]; chunks are counted where they lie."""
+    """int64[n_groups, n_levels + 1 + n_single]; chunks are counted where they lie."""
     low, high = scale
     codes = np.array(single, dtype=np.int64)
-    table = np.zeros((n_groups, high - low + 1 + len(codes) + 1), dtype=np.int64)
+    table = np.zeros((n_groups, high - low + 2 + len(codes)), dtype=np.int64)
     at = 0
     for chunk in answer.get_chunks():
         part = code[at : at + len(chunk)]
@@ -442,8 +442,9 @@ def _groups(call: str, house: pl.DataFrame, by: Any, n_threads: int) -> tuple[In
 def _by_columns(call: str, house: pl.DataFrame, by: Any) -> pl.DataFrame:
     frame = house.select(_options.parts(by))
     if len(frame) != len(house):
-        problem = f"the expression gives {len(frame):,} values for {len(house):,} rows."
-        raise errors.bad_option(call, "by", by, problem, "give one value a row; aggregate before or after.")
+        problem = f"{len(frame):,} values for {len(house):,} rows."
+        hint = "give one value a row; aggregate before or after."
+        raise errors.bad_option(call, "by", ", ".join(frame.columns), problem, hint)
     for column in frame:
         if column.dtype == pl.Object:
             raise errors.wrong_dtype(

@@ -185,8 +185,8 @@ def groups(call: str, value: Any, taken: Iterable[str]) -> list[str]:
     return names
 
 
-#: levels that one scale can have
-MOST_LEVELS = 200
+#: levels that one scale can have, and codes beside it: what is counted apart fits a byte
+MOST_LEVELS, MOST_CODES = 200, 20
 
 
 def scale(call: str, value: Any) -> tuple[int, int]:
@@ -209,11 +209,14 @@ def codes(call: str, option: str, value: Any) -> tuple[int, ...]:
         return ()
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise errors.bad_option(call, option, value, "not a list of codes.", f"write {option}=[99].")
-    found = tuple(value)
+    found = tuple(dict.fromkeys(value))
     wrong = [code for code in found if not _whole(code)]
     if wrong:
         hint = "make other codes null first; nulls are counted in n_null."
         raise errors.bad_option(call, option, wrong[0], "codes are whole numbers.", hint)
+    if len(found) > MOST_CODES:
+        problem = f"{len(found)} codes; at most {MOST_CODES} are counted apart."
+        raise errors.bad_option(call, option, list(found), problem, "make them null first.")
     return found
 
 

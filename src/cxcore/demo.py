@@ -310,7 +310,7 @@ FROM cx.sessionize('lines', user_col := 'household_id', time_col := 'transaction
                    gap := INTERVAL 30 MINUTE)"""
 CREDIT_SQL = """SELECT channel, conversions
 FROM cx.attribute('log', user_col := 'household_id', time_col := 'day', channel_col := 'type',
-                  conversion_col := 'conversion', model := 'linear', lookback := INTERVAL 70 DAY)
+                  conversion_col := 'conversion', model := 'markov', lookback := INTERVAL 70 DAY)
 WHERE channel IS NOT NULL ORDER BY channel"""
 NPS_SQL = """SELECT boarding_area, ci.estimate, ci.low, ci.high
 FROM (SELECT boarding_area, cx.nps_ci(score) AS ci FROM answers GROUP BY boarding_area)
@@ -332,13 +332,13 @@ def _sql(lines: pl.DataFrame, log: pl.DataFrame, clock: Clock) -> None:
     register(con)
     with clock.step("DuckDB: visits", lines.height):
         visits = con.sql(VISITS_SQL).fetchall()
-    with clock.step("DuckDB: linear attribution", log.height):
+    with clock.step("DuckDB: Markov attribution", log.height):
         earned = con.sql(CREDIT_SQL).fetchall()
     with clock.step("DuckDB: NPS by area", answers.height):
         scores = con.sql(NPS_SQL).fetchall()
 
     n_visits = cx.sessions(lines, user="household_id", time="transaction_timestamp").height
-    credited = credit(log, "type").filter((pl.col("model") == "linear") & pl.col("channel").is_not_null())
+    credited = credit(log, "type").filter((pl.col("model") == "markov") & pl.col("channel").is_not_null())
     nps = cx.nps(answers, score="score", by="boarding_area").sort("boarding_area")
     _head("5  The same in SQL, inside DuckDB")
     _query(VISITS_SQL, [f"{visits[0][0]:,} visits"], _same(visits, [(n_visits,)]))

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from cxcore import _options, errors
-from cxcore._columns import Int64, ScoreCounts, check_roles, needed, score_counts
+from cxcore._columns import ScoreCounts, check_roles, needed, score_counts
 from cxcore.engines import open_frame
 from cxcore.intervals import Method, MethodName, intervals_of, method_for, sample_of
 
@@ -402,19 +402,16 @@ def with_total(counted: ScoreCounts) -> ScoreCounts:
 def _answer(call: str, what: Score, counted: ScoreCounts, method: Method, level: float) -> pl.DataFrame:
     sample = sample_of(counted.counts, np.array(what.weights, dtype=np.int64))
     found = intervals_of(call, sample, level, method)
-    parts: dict[str, Int64] = {
-        name: np.ascontiguousarray(sample.counts[:, -1 - at]) for at, name in enumerate(what.parts)
-    }
-    numbers = {
-        name: pl.Series(getattr(found, name) * what.factor, nan_to_null=True)
-        for name in ("estimate", "low", "high", "standard_error")
-    }
-    columns = {
-        **parts,
-        "n": found.n,
-        "n_null": counted.n_null,
-        **numbers,
-        "method": found.method,
-        "flags": found.flags,
-    }
-    return counted.groups.hstack(pl.DataFrame(columns))
+    parts = {name: np.ascontiguousarray(sample.counts[:, -1 - at]) for at, name in enumerate(what.parts)}
+    whole = {**parts, "n": found.n, "n_null": counted.n_null}
+    none = not found.n.all()
+    columns = [
+        *(pl.Series(name, values) for name, values in whole.items()),
+        *(
+            pl.Series(name, getattr(found, name) * what.factor, nan_to_null=none)
+            for name in ("estimate", "low", "high", "standard_error")
+        ),
+        found.method.alias("method"),
+        found.flags.alias("flags"),
+    ]
+    return counted.groups.hstack(columns)

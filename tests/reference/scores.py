@@ -1,4 +1,7 @@
-"""Twins of the score kernels: slow, in exact whole numbers, written from the definitions."""
+"""Twins of the score kernels: slow, in exact whole numbers, written from the definitions.
+
+``count_levels``; ``score`` of the kernel score_interval; ``percentile`` and ``bca`` of resample_interval.
+"""
 
 from __future__ import annotations
 
@@ -107,15 +110,13 @@ def null_variance(counts: Sequence[int], weights: Sequence[int], mean: float) ->
         return 0.0
 
     def share(tilt: float) -> list[float]:
-        return [
-            count / n / (1 + tilt * d) if count else 0.0 for count, d in zip(counts, away, strict=True)
-        ]
+        return [count / n / (1 + tilt * d) if count else 0.0 for count, d in zip(counts, away, strict=True)]
 
     def moment(tilt: float) -> float:
         return sum(p * d for p, d in zip(share(tilt), away, strict=True))
 
     low, high = -1 / top * (1 - 1e-15), -1 / bottom * (1 - 1e-15)
-    for _ in range(200):  # the moment falls as the tilt grows
+    for _ in range(60):  # the moment falls as the tilt grows
         middle = (low + high) / 2
         low, high = (middle, high) if moment(middle) > 0 else (low, middle)
     probability = share((low + high) / 2)
@@ -133,7 +134,7 @@ def score(counts: Sequence[int], weights: Sequence[int], alpha: float) -> tuple[
 
     def edge(outer: float) -> float:
         inside, outside = estimate, float(outer)
-        for _ in range(200):
+        for _ in range(50):
             middle = (inside + outside) / 2
             if n * (estimate - middle) ** 2 <= square * null_variance(counts, weights, middle):
                 inside = middle

@@ -25,7 +25,8 @@ cdef extern from "cxcore/levels.hpp" namespace "cxcore" nogil:
         const T*, const int32_t*, int64_t, int64_t, const Values&, int64_t*) noexcept
 
 cdef extern from "cxcore/lattice.hpp" namespace "cxcore" nogil:
-    int resample_intervals(const int64_t*, const int64_t*, int64_t, int64_t, double, bint, double*, double*) noexcept
+    int resample_intervals(
+        const int64_t*, const int64_t*, int64_t, int64_t, double, bint, double*, double*) noexcept
     void score_intervals(const int64_t*, const int64_t*, int64_t, int64_t, double, double*, double*) noexcept
 
 
@@ -35,9 +36,9 @@ def count_levels(
     long long first,                 # IN   lowest level of the scale
     int n_levels,                    # IN   levels first, first + 1, …
     const long long[::1] single,     # IN   codes counted beside the scale, none of them on it
-    long long[:, ::1] counts,        # OUT  [n_groups, n_levels + len(single) + 1], added to; last: anything else
+    long long[:, ::1] counts,        # OUT  [n_groups, n_levels + 1 + len(single)], added to: levels, others, codes
 ):
-    """Add the answers of each group at each level, with each code, and the others."""
+    """Add the answers of each group at each level, off the scale, and with each code."""
     cdef Values values
     cdef int64_t n = answer.shape[0]
     if n == 0:
@@ -50,7 +51,8 @@ def count_levels(
         if group.shape[0] == 0:
             _count(&answer[0], n, values, <int64_t*>&counts[0, 0])
         else:
-            _count_by(&answer[0], <const int32_t*>&group[0], n, counts.shape[0], values, <int64_t*>&counts[0, 0])
+            _count_by(
+                &answer[0], <const int32_t*>&group[0], n, counts.shape[0], values, <int64_t*>&counts[0, 0])
 
 
 def resample_interval(

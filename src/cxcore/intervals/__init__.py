@@ -42,6 +42,12 @@ METHODS: dict[str, Method] = {
 }
 
 
+#: text of the column ``flags`` for each set of flags, bit by bit in the order of ``FLAGS``
+_TEXTS = [
+    ",".join(word for bit, word in enumerate(FLAGS) if code >> bit & 1) for code in range(2 ** len(FLAGS))
+]
+
+
 def method_for(call: str, value: Any) -> Method:
     """The method that a word or an object means."""
     if isinstance(value, Method):
@@ -172,8 +178,9 @@ def words_of(call: str, sample: Sample, method: Method) -> tuple[list[str | None
         "one_category": (n > 0) & (sample.outside == 0),
         **own,
     }
-    words = [word for word in FLAGS if word in marks]
-    rows = zip(*(marks[word].tolist() for word in words), strict=True)
-    flags = [",".join(word for word, says in zip(words, row, strict=True) if says) for row in rows]
-    used = [word if answers else None for word, answers in zip(method.used(sample), n.tolist(), strict=True)]
-    return used, flags
+    code = np.zeros(len(n), dtype=np.int64)
+    for bit, word in enumerate(FLAGS):
+        if word in marks:
+            code |= marks[word].astype(np.int64) << bit
+    used = [word if some else None for word, some in zip(method.used(sample), n.tolist(), strict=True)]
+    return used, [_TEXTS[one] for one in code.tolist()]

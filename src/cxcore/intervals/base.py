@@ -70,7 +70,7 @@ class Method(ABC):
         """Low and high in weight units, float64[n_groups] each; NaN where a group has no answer."""
 
     def used(self, sample: Sample) -> list[str]:
-        """The word of the method that gave each group's interval."""
+        """The word of the method that gives each group's interval."""
         return [self.name] * len(sample.counts)
 
     def marks(self, sample: Sample) -> dict[str, NDArray[np.bool_]]:

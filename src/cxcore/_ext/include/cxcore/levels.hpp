@@ -20,20 +20,32 @@
 
 namespace cxcore {
 
-// n_values <= MOST_VALUES; the index OTHER is whatever is no value.
-constexpr int MOST_VALUES = 250;
+constexpr int MOST_CELLS = 256;
 constexpr std::int64_t BLOCK = 4096;
 constexpr std::int64_t SMALL_TABLE = 1024;
 
 #if defined(__GNUC__)
 typedef unsigned char Lanes __attribute__((vector_size(32), aligned(1), may_alias));
 
-inline std::int64_t sum_lanes(const Lanes& lanes) {
+inline __attribute__((always_inline)) std::int64_t sum_lanes(const Lanes& lanes) {
   unsigned char each[sizeof(Lanes)];
   std::memcpy(each, &lanes, sizeof each);
   std::int64_t sum = 0;
   for (unsigned char one : each) sum += one;
   return sum;
+}
+
+// hits of some values among steps <= 255 lanes, which share each load
+template <int SOME>
+inline __attribute__((always_inline)) void count_some(const unsigned char* block, std::int64_t steps,
+                                                      const unsigned char* value, std::int64_t* counts) {
+  Lanes want[SOME] = {}, sum[SOME] = {};
+  for (int k = 0; k < SOME; ++k) want[k] = want[k] + value[k];
+  for (std::int64_t step = 0; step < steps; ++step) {
+    const Lanes x = *reinterpret_cast<const Lanes*>(block + step * static_cast<std::int64_t>(sizeof(Lanes)));
+    for (int k = 0; k < SOME; ++k) sum[k] -= (Lanes)(x == want[k]);  // a hit is -1
+  }
+  for (int k = 0; k < SOME; ++k) counts[k] += sum_lanes(sum[k]);
 }
 
 // hits of each value among n bytes; adds to counts
@@ -47,29 +59,10 @@ static void count_bytes(const unsigned char* answer, std::int64_t n, const unsig
     if (steps > STEPS) steps = STEPS;
     const unsigned char* block = answer + done;
     int k = 0;
-    for (; k + 4 <= n_values; k += 4) {  // four levels share each load
-      Lanes sum0 = {}, sum1 = {}, sum2 = {}, sum3 = {};
-      const Lanes want0 = Lanes{} + value[k], want1 = Lanes{} + value[k + 1];
-      const Lanes want2 = Lanes{} + value[k + 2], want3 = Lanes{} + value[k + 3];
-      for (std::int64_t step = 0; step < steps; ++step) {
-        const Lanes x = *reinterpret_cast<const Lanes*>(block + step * WIDTH);
-        sum0 -= (Lanes)(x == want0);  // a hit is -1
-        sum1 -= (Lanes)(x == want1);
-        sum2 -= (Lanes)(x == want2);
-        sum3 -= (Lanes)(x == want3);
-      }
-      counts[k] += sum_lanes(sum0);
-      counts[k + 1] += sum_lanes(sum1);
-      counts[k + 2] += sum_lanes(sum2);
-      counts[k + 3] += sum_lanes(sum3);
-    }
-    for (; k < n_values; ++k) {
-      Lanes sum = {};
-      const Lanes want = Lanes{} + value[k];
-      for (std::int64_t step = 0; step < steps; ++step)
-        sum -= (Lanes)(*reinterpret_cast<const Lanes*>(block + step * WIDTH) == want);
-      counts[k] += sum_lanes(sum);
-    }
+    for (; k + 6 <= n_values; k += 6) count_some<6>(block, steps, value + k, counts + k);
+    for (; k + 5 <= n_values; k += 5) count_some<5>(block, steps, value + k, counts + k);
+    for (; k + 3 <= n_values; k += 3) count_some<3>(block, steps, value + k, counts + k);
+    for (; k < n_values; ++k) count_some<1>(block, steps, value + k, counts + k);
     done += steps * WIDTH;
   }
   for (; done < n; ++done)
@@ -84,102 +77,112 @@ static void count_bytes(const unsigned char* answer, std::int64_t n, const unsig
 }
 #endif
 
-// The values that are counted: a run first, first + 1, … of the scale, then single codes.
+// The values that are counted: a run first, first + 1, … of the scale, then single codes. A cell of counts for
+// each level of the run, one for whatever is no value, then one for each code.
 struct Values {
   std::int64_t first;
   int n_run;
   const std::int64_t* single;
   int n_single;
-  int size() const { return n_run + n_single; }
+  int cells() const { return n_run + 1 + n_single; }
 };
 
-// index of each answer's value in a byte; values.size() where it has none. Branch-free, so it vectorises.
+// cell of each answer in a byte; no branches, so that it vectorises
 template <typename T>
-inline void narrow_block(const T* answer, std::int64_t n, const Values& values, unsigned char* index) {
-  const unsigned char other = static_cast<unsigned char>(values.size());
-  const int n_run = values.n_run;
+CXCORE_CLONES void narrow_block(const T* answer, std::int64_t n, const Values& values, unsigned char* cell) {
   if constexpr (std::is_floating_point_v<T>) {
-    const T first = static_cast<T>(values.first), end = static_cast<T>(values.first + n_run);
+    const T first = static_cast<T>(values.first), run = static_cast<T>(values.n_run);
     for (std::int64_t i = 0; i < n; ++i) {
-      const T x = answer[i];
-      const bool inside = x >= first && x < end;  // false for NaN
-      const int step = static_cast<int>(inside ? x - first : T(0));
-      index[i] = inside && static_cast<T>(step) == x - first ? static_cast<unsigned char>(step) : other;
+      T step = answer[i] - first;
+      step = step >= T(0) ? step : run;  // NaN too
+      step = step < run ? step : run;
+      const int whole = static_cast<int>(step);
+      cell[i] = static_cast<unsigned char>(static_cast<T>(whole) == step ? whole : values.n_run);
+    }
+  } else if constexpr (sizeof(T) == 8) {
+    const std::uint64_t first = static_cast<std::uint64_t>(values.first);
+    const std::uint32_t run = static_cast<std::uint32_t>(values.n_run);
+    for (std::int64_t i = 0; i < n; ++i) {  // halves: 64-bit compares are slow or missing
+      const std::uint64_t wide = static_cast<std::uint64_t>(answer[i]) - first;
+      std::uint32_t step = static_cast<std::uint32_t>(wide);
+      step |= static_cast<std::uint32_t>(wide >> 32) != 0 ? ~std::uint32_t(0) : 0;
+      cell[i] = static_cast<unsigned char>(step < run ? step : run);
     }
   } else {
     using U = std::make_unsigned_t<T>;
-    const U first = static_cast<U>(values.first);
-    const U run = static_cast<U>(n_run);
+    const U first = static_cast<U>(values.first), run = static_cast<U>(values.n_run);
     for (std::int64_t i = 0; i < n; ++i) {
       const U step = static_cast<U>(static_cast<U>(answer[i]) - first);  // below the run wraps to far above
-      index[i] = step < run ? static_cast<unsigned char>(step) : other;
+      cell[i] = static_cast<unsigned char>(step < run ? step : run);
     }
   }
   for (int k = 0; k < values.n_single; ++k) {
     const T code = static_cast<T>(values.single[k]);
-    const unsigned char at = static_cast<unsigned char>(n_run + k);
-    for (std::int64_t i = 0; i < n; ++i) index[i] = answer[i] == code ? at : index[i];
+    const unsigned char at = static_cast<unsigned char>(values.n_run + 1 + k);
+    for (std::int64_t i = 0; i < n; ++i) cell[i] = answer[i] == code ? at : cell[i];
   }
 }
 
-// counts int64[size + 1] += answers of each value, then of none. Values must fit T.
+// counts int64[cells] += answers of each value. Values must fit T.
 template <typename T>
 inline void count_levels(const T* answer, std::int64_t n, const Values& values, std::int64_t* counts) {
-  const int size = values.size();
-  unsigned char code[MOST_VALUES];
-  std::int64_t hits[MOST_VALUES] = {0};
+  const int cells = values.cells(), other = values.n_run;
+  unsigned char wanted[MOST_CELLS];
+  std::int64_t hits[MOST_CELLS] = {0};
+  int n_wanted = 0;
+  for (int at = 0; at < cells; ++at) {
+    if (at == other) continue;
+    const std::int64_t value = at < other ? values.first + at : values.single[at - other - 1];
+    wanted[n_wanted++] = static_cast<unsigned char>(sizeof(T) == 1 ? value : at);
+  }
   if constexpr (sizeof(T) == 1) {
-    for (int k = 0; k < size; ++k)
-      code[k] = static_cast<unsigned char>(k < values.n_run ? values.first + k : values.single[k - values.n_run]);
-    count_bytes(reinterpret_cast<const unsigned char*>(answer), n, code, size, hits);
+    count_bytes(reinterpret_cast<const unsigned char*>(answer), n, wanted, n_wanted, hits);
   } else {
-    unsigned char index[BLOCK];
-    for (int k = 0; k < size; ++k) code[k] = static_cast<unsigned char>(k);
+    unsigned char cell[BLOCK];
     for (std::int64_t done = 0; done < n; done += BLOCK) {
       const std::int64_t some = n - done < BLOCK ? n - done : BLOCK;
-      narrow_block(answer + done, some, values, index);
-      count_bytes(index, some, code, size, hits);
+      narrow_block(answer + done, some, values, cell);
+      count_bytes(cell, some, wanted, n_wanted, hits);
     }
   }
-  std::int64_t other = n;
-  for (int k = 0; k < size; ++k) {
-    counts[k] += hits[k];
-    other -= hits[k];
+  counts[other] += n;
+  for (int k = 0; k < n_wanted; ++k) {
+    counts[k < other ? k : k + 1] += hits[k];
+    counts[other] -= hits[k];
   }
-  counts[size] += other;
 }
 
-// counts int64[n_groups, size + 1] += the same by group code 0..n_groups - 1.
+CXCORE_CLONES
+static void find_counters(const std::int32_t* group, const unsigned char* cell, std::int64_t n, std::int64_t row,
+                          std::int64_t* counter) {
+  for (std::int64_t i = 0; i < n; ++i) counter[i] = group[i] * row + cell[i];
+}
+
+// counts int64[n_groups, cells] += the same by group code 0..n_groups - 1.
 template <typename T>
 inline void count_levels_by(const T* answer, const std::int32_t* group, std::int64_t n, std::int64_t n_groups,
                             const Values& values, std::int64_t* counts) {
-  const std::int64_t row = values.size() + 1, cells = n_groups * row;
-  unsigned char index[BLOCK];
-  if (cells > SMALL_TABLE) {
-    for (std::int64_t done = 0; done < n; done += BLOCK) {
-      const std::int64_t some = n - done < BLOCK ? n - done : BLOCK;
-      narrow_block(answer + done, some, values, index);
-      for (std::int64_t i = 0; i < some; ++i) ++counts[group[done + i] * row + index[i]];
-    }
-    return;
-  }
+  const std::int64_t row = values.cells(), all = n_groups * row;
+  const bool small = all <= SMALL_TABLE;
+  unsigned char cell[BLOCK];
+  std::int64_t counter[BLOCK];
   std::int64_t table[4][SMALL_TABLE];
-  std::memset(table, 0, sizeof table);
+  if (small) std::memset(table, 0, sizeof table);
   for (std::int64_t done = 0; done < n; done += BLOCK) {
     const std::int64_t some = n - done < BLOCK ? n - done : BLOCK;
-    narrow_block(answer + done, some, values, index);
-    const std::int32_t* code = group + done;
+    narrow_block(answer + done, some, values, cell);
+    find_counters(group + done, cell, some, row, counter);
     std::int64_t i = 0;
-    for (; i + 4 <= some; i += 4) {
-      ++table[0][code[i] * row + index[i]];
-      ++table[1][code[i + 1] * row + index[i + 1]];
-      ++table[2][code[i + 2] * row + index[i + 2]];
-      ++table[3][code[i + 3] * row + index[i + 3]];
+    for (; small && i + 4 <= some; i += 4) {
+      ++table[0][counter[i]];
+      ++table[1][counter[i + 1]];
+      ++table[2][counter[i + 2]];
+      ++table[3][counter[i + 3]];
     }
-    for (; i < some; ++i) ++table[0][code[i] * row + index[i]];
+    for (; i < some; ++i) ++counts[counter[i]];
   }
-  for (std::int64_t cell = 0; cell < cells; ++cell)
-    counts[cell] += table[0][cell] + table[1][cell] + table[2][cell] + table[3][cell];
+  for (std::int64_t at = 0; small && at < all; ++at)
+    counts[at] += table[0][at] + table[1][at] + table[2][at] + table[3][at];
 }
 
 }  // namespace cxcore
