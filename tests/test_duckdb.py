@@ -536,6 +536,12 @@ def test_every_function_of_the_registry_is_there(con: duckdb.DuckDBPyConnection)
     assert sorted(rows(con, query)) == sorted((macro.name,) for macro in FUNCTIONS)
 
 
+def test_every_function_of_the_registry_is_on_the_page() -> None:
+    page = (Path(__file__).parents[1] / "docs/how-to/duckdb.md").read_text()
+    for macro in FUNCTIONS:
+        assert f"| `cx.{macro.signature}` | {macro.says} |" in page
+
+
 def test_cursors_see_the_functions(con: duckdb.DuckDBPyConnection) -> None:
     works(con.cursor())
 
