@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -80,6 +80,7 @@ TOUCHES = (
 # ------------------------------------------------------------------ scores
 
 
+@settings(max_examples=30)
 @given(
     answers=strategies.answers(0, 10),
     level=st.sampled_from((0.5, 0.9, 0.95)),
@@ -96,6 +97,7 @@ def test_nps_is_that_of_the_verb(
     check_score(found[0], expected)
 
 
+@settings(max_examples=30)
 @given(
     answers=strategies.answers(1, 5),
     verb=st.sampled_from(("csat", "ces")),
@@ -178,6 +180,7 @@ def test_bad_options_of_scores(con: duckdb.DuckDBPyConnection) -> None:
 # ------------------------------------------------------------------ sessions
 
 
+@settings(max_examples=30)
 @given(
     log=strategies.event_logs(),
     minutes=st.integers(1, 90),
@@ -191,14 +194,14 @@ def test_sessionize_is_the_verb(
     put(many, "events", log)
     tie = ", order_col := 'seq'" if order else ""
     sql = f"{SESSIONS}, gap := INTERVAL {minutes} MINUTE, gap_closed := '{closed}'{tie})"
-    found = rows(many, f"SELECT session_number, session_start = time, session_start FROM {sql} ORDER BY row")
+    found = rows(many, f"SELECT session_number, session_start = time FROM {sql} ORDER BY row")
     expected = cx.sessionize(log, user="user", time="time", gap=f"{minutes}m", gap_closed=closed)
-    assert [number for number, *_ in found] == expected["session_number"].to_list()
+    assert [number for number, _ in found] == expected["session_number"].to_list()
     first = pl.col("time").min().over("user", "session_number")
     begins = expected.select(
         pl.when(pl.col("session_number").is_not_null()).then(first == pl.col("time"))
     ).to_series()
-    assert [begin for _, begin, _ in found] == begins.to_list()
+    assert [begin for _, begin in found] == begins.to_list()
 
 
 def test_sessionize_keeps_columns_and_types(con: duckdb.DuckDBPyConnection) -> None:
@@ -216,6 +219,24 @@ def test_a_silence_is_measured_in_the_column_s_own_unit(con: duckdb.DuckDBPyConn
         ('2026-01-05 00:00:00'), ('2026-01-05 00:30:00'), ('2026-01-05 01:00:00.000000001')) v(t)""")
     assert rows(con, f"SELECT max(session_number) FROM {SESSIONS})") == [(2,)]
     assert rows(con, f"SELECT max(session_number) FROM {SESSIONS}, gap_closed := 'left')") == [(3,)]
+
+
+@pytest.mark.parametrize("kind", ["TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMP_NS", "TIMESTAMPTZ_NS"])
+def test_a_silence_does_not_depend_on_the_zone_of_the_connection(
+    con: duckdb.DuckDBPyConnection, kind: str
+) -> None:
+    put(
+        con,
+        "events",
+        pl.DataFrame({"user": [1] * 3, "time": [dt.datetime(2026, 3, 29, 0, m) for m in (0, 30, 59)]}),
+    )
+    con.execute("UPDATE events SET time = time + INTERVAL 1 HOUR WHERE minute(time) = 59")  # 01:59
+    con.execute(f"SET TimeZone = 'UTC'; ALTER TABLE events ALTER time TYPE {kind}")
+    con.execute("SET TimeZone = 'Europe/Berlin'")  # 02:00 to 03:00 is not there on that day
+    for gap, n in ((30, 2), (89, 1), (88, 2)):
+        assert rows(con, f"SELECT max(session_number) FROM {SESSIONS}, gap := INTERVAL {gap} MINUTE)") == [
+            (n,)
+        ]
 
 
 def test_endless_and_far_times_do_not_overflow(con: duckdb.DuckDBPyConnection) -> None:
@@ -319,6 +340,7 @@ def test_the_real_logs(con: duckdb.DuckDBPyConnection, shared: Path) -> None:
 # ------------------------------------------------------------------ attribution
 
 
+@settings(max_examples=30)
 @given(
     log=strategies.touch_logs(),
     minutes=st.none() | st.integers(1, 300),
@@ -512,6 +534,12 @@ def test_registering_twice_changes_nothing(con: duckdb.DuckDBPyConnection) -> No
 def test_every_function_of_the_registry_is_there(con: duckdb.DuckDBPyConnection) -> None:
     query = "SELECT function_name FROM duckdb_functions() WHERE database_name = 'cx' AND function_name <> 'cxcore_schema'"
     assert sorted(rows(con, query)) == sorted((macro.name,) for macro in FUNCTIONS)
+
+
+def test_every_function_of_the_registry_is_on_the_page() -> None:
+    page = (Path(__file__).parents[1] / "docs/how-to/duckdb.md").read_text()
+    for macro in FUNCTIONS:
+        assert f"| `cx.{macro.signature}` | {macro.says} |" in page
 
 
 def test_cursors_see_the_functions(con: duckdb.DuckDBPyConnection) -> None:

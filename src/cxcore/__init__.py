@@ -1,6 +1,7 @@
 """Customer-experience analytics with a compiled core: sessions, attribution, scores with intervals."""
 
 from cxcore import attribution, datasets, intervals
+from cxcore import polars as polars  # registers df.cx, lf.cx and pl.col(…).cx
 from cxcore._build import build_info
 from cxcore._index import EventIndex, index
 from cxcore.attribution import attribute

@@ -76,14 +76,14 @@ def tick_length(dtype: pl.DataType, time_unit: str | None) -> int:
     return NANOSECONDS[time_unit]
 
 
-def ticks_below(nanoseconds: int, tick: int) -> int:
-    """The most whole ticks that a duration holds, at most what an int64 holds."""
-    return min(nanoseconds // tick, _INT64_MAX)
+def ticks_below(nanoseconds: int, tick: int, most: int = _INT64_MAX) -> int:
+    """The most whole ticks that a duration holds, at most what a kernel can take."""
+    return min(nanoseconds // tick, most)
 
 
-def ticks_above(nanoseconds: int, tick: int) -> int:
-    """The fewest whole ticks that hold a duration, at most what an int64 holds."""
-    return min(-(-nanoseconds // tick), _INT64_MAX)
+def ticks_above(nanoseconds: int, tick: int, most: int = _INT64_MAX) -> int:
+    """The fewest whole ticks that hold a duration, at most what a kernel can take."""
+    return min(-(-nanoseconds // tick), most)
 
 
 def word(call: str, option: str, value: Any, allowed: Iterable[str]) -> str:

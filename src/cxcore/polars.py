@@ -15,8 +15,9 @@ import polars as pl
 
 from cxcore import _options, errors
 from cxcore._index import index
+from cxcore.attribution import attribute
 from cxcore.intervals import Method, MethodName, intervals_of, method_for, sample_of
-from cxcore.scores import NPS, Kind, Score, ces, csat, nps, scale_score
+from cxcore.scores import NPS, Kind, Score, ces, csat, mean_score, nps, scale_score
 from cxcore.sessions import sessionize, sessions
 
 __all__ = ["ExprNamespace", "FrameNamespace", "LazyNamespace"]
@@ -55,6 +56,10 @@ class _Verbs(Generic[FrameT]):
         """See :func:`cxcore.index`."""
         return index(self._frame, **arguments)
 
+    def attribute(self, **arguments: Any) -> FrameT:
+        """See :func:`cxcore.attribute`."""
+        return self._frame_of(attribute, arguments)
+
     def nps(self, **arguments: Any) -> FrameT:
         """See :func:`cxcore.nps`."""
         return self._frame_of(nps, arguments)
@@ -66,6 +71,10 @@ class _Verbs(Generic[FrameT]):
     def ces(self, **arguments: Any) -> FrameT:
         """See :func:`cxcore.ces`."""
         return self._frame_of(ces, arguments)
+
+    def mean_score(self, **arguments: Any) -> FrameT:
+        """See :func:`cxcore.mean_score`."""
+        return self._frame_of(mean_score, arguments)
 
     def _frame_of(self, verb: Callable[..., Any], arguments: dict[str, Any]) -> FrameT:
         result: FrameT = verb(self._frame, **arguments)

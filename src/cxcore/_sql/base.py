@@ -92,13 +92,23 @@ def microseconds(call: str, option: str, text: str | None) -> int:
 # ---------------------------------------------------------------- time and rows, as SQL
 
 
+_NANOSECONDS = "('TIMESTAMP_NS', 'TIMESTAMPTZ_NS')"
+
+
 def ticks(time: str) -> str:
-    """A date or timestamp of any unit as BIGINT: nanoseconds where it has them, else microseconds."""
-    return f"CASE WHEN typeof({time}) = 'TIMESTAMP_NS' THEN epoch_ns({time}) ELSE epoch_us({time}) END"
+    """A date or timestamp of any unit as BIGINT: nanoseconds where it has them, else microseconds.
+
+    DuckDB folds the CASE while it plans. The casts change nothing; they let every branch bind to every type.
+    """
+    return (
+        f"CASE WHEN typeof({time}) IN {_NANOSECONDS} THEN epoch_ns({time})"
+        f" WHEN typeof({time}) = 'TIMESTAMP WITH TIME ZONE' THEN epoch_us(try_cast({time} AS TIMESTAMPTZ))"
+        f" ELSE epoch_us(try_cast({time} AS TIMESTAMP)) END"
+    )
 
 
 def ticks_in_microsecond(time: str) -> str:
-    return f"CASE WHEN typeof({time}) = 'TIMESTAMP_NS' THEN 1000 ELSE 1 END::HUGEINT"
+    return f"CASE WHEN typeof({time}) IN {_NANOSECONDS} THEN 1000 ELSE 1 END::HUGEINT"
 
 
 def refuse_rows(call: str, role: str, column: str, problem: str, n_bad: int, n: int) -> NoReturn:
