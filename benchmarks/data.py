@@ -128,18 +128,21 @@ def readers(size: str) -> Log:
     source = pl.read_parquet(settings.SHARED / "data/wiki_readers_2014/wiki_readers_2014.parquet")
     source = source.select("user_id", pl.col("ts").cast(pl.Datetime("us")))
     copies = -(-settings.ROWS[size] // len(source))
-    frame = multiply(source, copies, lambda copy: pl.col("user_id") + f"_{copy:03d}").sort("ts")
+    # Moved within four weeks only: user code and microseconds must fit into the 63 bits of the packed rivals.
+    frame = multiply(source, copies, lambda copy: pl.col("user_id") + f"_{copy:03d}", days=28).sort("ts")
     return Log("readers", f"readers' log x {copies}, arrival order, text ids", frame, copies * 22_224)
 
 
-def multiply(source: pl.DataFrame, copies: int, name: Callable[[int], pl.Expr]) -> pl.DataFrame:
-    """Clones of every customer under new ids, each moved by whole days within a year."""
+def multiply(
+    source: pl.DataFrame, copies: int, name: Callable[[int], pl.Expr], days: int = 365
+) -> pl.DataFrame:
+    """Clones of every customer under new ids, each moved by fewer than ``days`` whole days."""
     rng = np.random.default_rng(SEED)
     user = source["user_id"].unique().sort()
     clones = []
     for copy in range(copies):
-        days = pl.DataFrame({"user_id": user, "days": rng.integers(0, 365, len(user))})
-        moved = source.join(days, on="user_id", how="left", maintain_order="left")
+        moves = pl.DataFrame({"user_id": user, "days": rng.integers(0, days, len(user))})
+        moved = source.join(moves, on="user_id", how="left", maintain_order="left")
         clones.append(moved.select(user_id=name(copy), ts=pl.col("ts") + pl.duration(days=pl.col("days"))))
     return pl.concat(clones)
 
@@ -162,7 +165,7 @@ class Touches:
 def touches(n_channels: int, dtype: str = "text", *, rare: bool = False) -> Touches:
     """About ``ROWS["small"]`` touches, 4 a user on average, and the conversions that they caused.
 
-    One touch in ten converts, as in the runs that the goals come from; or, rare, one in a hundred.
+    One touch in ten converts, as in the runs that the goals come from; or, rare, one in two hundred.
     """
     share = 0.002 if rare else 0.04
     effects = {f"channel_{at:02d}": share + 3 * share * (at * 0.618034 % 1) for at in range(n_channels)}

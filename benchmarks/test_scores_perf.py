@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import cxcore.duckdb
 import data
 import numpy as np
 import polars as pl
 import pytest
 import rivals
 import settings
+from cxcore.duckdb import register
 from race import Contender, Goal, Race
 from rivals import RESAMPLES
 
@@ -143,7 +143,7 @@ def _near_groups(group: np.ndarray, score: np.ndarray, resamples: int, got: np.n
 def test_sql(race: Race) -> None:
     frame = data.answers(settings.ROWS["small"], N_GROUPS)
     con = data.duck_table("answers", frame)
-    cxcore.duckdb.register(con)
+    register(con)
     expected = rivals.duckdb_nps(con)
 
     def same(got: list[tuple[Any, ...]]) -> None:

@@ -156,16 +156,18 @@ def _race_both(race: Race, log: Log, group: str, goals: list[Goal]) -> None:
         return cx.sessionize(log.frame, **roles, gap="30m"), cx.sessions(log.frame, **roles, gap="30m")
 
     check = partial(_ours_both_check, log)
+    parts = [
+        Contender("cxcore, index alone", partial(_index, log), lambda index: None),
+        Contender("kernel, scan of the index", partial(_scan, _index(log)), partial(_scan_check, log)),
+    ]
+    if "arrival" in group:  # such a log needs no sort, and so no index
+        parts.append(Contender("cxcore, two calls and no index", two_calls, check))
     race(
         f"sessions/both/{group}",
         words=log.words,
         rows=len(log.frame),
         verb=Contender("cxcore", ours, check),
-        parts=[
-            Contender("cxcore, two calls and no index", two_calls, check),
-            Contender("cxcore, index alone", partial(_index, log), lambda index: None),
-            Contender("kernel, scan of the index", partial(_scan, _index(log)), partial(_scan_check, log)),
-        ],
+        parts=parts,
         rivals=_contenders("both", log, _both_check),
         left_out=SLOW if len(log.frame) > 2_000_000 else "",
         goals=goals,

@@ -84,7 +84,11 @@ def from_duckdb(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
 
 
 def on(connection: duckdb.DuckDBPyConnection) -> Callable[[pl.DataFrame], duckdb.DuckDBPyRelation]:
-    return lambda house: connection.from_arrow(Stream(house, 9)).materialize()
+    def make(house: pl.DataFrame) -> duckdb.DuckDBPyRelation:
+        typed = house.cast({pl.Null: pl.Int32})  # which an untyped NULL is in DuckDB
+        return connection.from_arrow(Stream(typed, 9)).materialize()
+
+    return make
 
 
 FLAVOURS = ("polars", "lazy", "duckdb", "pandas", "pyarrow", "stream")

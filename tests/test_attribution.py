@@ -17,6 +17,7 @@ from polars.testing import assert_frame_equal
 
 import cxcore as cx
 from cxcore import errors
+from cxcore._ext import attribution as kernel
 from cxcore.attribution import MODELS, Markov, ModelWord, Position, TimeDecay
 from cxcore.attribution.base import Credit, Journeys, Model
 from tests import strategies
@@ -266,6 +267,21 @@ def test_heuristics_equal_their_twins(
     if touched:
         assert sum(n for n, _ in found.values()) == pytest.approx(sum(conversions))
         assert sum(touches) >= len(touched)
+
+
+@given(house=strategies.touch_logs(), everyone=st.booleans())
+def test_keep_rows(house: pl.DataFrame, everyone: bool) -> None:
+    """Rows that no model looks at are left out; here is the kernel alone, the tests above see its effect."""
+    user = house["user"].to_physical().rank("dense").cast(pl.Int32) - 1
+    channel = house["channel"].rank("dense").cast(pl.Int32) - 1
+    n_users = user.n_unique() - (user.null_count() > 0)
+    kept, count = np.empty(house.height, np.int32), np.zeros(n_users, np.int64)
+    codes = [column.fill_null(-1).to_numpy() for column in (user, channel)]
+    kernel.keep_rows(*codes, house["conversion"].cast(pl.UInt8).to_numpy(), everyone, kept, count)
+    expected = [event.row for event in reference.keep_rows(events_of(house), everyone)]
+    assert np.flatnonzero(kept >= 0).tolist() == expected
+    assert (kept[expected] == codes[0][expected]).all()
+    assert count.tolist() == np.bincount(kept[expected], minlength=n_users).tolist()
 
 
 # ---------------------------------------------------------------- worked by hand

@@ -243,51 +243,65 @@ def test_answers_may_be_missing():
 
 # ---------------------------------------------------------------- options
 
+WHOLE = "must be a whole number, 1 or more.\n  Hint: such as 1_000."
+WORDS = "not one of the words.\n  Words: {}\n  Hint: pass one of the words."
+RNG = "not a source of random numbers.\n  Hint: None, an int of 0 or more, a SeedSequence or a Generator."
+EFFECTS = (
+    "one chance per channel, each from 0 to 1.\n  Hint: such as effects={'email': 0.03, 'social': 0.01}."
+)
+NPS = "one number per group, each between -100 and 100.\n  Hint: such as nps={'control': 30, 'pilot': 42}."
+
 
 @pytest.mark.parametrize(
-    ("make", "problem"),
+    ("name", "options", "text"),
     [
+        ("clickstream", {"n_events": 0}, f"n_events=0): {WHOLE}"),
+        ("clickstream", {"n_events": "9"}, f"n_events='9'): {WHOLE}"),
+        ("clickstream", {"n_users": 0}, f"n_users=0): {WHOLE}"),
         (
-            lambda: datasets.clickstream(0),
-            "datasets.clickstream(n_events=0): must be a whole number, 1 or more.",
-        ),
-        (lambda: datasets.clickstream(9, gap=30), "datasets.clickstream(gap=30): a bare number has no unit."),
-        (
-            lambda: datasets.clickstream(9, gap="7h", days=1),
-            "datasets.clickstream(gap='7h'): the days hold fewer than four gaps.",
-        ),
-        (
-            lambda: datasets.clickstream(9, order="sideways"),
-            "datasets.clickstream(order='sideways'): not one of the words.",
+            "clickstream",
+            {"gap": 30},
+            "gap=30): a bare number has no unit.\n  Hint: write gap='30s' or gap='30m'.",
         ),
         (
-            lambda: datasets.clickstream(9, rng=-1),
-            "datasets.clickstream(rng=-1): not a source of random numbers.",
+            "clickstream",
+            {"gap": "7h", "days": 1},
+            "gap='7h'): the days hold fewer than four gaps.\n  Hint: raise days=.",
         ),
         (
-            lambda: datasets.touchpoints(9, effects={"a": 2}),
-            "datasets.touchpoints(effects={'a': 2}): one chance per channel, each from 0 to 1.",
+            "clickstream",
+            {"order": "up"},
+            "order='up'): " + WORDS.format("'arrival', 'random', 'sorted'"),
         ),
+        ("clickstream", {"rng": -1}, f"rng=-1): {RNG}"),
+        ("clickstream", {"rng": "seed"}, f"rng='seed'): {RNG}"),
+        ("touchpoints", {"effects": 0}, f"effects=0): {WHOLE}"),
+        ("touchpoints", {"effects": "ads"}, f"effects='ads'): {EFFECTS}"),
+        ("touchpoints", {"effects": {}}, f"effects={{}}): {EFFECTS}"),
+        ("touchpoints", {"effects": {"a": 0.1, "b": 2}}, f"effects={{'a': 0.1, 'b': 2}}): {EFFECTS}"),
+        ("touchpoints", {"effects": {1: 0.1}}, f"effects={{1: 0.1}}): {EFFECTS}"),
+        ("answers", {"nps": {"a": 100}}, f"nps={{'a': 100}}): {NPS}"),
+        ("answers", {"nps": {"a": None}}, f"nps={{'a': None}}): {NPS}"),
+        ("answers", {"nps": {}}, f"nps={{}}): {NPS}"),
         (
-            lambda: datasets.answers(9, nps={"a": 100}),
-            "datasets.answers(nps={'a': 100}): one number per group, each between -100 and 100.",
-        ),
-        (lambda: datasets.answers(9, nps={}), "datasets.answers(nps={}): one number per group"),
-        (
-            lambda: datasets.answers(9, correlation=1.5),
-            "datasets.answers(correlation=1.5): must be a number from 0 to 1.",
-        ),
-        (
-            lambda: datasets.airport_answers("ces"),
-            "datasets.airport_answers(question='ces'): not one of the words.",
+            "answers",
+            {"correlation": 1.5},
+            "correlation=1.5): must be a number from 0 to 1.\n  Hint: pass one in that range.",
         ),
     ],
 )
-def test_options_out_of_range_are_refused(make, problem):
+def test_options_out_of_range_are_refused(name, options, text):
+    size = {"clickstream": "n_events", "touchpoints": "n_users", "answers": "n"}[name]
+    options = {size: 9, **options}
     with pytest.raises(errors.InvalidOptionError) as caught:
-        make()
-    assert str(caught.value).startswith(problem)
-    assert "\n  Hint: " in str(caught.value)
+        datasets.DATASETS[name](options.pop(size), **options)
+    assert str(caught.value) == f"datasets.{name}({text}"
+
+
+def test_airport_answers_refuses_other_questions():
+    with pytest.raises(errors.InvalidOptionError) as caught:
+        datasets.airport_answers("ces")
+    assert str(caught.value) == "datasets.airport_answers(question='ces'): " + WORDS.format("'nps', 'csat'")
 
 
 # ---------------------------------------------------------------- airport survey

@@ -308,6 +308,26 @@ def test_a_summary_keeps_duckdb_types_that_polars_lacks(con: duckdb.DuckDBPyConn
     assert engine.from_house(opened, pl.DataFrame({"id": ["linear"]})).fetchall() == [("linear",)]
 
 
+def test_a_column_of_nothing_but_null(frame: Flavour) -> None:
+    house = pl.DataFrame({"u": [1, 2], "plan": [None, None], "score": [9, 3]})
+    frame.check(nps(frame(house), score="score", by="plan"), nps(house, score="score", by="plan"))
+
+
+def test_an_untyped_null_of_duckdb_is_a_group(con: duckdb.DuckDBPyConnection) -> None:
+    answer = nps(con.sql("SELECT NULL AS plan, 9 AS score"), score="score", by="plan")
+    assert answer.project("plan, n, estimate").fetchall() == [(None, 1, 100.0)]
+
+
+@pytest.mark.parametrize("height", [2, 0])
+def test_a_name_that_is_there_twice_is_refused(height: int) -> None:
+    twice = pa.table([[1, 2][:height], [1, 2][:height]], names=["a", "a"])
+    for source in (twice, twice.to_pandas(), twice.to_reader()):
+        with pytest.raises(
+            (cx.InvalidDataError, cx.UnsupportedFrameError), match="several columns named 'a'"
+        ):
+            nps(source, score="a")
+
+
 @pytest.mark.parametrize("setting", ["python_enable_replacements", "enable_external_access"])
 def test_a_connection_that_reads_no_python_objects_is_refused_at_once(
     con: duckdb.DuckDBPyConnection, setting: str
@@ -532,6 +552,14 @@ def test_a_lazy_verb_declares_its_schema_and_waits(name: str) -> None:
     )
     assert_frame_equal(answer.select(first).head(2).collect(), collected.select(first).head(2))
     assert_frame_equal(answer.tail(2).collect(), collected.tail(2))
+
+
+def test_lazy_scores_tell_of_names_at_once_and_of_data_at_collect() -> None:
+    with pytest.raises(cx.ColumnNotFoundError):
+        nps(LOG.lazy(), score="sore")
+    answer = nps(LOG.lazy().with_columns(pl.col("score") + 1), score="score")
+    with pytest.raises(cx.InvalidDataError, match="2 of 8 answers are outside"):
+        answer.collect()
 
 
 @pytest.mark.parametrize("verb", [cx.sessionize, cx.sessions])

@@ -7,7 +7,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import bootstrap as scipy_bootstrap
 
@@ -99,6 +99,7 @@ def test_resample_interval(sample, level):
     assert ends(counts, weights, "bca", level) == tuple(map(float, twin.bca(counts, weights, alpha)))
 
 
+@settings(max_examples=30)  # the twin is three nested searches
 @given(weighted(biggest=200), levels)
 def test_score_interval(sample, level):
     counts, weights = sample

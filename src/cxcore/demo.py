@@ -11,8 +11,9 @@ import polars as pl
 
 import cxcore as cx
 from cxcore import datasets, errors
+from cxcore.attribution import ModelWord
 
-MODELS = ("last_touch", "first_touch", "linear", "position", "time_decay", "markov")
+MODELS: tuple[ModelWord, ...] = ("last_touch", "first_touch", "linear", "position", "time_decay", "markov")
 LOOKBACK = "70d"
 RESAMPLES = 200
 WIDTH = 100

@@ -40,6 +40,16 @@ def users(events: Sequence[Event]) -> list[object]:
     return list(dict.fromkeys(e.user for e in events if e.user is not None))
 
 
+def keep_rows(events: Sequence[Event], everyone: bool) -> list[Event]:
+    """Touches and conversions, of everyone or of those who converted."""
+    happy = {e.user for e in events if e.converted}
+    return [
+        e
+        for e in events
+        if e.user is not None and (e.channel is not None or e.converted) and (everyone or e.user in happy)
+    ]
+
+
 def count_journeys(events: Sequence[Event]) -> dict[object, tuple[int, int]]:
     """Touches and conversions of each user."""
     return {

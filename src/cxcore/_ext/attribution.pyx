@@ -26,9 +26,11 @@ cdef extern from "cxcore/attribution.hpp" namespace "cxcore" nogil:
         const int64_t* hi
         const double* value
 
-    void _count "cxcore::count_journeys"(const Events&, int, int64_t*, int64_t*) except +
+    void _keep "cxcore::keep_rows"(
+        const int32_t*, const int32_t*, const uint8_t*, int64_t, int64_t, bint, int32_t*, int64_t*) except +
+    void _count "cxcore::count_journeys"(const Events&, int, int32_t*, int64_t*, int64_t*) except +
     void _fill "cxcore::fill_journeys"(
-        const Events&, bint, uint64_t, bint, int, const int64_t*, const int64_t*,
+        const Events&, const int32_t*, bint, uint64_t, bint, int, const int64_t*, const int64_t*,
         int32_t*, int64_t*, int64_t*, double*, int64_t*, int64_t*) except +
     void _first_touch "cxcore::first_touch"(const Journeys&, int64_t, int, double*, double*) except +
     void _last_touch "cxcore::last_touch"(const Journeys&, int64_t, int, double*, double*) except +
@@ -53,24 +55,6 @@ cdef inline item* out(item[::1] array) noexcept nogil:
     return &array[0] if array.shape[0] else NULL
 
 
-cdef Events _events(
-    const int64_t[::1] offset,
-    const int64_t[::1] row,
-    const int64_t[::1] tick,
-    const int32_t[::1] channel,
-    const uint8_t[::1] converted,
-) noexcept nogil:
-    cdef Events events
-    events.n_users = offset.shape[0] - 1
-    events.offset = start(offset)
-    events.row = start(row)
-    events.tick = start(tick)
-    events.channel = start(channel)
-    events.converted = start(converted)
-    events.value = NULL
-    return events
-
-
 cdef Journeys _journeys(
     const int64_t[::1] touch_offset,
     const int64_t[::1] conversion_offset,
@@ -92,28 +76,46 @@ cdef Journeys _journeys(
     return journeys
 
 
+def keep_rows(
+    const int32_t[::1] user,  # IN  [n] code, -1 is no one
+    const int32_t[::1] channel,  # IN  [n] code, -1 is no touch
+    const uint8_t[::1] converted,  # IN  [n]
+    bint everyone,  # also users who never converted
+    int32_t[::1] kept,  # OUT [n] the user of a row that counts, else -1
+    int64_t[::1] count,  # OUT [n_users] such rows of each user, added to
+):
+    """Leave out rows that are neither touch nor conversion, and users whose journeys are not asked for."""
+    with nogil:
+        _keep(start(user), start(channel), start(converted), user.shape[0], count.shape[0], everyone,
+              out(kept), out(count))
+
+
 def count_journeys(
     const int64_t[::1] offset,  # IN  [n_users + 1] positions of each user
     const int64_t[::1] row,  # IN  [n] row at each position; empty: the same
     const int32_t[::1] channel,  # IN  [n_rows] code, -1 is no touch
     const uint8_t[::1] converted,  # IN  [n_rows]
     int n_threads,
+    int32_t[::1] what,  # OUT [n] by position: channel * 2 + converted
     int64_t[::1] touch_offset,  # OUT [n_users + 1]
     int64_t[::1] conversion_offset,  # OUT [n_users + 1]
 ):
     """How many touches and conversions each user has, as offsets."""
     cdef Events events
     with nogil:
-        events = _events(offset, row, offset, channel, converted)
-        _count(events, n_threads, out(touch_offset), out(conversion_offset))
+        events.n_users = offset.shape[0] - 1
+        events.offset = start(offset)
+        events.row = start(row)
+        events.channel = start(channel)
+        events.converted = start(converted)
+        _count(events, n_threads, out(what), out(touch_offset), out(conversion_offset))
 
 
 def fill_journeys(
     const int64_t[::1] offset,  # IN  [n_users + 1]
     const int64_t[::1] row,  # IN  [n] or empty
     const int64_t[::1] tick,  # IN  [n] by position, never falling within a user
-    const int32_t[::1] channel,  # IN  [n_rows]
-    const uint8_t[::1] converted,  # IN  [n_rows]
+    const int32_t[::1] what,  # IN  from count_journeys
     const double[::1] value,  # IN  [n_rows], or empty: all 0
     int64_t lookback,  # in ticks: a touch counts where its age is below; -1: no limit
     bint reset,  # a touch that an earlier conversion looked at does not count again
@@ -130,9 +132,12 @@ def fill_journeys(
     """Touches and conversions by user and time, and the window of each conversion."""
     cdef Events events
     with nogil:
-        events = _events(offset, row, tick, channel, converted)
+        events.n_users = offset.shape[0] - 1
+        events.offset = start(offset)
+        events.row = start(row)
+        events.tick = start(tick)
         events.value = start(value)
-        _fill(events, lookback >= 0, <uint64_t> lookback, reset, n_threads,
+        _fill(events, start(what), lookback >= 0, <uint64_t> lookback, reset, n_threads,
               start(touch_offset), start(conversion_offset), out(touch_channel), out(touch_tick),
               out(conversion_tick), out(conversion_value), out(lo), out(hi))
 

@@ -10,12 +10,12 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from cxcore import _columns, _options, errors
-from cxcore._columns import EventRoles, Float64, Keys, UInt8, check_roles, event_columns, needed
-from cxcore._ext import attribution as kernel
+from cxcore import _options, errors
+from cxcore._columns import EventRoles, Int64, check_roles, event_columns, needed
 from cxcore._index import EventIndex, check_event_roles, event_roles, index_columns
 from cxcore._options import TimeUnit
 from cxcore.attribution.base import Credit, Journeys, Model, Transitions
+from cxcore.attribution.journeys import Touchpoints, journeys_of, touchpoints
 from cxcore.attribution.markov import Markov
 from cxcore.attribution.positional import FirstTouch, LastTouch, Linear, Position
 from cxcore.attribution.time_decay import TimeDecay
@@ -149,28 +149,28 @@ def attribute(
             call, "nulls", nulls, "takes True or False.", "True learns from all journeys."
         )
     threads = _options.n_threads(call, n_threads)
-    others = {"channel": channel, "conversion": conversion, "value": value}
+    others: dict[str, Any] = {"channel": channel, "conversion": conversion, "value": value}
 
-    def answer(index: EventIndex) -> pl.DataFrame:
-        codes = _channels(call, index.house, channel, models, threads)
-        converted, amount = _conversions(call, index.house, conversion, value)
+    def answer(index: EventIndex, log: Touchpoints) -> pl.DataFrame:
         ticks = -1 if window is None else _options.ticks_above(window, index.columns.tick_length)
         reset = allocation == "reset"
-        journeys = journeys_of(
-            index, codes, converted, amount, ticks, reset=reset, nulls=nulls, n_threads=threads
-        )
-        names = index.house[channel].gather(codes.first)
-        return _answer(journeys, models, names, has_value=value is not None)
+        journeys = journeys_of(index, log, ticks, reset=reset, nulls=nulls, n_threads=threads)
+        names = index.house[channel].gather(log.channels.first)
+        return _answer(journeys, models, names, log.touched, has_value=value is not None)
 
     if isinstance(events, EventIndex):
         check_roles(call, events.house.columns, others)
-        return events.engine.from_house(events.frame, answer(events))
+        log = touchpoints(call, events.house, events.columns, models, **others, n_threads=threads)
+        return events.engine.from_house(events.frame, answer(events, log))
     engine, frame = open_frame(call, events)
     check_event_roles(call, engine.columns(frame), roles, **others)
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
         columns = event_columns(call, house, roles, n_threads=threads)
-        return answer(index_columns(columns, roles, house, engine, frame, n_threads=threads))
+        log = touchpoints(call, house, columns, models, **others, n_threads=threads)
+        everyone = nulls and any(model.learns_from_nulls for model in models)
+        columns = log.keep(columns, everyone=everyone)
+        return answer(index_columns(columns, roles, house, engine, frame, n_threads=threads), log)
 
     def schema(before: pl.Schema) -> pl.Schema:
         return _schema(before[channel], models)
@@ -208,91 +208,21 @@ def _models(call: str, model: Any) -> list[Model]:
     return models
 
 
-# ---------------------------------------------------------------- journeys
-
-
-def _channels(call: str, house: pl.DataFrame, channel: str, models: Sequence[Model], n_threads: int) -> Keys:
-    """Codes of the channels, no more of them than every model can take."""
-    codes = _columns.keys(call, "channel", house, [channel], n_threads=n_threads)
-    for model in models:
-        if model.most_channels is not None and len(codes) > model.most_channels:
-            problem = f"{len(codes):,} channels; model {model.word!r} takes at most {model.most_channels:,}."
-            hint = "put rare channels together, or choose another model."
-            raise errors.bad_data(call, "channel", channel, problem, hint)
-    return codes
-
-
-def _conversions(
-    call: str, house: pl.DataFrame, conversion: str | None, value: str | None
-) -> tuple[UInt8, Float64]:
-    """Which rows convert, uint8[n]; what they are worth, float64[n], 0 where null, no item without a role."""
-    marked = None if conversion is None else _columns.marks(call, "conversion", house, conversion)
-    amount, has_value = (
-        (np.empty(0), None) if value is None else _columns.amounts(call, "value", house, value)
-    )
-    converted = has_value if marked is None else marked
-    assert converted is not None
-    return converted, amount
-
-
-def journeys_of(
-    index: EventIndex,
-    channels: Keys,
-    converted: UInt8,
-    value: Float64,
-    lookback: int,
-    *,
-    reset: bool,
-    nulls: bool,
-    n_threads: int,
-) -> Journeys:
-    """Journeys out of the index and what was read by row. ``lookback`` in ticks, -1 for no limit."""
-    offset = index.offset
-    if index.columns.own >= 0:  # rows without a user: the last item, in truth a user each
-        offset = np.concatenate((offset[:-1], np.arange(offset[-2] + 1, offset[-1] + 1)))
-    touch_offset, conversion_offset = np.empty_like(offset), np.empty_like(offset)
-    kernel.count_journeys(
-        offset, index.row, channels.code, converted, n_threads, touch_offset, conversion_offset
-    )
-    n_touches, n_conversions = int(touch_offset[-1]), int(conversion_offset[-1])
-    channel, tick = np.empty(n_touches, np.int32), np.empty(n_touches, np.int64)
-    conversion_tick, lo, hi = (np.empty(n_conversions, np.int64) for _ in range(3))
-    amount = np.empty(n_conversions)
-    kernel.fill_journeys(
-        *(offset, index.row, index.tick, channels.code, converted, value, lookback, reset, n_threads),
-        *(touch_offset, conversion_offset, channel, tick, conversion_tick, amount, lo, hi),
-    )
-    return Journeys(
-        n_channels=len(channels),
-        touch_offset=touch_offset,
-        conversion_offset=conversion_offset,
-        channel=channel,
-        tick=tick,
-        conversion_tick=conversion_tick,
-        value=amount,
-        lo=lo,
-        hi=hi,
-        tick_length=index.columns.tick_length,
-        lookback=lookback,
-        nulls=nulls,
-        n_threads=n_threads,
-    )
-
-
 # ---------------------------------------------------------------- the answer
 
 
 def _schema(channel: pl.DataType, models: Sequence[Model]) -> pl.Schema:
     schema = {"model": pl.String(), "channel": channel}
     schema |= dict.fromkeys(("conversions", "value", "share"), pl.Float64())
-    if any(isinstance(model, Markov) for model in models):
+    if any(model.has_removal_effect for model in models):
         schema["removal_effect"] = pl.Float64()
     return pl.Schema(schema)
 
 
-def _answer(journeys: Journeys, models: Sequence[Model], names: pl.Series, has_value: bool) -> pl.DataFrame:
+def _answer(
+    journeys: Journeys, models: Sequence[Model], names: pl.Series, touched: Int64, has_value: bool
+) -> pl.DataFrame:
     """One row per model and channel that was touched, and the unattributed rest."""
-    touched = np.flatnonzero(np.bincount(journeys.channel, minlength=journeys.n_channels))
     shown = names.gather(touched)
     if isinstance(shown.dtype, (pl.Categorical, pl.Enum)):
         touched = touched[shown.cast(pl.String).arg_sort().to_numpy()]

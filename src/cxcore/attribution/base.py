@@ -106,6 +106,10 @@ class Model(ABC):
     word: ClassVar[str]
     #: most channels it can take, None where there is no limit
     most_channels: ClassVar[int | None] = None
+    #: does it look at journeys that did not convert?
+    learns_from_nulls: ClassVar[bool] = False
+    #: does its credit come with removal effects?
+    has_removal_effect: ClassVar[bool] = False
 
     @abstractmethod
     def credit(self, journeys: Journeys) -> Credit:

@@ -32,6 +32,8 @@ class Markov(Model):
 
     word: ClassVar[str] = "markov"
     most_channels: ClassVar[int | None] = 5_000
+    learns_from_nulls: ClassVar[bool] = True
+    has_removal_effect: ClassVar[bool] = True
 
     def credit(self, journeys: Journeys) -> Credit:
         return credit_of(journeys.transitions, journeys.n_threads)

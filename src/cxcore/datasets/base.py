@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from cxcore import _options
+from cxcore import _options, errors
 
 Order = Literal["arrival", "random", "sorted"]
 Ids = Literal["integer", "string"]
@@ -61,3 +62,16 @@ def in_order(
 def microseconds(call: str, option: str, value: object) -> int:
     """A duration option in whole microseconds, the unit of every generated time."""
     return max(_options.duration(call, option, value) // 1_000, 1)
+
+
+def by_name(
+    call: str, option: str, value: Any, inside: Callable[[float], bool], problem: str, hint: str
+) -> dict[str, float]:
+    """An option that gives a number to each of some names."""
+    fine = isinstance(value, Mapping) and bool(value)
+    for name, number in value.items() if fine else ():
+        is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
+        fine = fine and isinstance(name, str) and is_number and inside(number)
+    if not fine:
+        raise errors.bad_option(call, option, value, problem, hint)
+    return {name: float(number) for name, number in value.items()}

@@ -100,7 +100,8 @@ def clickstream(
     """
     call = "datasets.clickstream"
     n_events = _options.whole(call, "n_events", n_events, 1)
-    n_users = _options.whole(call, "n_users", n_users or max(1, n_events // 25), 1)
+    some = max(1, n_events // 25) if n_users is None else n_users
+    n_users = _options.whole(call, "n_users", some, 1)
     gap_us = microseconds(call, "gap", gap)
     mean_length = _options.number(call, "mean_length", mean_length, 1, 1e6)
     span = _options.whole(call, "days", days, 1) * DAY

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from cxcore import _options, errors
-from cxcore.datasets.base import Planted
+from cxcore import _options
+from cxcore.datasets.base import Planted, by_name
 
 #: shape of the answers inside detractors (0..6), passives (7, 8) and promoters (9, 10); own figures
 SHAPE = np.array([0.06, 0.03, 0.05, 0.08, 0.10, 0.30, 0.38, 0.36, 0.64, 0.42, 0.58])
@@ -75,11 +75,14 @@ def answers(
     call = "datasets.answers"
     n = _options.whole(call, "n", n, 1)
     rng = _options.generator(call, rng)
-    planted = dict(nps if nps is not None else {"basic": 12.0, "plus": 31.0, "premium": 46.0})
-    for value in planted.values() or [0.0]:
-        if not planted or not -100 < value < 100:
-            problem = "one number per group, each between -100 and 100."
-            raise errors.bad_option(call, "nps", nps, problem, "such as nps={'control': 30, 'pilot': 42}.")
+    planted = by_name(
+        call,
+        "nps",
+        {"basic": 12, "plus": 31, "premium": 46} if nps is None else nps,
+        lambda value: -100 < value < 100,
+        "one number per group, each between -100 and 100.",
+        "such as nps={'control': 30, 'pilot': 42}.",
+    )
     per_customer = _options.number(call, "answers_per_customer", answers_per_customer, 1, 1000)
     correlation = _options.number(call, "correlation", correlation, 0, 1)
     no_answer = _options.number(call, "no_answer", no_answer, 0, 1)
@@ -103,7 +106,7 @@ def answers(
     truth = pl.DataFrame(
         {
             "group": names,
-            "nps": np.array(list(planted.values()), dtype=np.float64),
+            "nps": np.array(list(planted.values())),
             "detractors": laws[:, :7].sum(axis=1),
             "passives": laws[:, 7:9].sum(axis=1),
             "promoters": laws[:, 9:].sum(axis=1),

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from cxcore import _options, errors
-from cxcore.datasets.base import DAY, IDS, ORDERS, START, Ids, Order, Planted, in_order, user_ids
+from cxcore import _options
+from cxcore.datasets.base import DAY, IDS, ORDERS, START, Ids, Order, Planted, by_name, in_order, user_ids
 
 #: chance that one touch makes a conversion; "retargeting" is seen often and does nothing
 EFFECTS = {
@@ -127,13 +127,14 @@ def _effects(call: str, effects: Mapping[str, float] | int | None) -> dict[str, 
         return {
             f"channel_{at:02d}": 0.08 * (at * 0.618034 % 1) for at in range(n)
         }  # spread evenly, in no order
-    chance = dict(EFFECTS if effects is None else effects)
-    if not chance or not all(0 <= value <= 1 for value in chance.values()):
-        problem = "one chance per channel, each from 0 to 1."
-        raise errors.bad_option(
-            call, "effects", effects, problem, "such as effects={'email': 0.03, 'social': 0.01}."
-        )
-    return chance
+    return by_name(
+        call,
+        "effects",
+        EFFECTS if effects is None else effects,
+        lambda value: 0 <= value <= 1,
+        "one chance per channel, each from 0 to 1.",
+        "such as effects={'email': 0.03, 'social': 0.01}.",
+    )
 
 
 def _channels(counts: np.ndarray, n_channels: int, repeat: float, rng: np.random.Generator) -> np.ndarray:

@@ -134,5 +134,6 @@ def _query(relation: Any, sql: str, new: pl.DataFrame) -> Any:
 
     DuckDB finds the frame by the name of the variable here, so the name must be one that no table has.
     """
-    __cxcore_new = _Stream(new)
+    # a column of type null cannot stream into DuckDB; an untyped NULL there is an INTEGER
+    __cxcore_new = _Stream(new.cast({pl.Null: pl.Int32}))
     return relation.query(_HELD, sql.format(new="__cxcore_new")).materialize()

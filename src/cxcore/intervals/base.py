@@ -17,13 +17,13 @@ Float64 = NDArray[np.float64]
 
 #: answers outside the largest weight class from which a bootstrap keeps its level
 ENOUGH_OUTSIDE = 15
-#: answers from which the default covers at least 94 % where 95 % are asked for
+#: answers below which coverage swings most from case to case (docs/explanation/scores.md)
 ENOUGH_ANSWERS = 30
 
 #: every word of the column ``flags``, in the order in which they are written
 FLAGS = {
     "no_answers": "the group has no answer; estimate and interval are null",
-    "few_answers": "fewer than 30 answers; the default still covers at least 91 % where 95 % are asked for",
+    "few_answers": "fewer than 30 answers; coverage then holds on average, and swings from case to case",
     "one_category": "all answers have one weight; a bootstrap sees no spread",
     "score_fallback": "the default gave the score interval, because fewer than 15 answers lie outside the "
     "largest weight class",

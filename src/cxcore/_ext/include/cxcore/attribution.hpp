@@ -57,8 +57,28 @@ inline int64_t row_at(const Events& e, int64_t position) {
     return e.row ? e.row[position] : position;
 }
 
-// Touches and conversions of each user, as offsets.
-inline void count_journeys(const Events& e, int n_threads, int64_t* touch_offset,
+// Leaves out rows that no model looks at, before they are sorted: those that are neither touch nor
+// conversion, and (unless `all`) those of users who never converted.
+inline void keep_rows(const int32_t* user, const int32_t* channel, const uint8_t* converted, int64_t n,
+                      int64_t n_users, bool all, int32_t* kept, int64_t* count) {
+    std::vector<uint8_t> wanted(static_cast<size_t>(n_users), all);
+    if (!all)
+        for (int64_t r = 0; r < n; ++r)
+            if (converted[r] && user[r] >= 0) wanted[user[r]] = 1;
+    if (n_users == 0) return static_cast<void>(std::fill(kept, kept + n, -1));
+    for (int64_t r = 0; r < n; ++r) {  // without branches: which rows stay is noise to the processor
+        const int32_t u = std::max(user[r], 0);
+        const bool keep = (user[r] >= 0) & ((channel[r] >= 0) | (converted[r] != 0)) & (wanted[u] != 0);
+        kept[r] = keep ? u : -1;
+        count[u] += keep;
+    }
+}
+
+// What happened at a position: the code of its channel (-1: no touch), the lowest bit says if it converts.
+inline int32_t packed(int32_t channel, uint8_t converted) { return channel * 2 + (converted != 0); }
+
+// Touches and conversions of each user, as offsets; `what` is by position, so that rows are visited once.
+inline void count_journeys(const Events& e, int n_threads, int32_t* what, int64_t* touch_offset,
                            int64_t* conversion_offset) {
     touch_offset[0] = conversion_offset[0] = 0;
     for_each_block(e.n_users, 4096, n_threads, [&](int64_t from, int64_t to) {
@@ -66,8 +86,9 @@ inline void count_journeys(const Events& e, int n_threads, int64_t* touch_offset
             int64_t touches = 0, conversions = 0;
             for (int64_t p = e.offset[u]; p < e.offset[u + 1]; ++p) {
                 const int64_t r = row_at(e, p);
-                touches += e.channel[r] >= 0;
-                conversions += e.converted[r] != 0;
+                what[p] = packed(e.channel[r], e.converted[r]);
+                touches += what[p] >= 0;
+                conversions += what[p] & 1;
             }
             touch_offset[u + 1] = touches;
             conversion_offset[u + 1] = conversions;
@@ -96,21 +117,20 @@ inline void windows(int64_t t0, int64_t t1, int64_t k0, int64_t k1, bool limited
     }
 }
 
-inline void fill_journeys(const Events& e, bool limited, uint64_t lookback, bool reset, int n_threads,
-                          const int64_t* touch_offset, const int64_t* conversion_offset,
+inline void fill_journeys(const Events& e, const int32_t* what, bool limited, uint64_t lookback, bool reset,
+                          int n_threads, const int64_t* touch_offset, const int64_t* conversion_offset,
                           int32_t* channel, int64_t* touch_tick, int64_t* conversion_tick,
                           double* value, int64_t* lo, int64_t* hi) {
     for_each_block(e.n_users, 4096, n_threads, [&](int64_t from, int64_t to) {
         for (int64_t u = from; u < to; ++u) {
             int64_t t = touch_offset[u], k = conversion_offset[u];
             for (int64_t p = e.offset[u]; p < e.offset[u + 1]; ++p) {
-                const int64_t r = row_at(e, p);
-                if (e.channel[r] >= 0) {
-                    channel[t] = e.channel[r];
+                if (what[p] >= 0) {
+                    channel[t] = what[p] >> 1;
                     touch_tick[t++] = e.tick[p];
                 }
-                if (e.converted[r]) {
-                    value[k] = e.value ? e.value[r] : 0.0;
+                if (what[p] & 1) {
+                    value[k] = e.value ? e.value[row_at(e, p)] : 0.0;
                     conversion_tick[k++] = e.tick[p];
                 }
             }

@@ -3,12 +3,13 @@
 // of L = 2H + 1 lattice points round the observed sum s0, which is also the mean of S*. With t_j = 2 pi j / L,
 // psi_j = arg E exp(i t_j (S* - s0)) and x = s - s0, the finite Fourier sum of a lattice law gives
 //   P(S* <= s) = (x + H + 1)/L + sum_j |phi_j|^n / (L sin(t_j/2)) [(-1)^j sin psi_j + sin(t_j (x + 1/2) - psi_j)].
-// Terms below 1e-17 are left out: about 25 remain at any n. log|phi| and arg phi are taken from the centred law by
+// Terms below 1e-16 are left out: about 25 remain at large n. log|phi| and arg phi are taken from the centred law by
 // log1p and atan2, else n multiplies their rounding. BCa: Efron 1987, eqs. 2.3 and 6.6; score: Owen 2001, sec. 2.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 #include <numeric>
 #include <vector>
@@ -36,7 +37,7 @@ inline double normal_quantile(double p) {
   return lower ? -z : z;
 }
 
-// 1 - cos e and sin e - e, without cancellation
+// 1 - cos e and sin e - e; by their series where they would cancel
 inline void small_angle(double e, double& cosine, double& sine) {
   if (std::fabs(e) > 1.0) {
     const double half = std::sin(0.5 * e);
@@ -45,7 +46,8 @@ inline void small_angle(double e, double& cosine, double& sine) {
     return;
   }
   const double y = e * e;
-  cosine = y / 2 * (1 - y / 12 * (1 - y / 30 * (1 - y / 56 * (1 - y / 90 * (1 - y / 132 * (1 - y / 182 * (1 - y / 240)))))));
+  cosine = y / 2 *
+           (1 - y / 12 * (1 - y / 30 * (1 - y / 56 * (1 - y / 90 * (1 - y / 132 * (1 - y / 182 * (1 - y / 240)))))));
   sine = -e * y / 6 * (1 - y / 20 * (1 - y / 42 * (1 - y / 72 * (1 - y / 110 * (1 - y / 156 * (1 - y / 210))))));
 }
 
@@ -178,15 +180,14 @@ class ResampleLaw {
     segments_.clear();
     constant_ = 0.0;
     heaviest();
-    const double pull = static_cast<double>(count_[heavy_]) * static_cast<double>(count_[second_]) / static_cast<double>(n);
-    const double reach = std::sqrt(MOST / pull);
+    const double reach = std::sqrt(MOST / pull_[second_]);
     if (reach >= 1.0) {
       scan(1, half_);
       return;
     }
     // Two heavy levels in phase: t near 2 pi m / distance. Elsewhere |phi|^n is nothing, so a sparse lattice's
     // revivals are found without looking at every j.
-    const std::int64_t distance = std::llabs(level_[heavy_] - level_[second_]);
+    const std::int64_t distance = std::abs(level_[heavy_] - level_[second_]);
     const double every = static_cast<double>(length_) / static_cast<double>(distance);
     const double width = every * std::asin(reach) / PI;
     std::int64_t from = 1;
@@ -209,20 +210,40 @@ class ResampleLaw {
     second_ = heavy_ == 0 ? 1 : 0;
     for (std::size_t i = 0; i < count_.size(); ++i)
       if (i != heavy_ && count_[i] > count_[second_]) second_ = i;
+    pull_.clear();
+    distance_.clear();
+    for (std::size_t i = 0; i < count_.size(); ++i) {
+      const double share = static_cast<double>(count_[heavy_]) / static_cast<double>(n);
+      pull_.push_back(i == heavy_ ? 0.0 : share * static_cast<double>(count_[i]));
+      distance_.push_back(static_cast<double>(level_[i] - level_[heavy_]));
+    }
   }
 
   // Could a term within centre +- width be worth keeping? |phi|^2 <= 1 - 4 p_k p_l sin^2(t (v_k - v_l) / 2).
   bool alive(double centre, double width) const {
     for (std::size_t i = 0; i < level_.size(); ++i) {
-      const double pull = static_cast<double>(count_[heavy_]) * static_cast<double>(count_[i]) / static_cast<double>(n);
-      if (i == heavy_ || pull <= MOST) continue;
-      const double away = static_cast<double>(level_[i] - level_[heavy_]) / static_cast<double>(length_);
+      if (pull_[i] <= MOST) continue;
+      const double away = distance_[i] / static_cast<double>(length_);
       const double turns = std::fabs(centre * away - std::round(centre * away)) - width * std::fabs(away);
       if (turns <= 0.0) continue;
       const double sine = std::sin(PI * (turns < 0.5 ? turns : 0.5));
-      if (pull * sine * sine > MOST) return false;
+      if (pull_[i] * sine * sine > MOST) return false;
     }
     return true;
+  }
+
+  // The same bound at one j, with |sin(pi x)| >= 3 y - 4 y^3, y = |x - nearest whole|: cheap, for the many j that are nothing.
+  bool hopeless(std::int64_t j) const {
+    constexpr double WHOLE = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds
+    const double at = static_cast<double>(j) / static_cast<double>(length_);
+    double bound = 0.0;
+    for (std::size_t i = 0; i < level_.size(); ++i) {
+      const double turns = at * distance_[i];
+      const double off = turns - ((turns + WHOLE) - WHOLE);
+      const double square = off * off, sine = 3.0 - 4.0 * square;
+      bound += pull_[i] * square * sine * sine;
+    }
+    return bound > MOST;
   }
 
   void scan(std::int64_t from, std::int64_t to) {
@@ -243,13 +264,17 @@ class ResampleLaw {
   // The term of t_j, if it counts. Phases are taken from the heaviest level in whole steps of 2 pi / L, so that they
   // are exact for any n and j, then centred.
   bool term(std::int64_t j) {
+    if (hopeless(j)) return false;
     const double turn = 2.0 * PI / static_cast<double>(length_);
     phase_.resize(level_.size());
     std::int64_t total = 0;
     for (std::size_t i = 0; i < level_.size(); ++i) {
-      std::int64_t steps = j * (level_[i] - level_[heavy_]) % length_;
-      if (steps > half_) steps -= length_;
-      if (steps < -half_) steps += length_;
+      std::int64_t steps = j * (level_[i] - level_[heavy_]);
+      if (steps > half_ || steps < -half_) {
+        steps %= length_;
+        if (steps > half_) steps -= length_;
+        if (steps < -half_) steps += length_;
+      }
       phase_[i] = steps;
       total += count_[i] * steps;
     }
@@ -269,16 +294,17 @@ class ResampleLaw {
     const std::int64_t offset = (n * level_[heavy_] - sum_) % length_;
     const std::int64_t whole = (total % length_ + j * offset % length_) % length_;
     const double psi = turn * static_cast<double>(whole) + size * std::atan2(b, 1.0 + a);
-    const double amplitude = std::exp(exponent) / (static_cast<double>(length_) * std::sin(0.5 * turn * static_cast<double>(j)));
+    const double half_angle = 0.5 * turn * static_cast<double>(j);
+    const double amplitude = std::exp(exponent) / (static_cast<double>(length_) * std::sin(half_angle));
     re_.push_back(amplitude * std::cos(psi));
     im_.push_back(-amplitude * std::sin(psi));
     constant_ += (j % 2 ? 1.0 : -1.0) * im_.back();
     return true;
   }
 
-  static constexpr double MOST = 19.6;  // exp(-2 MOST) < 1e-17
+  static constexpr double MOST = 18.5;  // exp(-2 MOST) < 1e-16
   std::vector<std::int64_t> count_, level_, phase_;
-  std::vector<double> re_, im_;
+  std::vector<double> re_, im_, pull_, distance_;
   std::vector<Segment> segments_;
   std::int64_t start_ = 0, step_ = 0, sum_ = 0, half_ = 0, length_ = 1;
   std::size_t heavy_ = 0, second_ = 0;
