@@ -288,6 +288,7 @@ def main() -> None:
         fell = compare(found, json.loads(BASELINE.read_text()))
         print(*(fell or ["no ratio fell below half of the committed one"]), sep="\n")
     if chosen.baseline:
+        BASELINE.parent.mkdir(exist_ok=True)
         BASELINE.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     if chosen.page:
         chosen.page.write_text(page(run, groups))
