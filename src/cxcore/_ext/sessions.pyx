@@ -28,13 +28,15 @@ cdef extern from "cxcore/sessions.hpp" namespace "cxcore" nogil:
 
     cbool c_is_indexed "cxcore::is_indexed"(const int32_t*, const int64_t*, const int64_t*, int64_t)
     void c_sort_events "cxcore::sort_events"(
-        const int32_t*, const int64_t*, const int64_t*, int64_t, const int64_t*, int64_t, int, int64_t*, int64_t*
+        const int32_t*, const int64_t*, const int64_t*, int64_t, const int64_t*, int64_t, int,
+        int64_t*, int64_t*
     ) except +
     void c_count_sessions "cxcore::count_sessions"(
         const int64_t*, const int64_t*, int64_t, GapRule, int, int64_t*
     ) except +
     void c_fill_sessions "cxcore::fill_sessions"(
-        const int64_t*, const int64_t*, const int64_t*, int64_t, GapRule, const int64_t*, int, SessionTable, int32_t*
+        const int64_t*, const int64_t*, const int64_t*, int64_t, GapRule, const int64_t*, int,
+        SessionTable, int32_t*
     ) except +
     cbool c_arrives_in_order "cxcore::arrives_in_order"(const int64_t*, int64_t, uint64_t)
     ArrivalSessions c_sessionize_arrival "cxcore::sessionize_arrival"(
@@ -100,7 +102,8 @@ def count_sessions(
     """Sessions before each user; the last is the number of sessions."""
     cdef GapRule rule = GapRule(gap, own)
     with nogil:
-        c_count_sessions(&offset[0], longs(tick), offset.shape[0] - 1, rule, n_threads, &session_offset[0])
+        c_count_sessions(
+            &offset[0], longs(tick), offset.shape[0] - 1, rule, n_threads, &session_offset[0])
 
 
 def fill_sessions(
@@ -124,8 +127,8 @@ def fill_sessions(
     table.start, table.end, table.events = &start[0], &end[0], &events[0]
     with nogil:
         c_fill_sessions(
-            &offset[0], longs(row), longs(tick), offset.shape[0] - 1, rule, &session_offset[0], n_threads, table,
-            &number[0] if number.shape[0] else NULL,
+            &offset[0], longs(row), longs(tick), offset.shape[0] - 1, rule, &session_offset[0], n_threads,
+            table, &number[0] if number.shape[0] else NULL,
         )
 
 
@@ -157,7 +160,7 @@ def sessionize_arrival(
     int n_threads,
     int32_t[::1] number,      # OUT [n]
 ):
-    """Sessions of a log in arrival order: session_offset[n_users + 1], start, end, events int64[n_sessions]."""
+    """Sessions of a log in arrival order: session_offset[n_users + 1], start, end, events[n_sessions]."""
     cdef GapRule rule = GapRule(gap, own)
     cdef ArrivalSessions found
     with nogil:
@@ -205,8 +208,8 @@ def spread_sessions(
         return
     with nogil:
         c_spread_sessions(
-            &code[0], &number[0], code.shape[0], &session_offset[0], longs(id), longs(session_number), n_threads,
-            &row_id[0], &row_number[0],
+            &code[0], &number[0], code.shape[0], &session_offset[0], longs(id), longs(session_number),
+            n_threads, &row_id[0], &row_number[0],
         )
 
 

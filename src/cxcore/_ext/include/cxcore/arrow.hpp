@@ -93,41 +93,49 @@ struct Chunk {
     T number_as(int64_t at) const {
         return static_cast<const T*>(array->buffers[1])[array->offset + at];
     }
-    int64_t number(int64_t at) const {
+    std::string_view view(int64_t at) const {
+        const auto* entry = static_cast<const char*>(array->buffers[1]) + 16 * (array->offset + at);
+        int32_t length, buffer, start;
+        std::memcpy(&length, entry, 4);
+        if (length <= 12) return {entry + 4, static_cast<size_t>(length)};
+        std::memcpy(&buffer, entry + 8, 4);
+        std::memcpy(&start, entry + 12, 4);
+        return {static_cast<const char*>(array->buffers[2 + buffer]) + start, static_cast<size_t>(length)};
+    }
+    template <class Offset>
+    std::string_view bytes_by(int64_t at) const {
+        const auto* offset = static_cast<const Offset*>(array->buffers[1]) + array->offset + at;
+        return {static_cast<const char*>(array->buffers[2]) + offset[0],
+                static_cast<size_t>(offset[1] - offset[0])};
+    }
+
+    // Calls use(read), where read(i) is the value at row `from` + i: the layout is asked once a run.
+    template <class Use>
+    void with_numbers(int64_t from, Use&& use) const {
         switch (layout) {
-            case Layout::boolean: return bit(static_cast<const uint8_t*>(array->buffers[1]), array->offset + at);
-            case Layout::i8: return number_as<int8_t>(at);
-            case Layout::i16: return number_as<int16_t>(at);
-            case Layout::i32: return number_as<int32_t>(at);
-            case Layout::u8: return number_as<uint8_t>(at);
-            case Layout::u16: return number_as<uint16_t>(at);
-            case Layout::u32: return number_as<uint32_t>(at);
+            case Layout::i8: return use([=](int64_t i) -> int64_t { return number_as<int8_t>(from + i); });
+            case Layout::i16: return use([=](int64_t i) -> int64_t { return number_as<int16_t>(from + i); });
+            case Layout::i32: return use([=](int64_t i) -> int64_t { return number_as<int32_t>(from + i); });
+            case Layout::u8: return use([=](int64_t i) -> int64_t { return number_as<uint8_t>(from + i); });
+            case Layout::u16: return use([=](int64_t i) -> int64_t { return number_as<uint16_t>(from + i); });
+            case Layout::u32: return use([=](int64_t i) -> int64_t { return number_as<uint32_t>(from + i); });
             case Layout::i64:
-            case Layout::u64: return number_as<int64_t>(at);  // the same 64 bits
-            default: return 0;
+            case Layout::u64: return use([=](int64_t i) { return number_as<int64_t>(from + i); });
+            case Layout::boolean:
+                return use([=](int64_t i) -> int64_t {
+                    return bit(static_cast<const uint8_t*>(array->buffers[1]), array->offset + from + i);
+                });
+            default: return use([](int64_t) -> int64_t { return 0; });  // all null
         }
     }
-    std::string_view bytes(int64_t at) const {
-        const int64_t i = array->offset + at;
-        if (layout == Layout::view) {
-            const auto* view = static_cast<const char*>(array->buffers[1]) + 16 * i;
-            int32_t length, buffer, start;
-            std::memcpy(&length, view, 4);
-            if (length <= 12) return {view + 4, static_cast<size_t>(length)};
-            std::memcpy(&buffer, view + 8, 4);
-            std::memcpy(&start, view + 12, 4);
-            return {static_cast<const char*>(array->buffers[2 + buffer]) + start, static_cast<size_t>(length)};
+    template <class Use>
+    void with_bytes(int64_t from, Use&& use) const {
+        switch (layout) {
+            case Layout::view: return use([=](int64_t i) { return view(from + i); });
+            case Layout::bytes32: return use([=](int64_t i) { return bytes_by<int32_t>(from + i); });
+            case Layout::bytes64: return use([=](int64_t i) { return bytes_by<int64_t>(from + i); });
+            default: return use([](int64_t) { return std::string_view(); });  // all null
         }
-        const auto* data = static_cast<const char*>(array->buffers[2]);
-        int64_t from, to;
-        if (layout == Layout::bytes32) {
-            const auto* offset = static_cast<const int32_t*>(array->buffers[1]);
-            from = offset[i], to = offset[i + 1];
-        } else {
-            const auto* offset = static_cast<const int64_t*>(array->buffers[1]);
-            from = offset[i], to = offset[i + 1];
-        }
-        return {data + from, static_cast<size_t>(to - from)};
     }
 };
 
@@ -154,7 +162,10 @@ class Column {
     Column(const Column&) = delete;
     Column& operator=(const Column&) = delete;
     Column(Column&& other) noexcept
-        : schema_(other.schema_), layout_(other.layout_), values_(other.values_), size_(other.size_),
+        : schema_(other.schema_),
+          layout_(other.layout_),
+          values_(other.values_),
+          size_(other.size_),
           arrays_(std::move(other.arrays_)) {
         other.schema_.release = nullptr;
         other.arrays_.clear();

@@ -20,12 +20,12 @@ namespace cxcore {
 
 // ---------------------------------------------------------------------------------------------- journeys
 
-struct Events {                // the event index, and what was read of its rows
+struct Events {  // the event index, and what was read of its rows
     int64_t n_users;
-    const int64_t* offset;  // [n_users + 1] positions of each user
-    const int64_t* row;     // [n] row at each position; null where position and row are the same
-    const int64_t* tick;    // [n] by position, never falling within a user
-    const int32_t* channel; // by row, -1 where the row is no touch
+    const int64_t* offset;   // [n_users + 1] positions of each user
+    const int64_t* row;      // [n] row at each position; null where position and row are the same
+    const int64_t* tick;     // [n] by position, never falling within a user
+    const int32_t* channel;  // by row, -1 where the row is no touch
     const uint8_t* converted;
     const double* value;
 };
@@ -53,9 +53,7 @@ inline uint64_t age(int64_t now, int64_t then) {
     return static_cast<uint64_t>(now) - static_cast<uint64_t>(then);
 }
 
-inline int64_t row_at(const Events& e, int64_t position) {
-    return e.row ? e.row[position] : position;
-}
+inline int64_t row_at(const Events& e, int64_t position) { return e.row ? e.row[position] : position; }
 
 // Leaves out rows that no model looks at, before they are sorted: those that are neither touch nor
 // conversion, and (unless `all`) those of users who never converted.
@@ -102,9 +100,9 @@ inline void count_journeys(const Events& e, int n_threads, int32_t* what, int64_
 
 // Windows of one user: touches [t0, t1), conversions [k0, k1). A touch counts where 0 <= age < lookback;
 // with `reset`, not where an earlier conversion looked at it.
-inline void windows(int64_t t0, int64_t t1, int64_t k0, int64_t k1, bool limited,
-                    uint64_t lookback, bool reset, const int64_t* touch_tick,
-                    const int64_t* conversion_tick, int64_t* lo, int64_t* hi) {
+inline void windows(int64_t t0, int64_t t1, int64_t k0, int64_t k1, bool limited, uint64_t lookback,
+                    bool reset, const int64_t* touch_tick, const int64_t* conversion_tick, int64_t* lo,
+                    int64_t* hi) {
     int64_t first = t0, end = t0;
     for (int64_t k = k0; k < k1; ++k) {
         const int64_t now = conversion_tick[k];
@@ -119,8 +117,8 @@ inline void windows(int64_t t0, int64_t t1, int64_t k0, int64_t k1, bool limited
 
 inline void fill_journeys(const Events& e, const int32_t* what, bool limited, uint64_t lookback, bool reset,
                           int n_threads, const int64_t* touch_offset, const int64_t* conversion_offset,
-                          int32_t* channel, int64_t* touch_tick, int64_t* conversion_tick,
-                          double* value, int64_t* lo, int64_t* hi) {
+                          int32_t* channel, int64_t* touch_tick, int64_t* conversion_tick, double* value,
+                          int64_t* lo, int64_t* hi) {
     for_each_block(e.n_users, 4096, n_threads, [&](int64_t from, int64_t to) {
         for (int64_t u = from; u < to; ++u) {
             int64_t t = touch_offset[u], k = conversion_offset[u];
@@ -159,7 +157,7 @@ inline uint64_t apart(int64_t a, int64_t b) { return a < b ? age(b, a) : age(a, 
 // Distance may run forward or backward in time, but in one direction only.
 template <class T, class Decay>
 class Sliding {
- public:
+  public:
     explicit Sliding(Decay decay) : decay_(decay) {}
 
     void clear() {
@@ -198,7 +196,7 @@ class Sliding {
 
     bool empty() const { return head_ == terms_.size(); }
 
- private:
+  private:
     struct Entry {
         T term, suffix;  // suffix: this term and all old ones after it, as of old_at_
         int64_t at;
@@ -230,7 +228,7 @@ struct Span {  // the touches [lo, hi) get `each`, decayed by their distance to 
 // Spans never go back: neither lo nor hi falls. Sweeps the touches from the last to the first.
 template <class Decay>
 void spread(const std::vector<Span>& spans, const int64_t* tick, Sliding<Amount, Decay>& active,
-                        const Sink& sink) {
+            const Sink& sink) {
     active.clear();
     int64_t next = static_cast<int64_t>(spans.size()) - 1;
     const int64_t newest = next;
@@ -322,7 +320,7 @@ struct TimeDecay {
 // bits for any number of threads.
 template <class Rule>
 void credit(const Journeys& j, int64_t n_channels, int n_threads, const Rule& rule, double* count,
-                        double* value) {
+            double* value) {
     const int64_t most = std::clamp<int64_t>((1 << 21) / (n_channels + 1), 1, 256);
     const int64_t size = std::max<int64_t>(64, (j.n_users + most - 1) / most);
     const int64_t n_blocks = (j.n_users + size - 1) / size;

@@ -1,9 +1,11 @@
 // The event index: rows of a log by user, in order of (tick, tie, row). A CSR matrix over users.
 //
 // 1. Partition by user: rows go, in their order, to buckets of whole users of about equal size; a bucket fits
-//    the cache. Tick and (user in bucket, row) lie in the two output arrays already, so nothing else is as long.
+//    the cache. Tick and (user in bucket, row) lie in the two output arrays already, so nothing else is as
+//    long.
 // 2. Bucket by bucket: a counting sort by user, then each user alone, by a sort that is free on what is
-//    sorted, cheap on what nearly is, and else distributes by ranges of time. Buckets are independent: threads take them as they come.
+//    sorted, cheap on what nearly is, and else distributes by ranges of time. Buckets are independent:
+//    threads take them as they come.
 // Memory beyond the output: one bucket a thread.
 #pragma once
 
@@ -82,7 +84,8 @@ inline void sort_by_time(Event* events, Event* spare, int64_t n) {
     const auto ahead = [=](const Event& event) {  // ticks after the least, without overflow
         return static_cast<uint64_t>(event.tick) - static_cast<uint64_t>(least);
     };
-    const int range_bits = 64 - __builtin_clzll((static_cast<uint64_t>(most) - static_cast<uint64_t>(least)) | 1);
+    const int range_bits =
+        64 - __builtin_clzll((static_cast<uint64_t>(most) - static_cast<uint64_t>(least)) | 1);
     const int bits = std::min(11, 64 - __builtin_clzll(static_cast<uint64_t>(n)));
     const int shift = std::max(0, range_bits - bits);
     uint32_t end[2048];  // rows are below 2^31
@@ -109,8 +112,8 @@ inline void sort_ties(Event* events, int64_t n, const int64_t* tie) {
 
 // Buckets: whole users, in code order, of about equal numbers of rows.
 struct Buckets {
-    std::vector<uint16_t> of_user;   // [n_users]
-    std::vector<int32_t> first_user; // [n_buckets + 1]
+    std::vector<uint16_t> of_user;    // [n_users]
+    std::vector<int32_t> first_user;  // [n_buckets + 1]
 
     Buckets(const int64_t* offset, int64_t n_users, int64_t n_buckets) {
         const int64_t n = offset[n_users];
@@ -166,7 +169,8 @@ inline void sort_events(const int32_t* code, const int64_t* tick, const int64_t*
         const int64_t user_to = buckets.first_user[static_cast<size_t>(b) + 1];
         const int64_t from = offset[user_from], size = offset[user_to] - from;
         std::vector<Event> arrived(static_cast<size_t>(size)), by_user(static_cast<size_t>(size));
-        for (int64_t p = 0; p < size; ++p) arrived[static_cast<size_t>(p)] = {sorted_tick[from + p], row[from + p]};
+        for (int64_t p = 0; p < size; ++p)
+            arrived[static_cast<size_t>(p)] = {sorted_tick[from + p], row[from + p]};
         std::vector<int64_t> next(offset + user_from, offset + user_to);
         for (const auto& event : arrived) {
             const int64_t at = next[static_cast<size_t>(event.row >> 31)]++ - from;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "arrow.hpp"
@@ -119,6 +120,9 @@ class KeyTable {
         }
     }
     int64_t size() const { return static_cast<int64_t>(first_.size()); }
+    bool is_large() const {
+        return slots_.size() * sizeof(Slot) > (1 << 15);
+    }  // more than a first-level cache
     const std::vector<int64_t>& first() const { return first_; }
     std::vector<const Slot*> by_code() const {
         std::vector<const Slot*> sorted(first_.size());
@@ -167,7 +171,8 @@ class PartEncoder {
 
     PartEncoder(bool null_is_key, int32_t* code) : null_is_key_(null_is_key), code_(code) {}
 
-    // `read(i)` is the value of the i-th row of a run whose first row is `row`; `is_null(i)` says whether it has one.
+    // `read(i)` is the value of the i-th row of a run whose first row is `row`; `is_null(i)` whether it has
+    // none.
     template <class Read, class IsNull>
     void run(int64_t row, int64_t n, Read&& read, IsNull&& is_null) {
         constexpr int64_t block = 32;
@@ -181,8 +186,10 @@ class PartEncoder {
                 hash[i] = Key::hash(value[i]);
                 table_.prefetch(hash[i]);
             }
-            for (int64_t i = 0; i < size; ++i)
-                if (!is_null(start + i) && table_.slot(hash[i]).code >= 0) Key::touch(table_.slot(hash[i]));
+            if (table_.is_large())
+                for (int64_t i = 0; i < size; ++i)
+                    if (!is_null(start + i) && table_.slot(hash[i]).code >= 0)
+                        Key::touch(table_.slot(hash[i]));
             for (int64_t i = 0; i < size; ++i) {
                 const int64_t at = row + start + i;
                 code_[at] = is_null(start + i) ? null_code(at) : take(hash[i], value[i], at);
@@ -190,21 +197,22 @@ class PartEncoder {
         }
     }
 
-    // Rows of a dictionary: each value is looked up once.
-    void dictionary(int64_t row, int64_t from, int64_t to, const Chunk& chunk, const Chunk& values) {
+    // Rows of a dictionary: `index(i)` points into `values`, and each value is looked up once.
+    template <class Index, class IsNull, class Read>
+    void dictionary(int64_t row, int64_t n, Index&& index, IsNull&& is_null, const Chunk& values,
+                    Read&& read) {
         std::vector<int32_t> known(static_cast<size_t>(values.size()), -1);
-        for (int64_t i = from; i < to; ++i, ++row) {
-            const int64_t index = chunk.is_null(i) ? -1 : chunk.number(i);
-            if (index < 0 || values.is_null(index)) {
-                code_[row] = null_code(row);
+        for (int64_t i = 0; i < n; ++i) {
+            if (is_null(i) || values.is_null(index(i))) {
+                code_[row + i] = null_code(row + i);
                 continue;
             }
-            int32_t& code = known[static_cast<size_t>(index)];
+            int32_t& code = known[static_cast<size_t>(index(i))];
             if (code < 0) {
-                const Value value = read_value(values, index);
-                code = entry(table_.find(Key::hash(value), value, row));
+                const Value value = read(index(i));
+                code = entry(table_.find(Key::hash(value), value, row + i));
             }
-            code_[row] = code;
+            code_[row + i] = code;
             ++extra_[static_cast<size_t>(code)];
         }
     }
@@ -230,25 +238,20 @@ class PartEncoder {
             }
             met.value.push_back(Key::value_of(*slots[next]));
             met.first.push_back(table_.first()[next]);
-            met.count.push_back(static_cast<int64_t>(slots[next]->count) + (k < extra_.size() ? extra_[k] : 0));
+            met.count.push_back(static_cast<int64_t>(slots[next]->count) +
+                                (k < extra_.size() ? extra_[k] : 0));
             ++next;
         }
         return met;
-    }
-    static Value read_value(const Chunk& chunk, int64_t at) {
-        if constexpr (std::is_same_v<Value, int64_t>)
-            return chunk.number(at);
-        else
-            return chunk.bytes(at);
     }
 
   private:
     using Slot = typename Key::Slot;
 
     int32_t take(uint64_t hash, Value value, int64_t row) {
-        Slot& slot = table_.find(hash, value, row);
-        ++slot.count;
-        return shifted(slot.code);
+        if (!last_ || !Key::equal(Key::value_of(*last_), value)) last_ = &table_.find(hash, value, row);
+        ++last_->count;
+        return shifted(last_->code);
     }
     int32_t entry(const Slot& slot) {
         const int32_t code = shifted(slot.code);
@@ -268,6 +271,7 @@ class PartEncoder {
     }
 
     KeyTable<Key> table_;
+    Slot* last_ = nullptr;  // a table grows only in `take`, which asks for it anew
     bool null_is_key_;
     int32_t* code_;
     int32_t null_code_ = -1;
@@ -277,33 +281,132 @@ class PartEncoder {
 
 // ------------------------------------------------------------------ a whole column
 
-template <class Key>
-void encode_rows(const Column& column, int64_t from, int64_t to, PartEncoder<Key>& part) {
+// Calls visit(chunk number, first row of the run, its place in the chunk, its length) for the rows [from,
+// to).
+template <class Visit>
+void for_each_run(const Column& column, int64_t from, int64_t to, Visit&& visit) {
     int64_t start = 0;
     for (size_t k = 0; k < column.n_chunks() && start < to; ++k) {
-        const Chunk chunk = column.chunk(k);
-        const int64_t end = start + chunk.size();
+        const int64_t end = start + column.chunk(k).size();
         const int64_t lo = std::max(from, start), hi = std::min(to, end);
-        if (lo < hi) {
-            const int64_t at = lo - start;
-            if (column.is_dictionary()) {
-                part.dictionary(lo, at, hi - start, chunk, column.dictionary(k));
-            } else if (chunk.layout == Layout::i64 && !chunk.valid) {
-                const auto* values = static_cast<const int64_t*>(chunk.array->buffers[1]) + chunk.array->offset + at;
-                if constexpr (std::is_same_v<typename Key::Value, int64_t>)
-                    part.run(lo, hi - lo, [=](int64_t i) { return values[i]; }, [](int64_t) { return false; });
-            } else {
-                part.run(lo, hi - lo, [&](int64_t i) { return part.read_value(chunk, at + i); },
-                         [&](int64_t i) { return chunk.is_null(at + i); });
-            }
-        }
+        if (lo < hi) visit(k, lo, lo - start, hi - lo);
         start = end;
     }
+}
+
+template <class Key, class Use>
+void with_values(const Chunk& chunk, int64_t from, Use&& use) {
+    if constexpr (std::is_same_v<typename Key::Value, int64_t>)
+        chunk.with_numbers(from, use);
+    else
+        chunk.with_bytes(from, use);
+}
+
+template <class Use>
+void with_nulls(const Chunk& chunk, int64_t from, Use&& use) {
+    if (chunk.layout != Layout::null && !chunk.valid)
+        use([](int64_t) { return false; });
+    else
+        use([&chunk, from](int64_t i) { return chunk.is_null(from + i); });
+}
+
+template <class Key>
+void encode_rows(const Column& column, int64_t from, int64_t to, PartEncoder<Key>& part) {
+    for_each_run(column, from, to, [&](size_t k, int64_t row, int64_t at, int64_t n) {
+        const Chunk chunk = column.chunk(k);
+        with_nulls(chunk, at, [&](auto is_null) {
+            if (!column.is_dictionary())
+                return with_values<Key>(chunk, at, [&](auto read) { part.run(row, n, read, is_null); });
+            const Chunk values = column.dictionary(k);
+            chunk.with_numbers(at, [&](auto index) {
+                with_values<Key>(values, 0,
+                                 [&](auto read) { part.dictionary(row, n, index, is_null, values, read); });
+            });
+        });
+    });
+}
+
+// Whole numbers of a small range (running numbers, categories' codes) need no hash: a table by value.
+struct Span {
+    int64_t least = INT64_MAX, most = INT64_MIN;
+    bool is_small(int64_t n) const {
+        return least <= most && static_cast<uint64_t>(most) - static_cast<uint64_t>(least) <
+                                    static_cast<uint64_t>(4 * n + 1024);
+    }
+};
+
+inline Span span_of(const Column& column) {
+    Span span;
+    for_each_run(column, 0, column.size(), [&](size_t k, int64_t, int64_t at, int64_t n) {
+        const Chunk chunk = column.chunk(k);
+        with_nulls(chunk, at, [&](auto is_null) {
+            chunk.with_numbers(at, [&](auto read) {
+                for (int64_t i = 0; i < n; ++i) {
+                    if (is_null(i)) continue;
+                    span.least = std::min(span.least, read(i));
+                    span.most = std::max(span.most, read(i));
+                }
+            });
+        });
+    });
+    return span;
+}
+
+inline EncodedKeys encode_span(const Column& column, Span span, bool null_is_key) {
+    struct Entry {
+        int32_t code = -1;
+        uint32_t count = 0;
+    };
+    const int64_t least = span.least;
+    std::vector<Entry> table(static_cast<size_t>(span.most - least) + 1);
+    Entry null_entry;
+    EncodedKeys keys;
+    keys.code.resize(static_cast<size_t>(column.size()));
+    std::vector<Entry*> met;
+    const auto take = [&](Entry& entry, int64_t row) {
+        if (entry.code < 0) {
+            entry.code = static_cast<int32_t>(met.size());
+            met.push_back(&entry);
+            keys.first.push_back(row);
+        }
+        ++entry.count;
+        return entry.code;
+    };
+    for_each_run(column, 0, column.size(), [&](size_t k, int64_t row, int64_t at, int64_t n) {
+        const Chunk chunk = column.chunk(k);
+        int32_t* code = keys.code.data() + row;
+        with_nulls(chunk, at, [&](auto is_null) {
+            chunk.with_numbers(at, [&](auto read) {
+                for (int64_t i = 0; i < n; ++i) {
+                    if (!is_null(i))
+                        code[i] = take(table[static_cast<size_t>(read(i) - least)], row + i);
+                    else
+                        code[i] = null_is_key ? take(null_entry, row + i) : -1;
+                }
+            });
+        });
+    });
+    keys.offset.push_back(0);
+    for (const Entry* entry : met) {
+        keys.count.push_back(entry->count);
+        if (entry == &null_entry)
+            keys.data.push_back(null_byte);
+        else
+            NumberKey::write(keys.data, least + (entry - table.data()));
+        keys.offset.push_back(static_cast<int64_t>(keys.data.size()));
+    }
+    return keys;
 }
 
 template <class Key>
 EncodedKeys encode_column(const Column& column, bool null_is_key, int n_threads) {
     const int64_t n = column.size();
+    if constexpr (std::is_same_v<Key, NumberKey>) {
+        if (!column.is_dictionary()) {
+            const Span span = span_of(column);
+            if (span.is_small(n)) return encode_span(column, span, null_is_key);
+        }
+    }
     EncodedKeys keys;
     keys.code.resize(static_cast<size_t>(n));
     const int64_t least = 1 << 16;  // rows that are worth a thread
@@ -335,8 +438,10 @@ EncodedKeys encode_column(const Column& column, bool null_is_key, int n_threads)
             }
             if (code == n_keys) {
                 ++n_keys;
-                if (is_null) null_code = code, keys.data.push_back(null_byte);
-                else Key::write(keys.data, met[k].value[c]);
+                if (is_null)
+                    null_code = code, keys.data.push_back(null_byte);
+                else
+                    Key::write(keys.data, met[k].value[c]);
                 keys.offset.push_back(static_cast<int64_t>(keys.data.size()));
                 keys.first.push_back(met[k].first[c]);
                 keys.count.push_back(0);
@@ -366,9 +471,10 @@ inline EncodedKeys pair_up(const EncodedKeys& a, const EncodedKeys& b) {
     keys.code.resize(n);
     PartEncoder<NumberKey> part(false, keys.code.data());
     const int32_t *left = a.code.data(), *right = b.code.data();
-    part.run(0, static_cast<int64_t>(n),
-             [=](int64_t i) { return (static_cast<int64_t>(left[i]) << 32) | static_cast<uint32_t>(right[i]); },
-             [=](int64_t i) { return left[i] < 0 || right[i] < 0; });
+    part.run(
+        0, static_cast<int64_t>(n),
+        [=](int64_t i) { return (static_cast<int64_t>(left[i]) << 32) | static_cast<uint32_t>(right[i]); },
+        [=](int64_t i) { return left[i] < 0 || right[i] < 0; });
     auto met = part.met();
     keys.first = std::move(met.first);
     keys.count = std::move(met.count);

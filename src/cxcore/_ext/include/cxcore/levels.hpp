@@ -1,8 +1,8 @@
 // Answers as counts: one pass over a column of answers of any numeric width.
 // Bytes are compared with each level in registers, and the hits are summed in byte lanes (at most 255 steps,
-// then a flush); wider answers are first narrowed, a cache-sized block at a time, to the index of their level.
-// With groups the same index goes into a table of counters; small tables are kept four times, so that a run of
-// equal answers does not wait for its own last store.
+// then a flush); wider answers are first narrowed, a cache-sized block at a time, to the index of their
+// level. With groups the same index goes into a table of counters; small tables are kept four times, so that
+// a run of equal answers does not wait for its own last store.
 #pragma once
 
 #include <cstdint>
@@ -28,161 +28,163 @@ constexpr std::int64_t SMALL_TABLE = 1024;
 typedef unsigned char Lanes __attribute__((vector_size(32), aligned(1), may_alias));
 
 inline __attribute__((always_inline)) std::int64_t sum_lanes(const Lanes& lanes) {
-  unsigned char each[sizeof(Lanes)];
-  std::memcpy(each, &lanes, sizeof each);
-  std::int64_t sum = 0;
-  for (unsigned char one : each) sum += one;
-  return sum;
+    unsigned char each[sizeof(Lanes)];
+    std::memcpy(each, &lanes, sizeof each);
+    std::int64_t sum = 0;
+    for (unsigned char one : each) sum += one;
+    return sum;
 }
 
 // hits of some values among steps <= 255 lanes, which share each load
 template <int SOME>
 inline __attribute__((always_inline)) void count_some(const unsigned char* block, std::int64_t steps,
                                                       const unsigned char* value, std::int64_t* counts) {
-  Lanes want[SOME] = {}, sum[SOME] = {};
-  for (int k = 0; k < SOME; ++k) want[k] = want[k] + value[k];
-  for (std::int64_t step = 0; step < steps; ++step) {
-    const Lanes x = *reinterpret_cast<const Lanes*>(block + step * static_cast<std::int64_t>(sizeof(Lanes)));
-    for (int k = 0; k < SOME; ++k) sum[k] -= (Lanes)(x == want[k]);  // a hit is -1
-  }
-  for (int k = 0; k < SOME; ++k) counts[k] += sum_lanes(sum[k]);
+    Lanes want[SOME] = {}, sum[SOME] = {};
+    for (int k = 0; k < SOME; ++k) want[k] = want[k] + value[k];
+    for (std::int64_t step = 0; step < steps; ++step) {
+        const Lanes x =
+            *reinterpret_cast<const Lanes*>(block + step * static_cast<std::int64_t>(sizeof(Lanes)));
+        for (int k = 0; k < SOME; ++k) sum[k] -= (Lanes)(x == want[k]);  // a hit is -1
+    }
+    for (int k = 0; k < SOME; ++k) counts[k] += sum_lanes(sum[k]);
 }
 
 // hits of each value among n bytes; adds to counts
 CXCORE_CLONES
 static void count_bytes(const unsigned char* answer, std::int64_t n, const unsigned char* value, int n_values,
                         std::int64_t* counts) {
-  constexpr std::int64_t WIDTH = sizeof(Lanes), STEPS = 255;
-  std::int64_t done = 0;
-  while (n - done >= WIDTH) {
-    std::int64_t steps = (n - done) / WIDTH;
-    if (steps > STEPS) steps = STEPS;
-    const unsigned char* block = answer + done;
-    int k = 0;
-    for (; k + 6 <= n_values; k += 6) count_some<6>(block, steps, value + k, counts + k);
-    for (; k + 5 <= n_values; k += 5) count_some<5>(block, steps, value + k, counts + k);
-    for (; k + 3 <= n_values; k += 3) count_some<3>(block, steps, value + k, counts + k);
-    for (; k < n_values; ++k) count_some<1>(block, steps, value + k, counts + k);
-    done += steps * WIDTH;
-  }
-  for (; done < n; ++done)
-    for (int k = 0; k < n_values; ++k) counts[k] += answer[done] == value[k];
+    constexpr std::int64_t WIDTH = sizeof(Lanes), STEPS = 255;
+    std::int64_t done = 0;
+    while (n - done >= WIDTH) {
+        std::int64_t steps = (n - done) / WIDTH;
+        if (steps > STEPS) steps = STEPS;
+        const unsigned char* block = answer + done;
+        int k = 0;
+        for (; k + 6 <= n_values; k += 6) count_some<6>(block, steps, value + k, counts + k);
+        for (; k + 5 <= n_values; k += 5) count_some<5>(block, steps, value + k, counts + k);
+        for (; k + 3 <= n_values; k += 3) count_some<3>(block, steps, value + k, counts + k);
+        for (; k < n_values; ++k) count_some<1>(block, steps, value + k, counts + k);
+        done += steps * WIDTH;
+    }
+    for (; done < n; ++done)
+        for (int k = 0; k < n_values; ++k) counts[k] += answer[done] == value[k];
 }
 #else
 static void count_bytes(const unsigned char* answer, std::int64_t n, const unsigned char* value, int n_values,
                         std::int64_t* counts) {
-  std::int64_t table[256] = {0};
-  for (std::int64_t i = 0; i < n; ++i) ++table[answer[i]];
-  for (int k = 0; k < n_values; ++k) counts[k] += table[value[k]];
+    std::int64_t table[256] = {0};
+    for (std::int64_t i = 0; i < n; ++i) ++table[answer[i]];
+    for (int k = 0; k < n_values; ++k) counts[k] += table[value[k]];
 }
 #endif
 
-// The values that are counted: a run first, first + 1, … of the scale, then single codes. A cell of counts for
-// each level of the run, one for whatever is no value, then one for each code.
+// The values that are counted: a run first, first + 1, … of the scale, then single codes. A cell of counts
+// for each level of the run, one for whatever is no value, then one for each code.
 struct Values {
-  std::int64_t first;
-  int n_run;
-  const std::int64_t* single;
-  int n_single;
-  int cells() const { return n_run + 1 + n_single; }
+    std::int64_t first;
+    int n_run;
+    const std::int64_t* single;
+    int n_single;
+    int cells() const { return n_run + 1 + n_single; }
 };
 
 // cell of each answer in a byte; no branches, so that it vectorises
 template <typename T>
 CXCORE_CLONES void narrow_block(const T* answer, std::int64_t n, const Values& values, unsigned char* cell) {
-  if constexpr (std::is_floating_point_v<T>) {
-    const T first = static_cast<T>(values.first), run = static_cast<T>(values.n_run);
-    for (std::int64_t i = 0; i < n; ++i) {
-      T step = answer[i] - first;
-      step = step >= T(0) ? step : run;  // NaN too
-      step = step < run ? step : run;
-      const int whole = static_cast<int>(step);
-      cell[i] = static_cast<unsigned char>(static_cast<T>(whole) == step ? whole : values.n_run);
+    if constexpr (std::is_floating_point_v<T>) {
+        const T first = static_cast<T>(values.first), run = static_cast<T>(values.n_run);
+        for (std::int64_t i = 0; i < n; ++i) {
+            T step = answer[i] - first;
+            step = step >= T(0) ? step : run;  // NaN too
+            step = step < run ? step : run;
+            const int whole = static_cast<int>(step);
+            cell[i] = static_cast<unsigned char>(static_cast<T>(whole) == step ? whole : values.n_run);
+        }
+    } else if constexpr (sizeof(T) == 8) {
+        const std::uint64_t first = static_cast<std::uint64_t>(values.first);
+        const std::uint32_t run = static_cast<std::uint32_t>(values.n_run);
+        for (std::int64_t i = 0; i < n; ++i) {  // halves: 64-bit compares are slow or missing
+            const std::uint64_t wide = static_cast<std::uint64_t>(answer[i]) - first;
+            std::uint32_t step = static_cast<std::uint32_t>(wide);
+            step |= static_cast<std::uint32_t>(wide >> 32) != 0 ? ~std::uint32_t(0) : 0;
+            cell[i] = static_cast<unsigned char>(step < run ? step : run);
+        }
+    } else {
+        using U = std::make_unsigned_t<T>;
+        const U first = static_cast<U>(values.first), run = static_cast<U>(values.n_run);
+        for (std::int64_t i = 0; i < n; ++i) {
+            const U step =
+                static_cast<U>(static_cast<U>(answer[i]) - first);  // below the run wraps to far above
+            cell[i] = static_cast<unsigned char>(step < run ? step : run);
+        }
     }
-  } else if constexpr (sizeof(T) == 8) {
-    const std::uint64_t first = static_cast<std::uint64_t>(values.first);
-    const std::uint32_t run = static_cast<std::uint32_t>(values.n_run);
-    for (std::int64_t i = 0; i < n; ++i) {  // halves: 64-bit compares are slow or missing
-      const std::uint64_t wide = static_cast<std::uint64_t>(answer[i]) - first;
-      std::uint32_t step = static_cast<std::uint32_t>(wide);
-      step |= static_cast<std::uint32_t>(wide >> 32) != 0 ? ~std::uint32_t(0) : 0;
-      cell[i] = static_cast<unsigned char>(step < run ? step : run);
+    for (int k = 0; k < values.n_single; ++k) {
+        const T code = static_cast<T>(values.single[k]);
+        const unsigned char at = static_cast<unsigned char>(values.n_run + 1 + k);
+        for (std::int64_t i = 0; i < n; ++i) cell[i] = answer[i] == code ? at : cell[i];
     }
-  } else {
-    using U = std::make_unsigned_t<T>;
-    const U first = static_cast<U>(values.first), run = static_cast<U>(values.n_run);
-    for (std::int64_t i = 0; i < n; ++i) {
-      const U step = static_cast<U>(static_cast<U>(answer[i]) - first);  // below the run wraps to far above
-      cell[i] = static_cast<unsigned char>(step < run ? step : run);
-    }
-  }
-  for (int k = 0; k < values.n_single; ++k) {
-    const T code = static_cast<T>(values.single[k]);
-    const unsigned char at = static_cast<unsigned char>(values.n_run + 1 + k);
-    for (std::int64_t i = 0; i < n; ++i) cell[i] = answer[i] == code ? at : cell[i];
-  }
 }
 
 // counts int64[cells] += answers of each value. Values must fit T.
 template <typename T>
 inline void count_levels(const T* answer, std::int64_t n, const Values& values, std::int64_t* counts) {
-  const int cells = values.cells(), other = values.n_run;
-  unsigned char wanted[MOST_CELLS];
-  std::int64_t hits[MOST_CELLS] = {0};
-  int n_wanted = 0;
-  for (int at = 0; at < cells; ++at) {
-    if (at == other) continue;
-    const std::int64_t value = at < other ? values.first + at : values.single[at - other - 1];
-    wanted[n_wanted++] = static_cast<unsigned char>(sizeof(T) == 1 ? value : at);
-  }
-  if constexpr (sizeof(T) == 1) {
-    count_bytes(reinterpret_cast<const unsigned char*>(answer), n, wanted, n_wanted, hits);
-  } else {
-    unsigned char cell[BLOCK];
-    for (std::int64_t done = 0; done < n; done += BLOCK) {
-      const std::int64_t some = n - done < BLOCK ? n - done : BLOCK;
-      narrow_block(answer + done, some, values, cell);
-      count_bytes(cell, some, wanted, n_wanted, hits);
+    const int cells = values.cells(), other = values.n_run;
+    unsigned char wanted[MOST_CELLS];
+    std::int64_t hits[MOST_CELLS] = {0};
+    int n_wanted = 0;
+    for (int at = 0; at < cells; ++at) {
+        if (at == other) continue;
+        const std::int64_t value = at < other ? values.first + at : values.single[at - other - 1];
+        wanted[n_wanted++] = static_cast<unsigned char>(sizeof(T) == 1 ? value : at);
     }
-  }
-  counts[other] += n;
-  for (int k = 0; k < n_wanted; ++k) {
-    counts[k < other ? k : k + 1] += hits[k];
-    counts[other] -= hits[k];
-  }
+    if constexpr (sizeof(T) == 1) {
+        count_bytes(reinterpret_cast<const unsigned char*>(answer), n, wanted, n_wanted, hits);
+    } else {
+        unsigned char cell[BLOCK];
+        for (std::int64_t done = 0; done < n; done += BLOCK) {
+            const std::int64_t some = n - done < BLOCK ? n - done : BLOCK;
+            narrow_block(answer + done, some, values, cell);
+            count_bytes(cell, some, wanted, n_wanted, hits);
+        }
+    }
+    counts[other] += n;
+    for (int k = 0; k < n_wanted; ++k) {
+        counts[k < other ? k : k + 1] += hits[k];
+        counts[other] -= hits[k];
+    }
 }
 
 CXCORE_CLONES
-static void find_counters(const std::int32_t* group, const unsigned char* cell, std::int64_t n, std::int64_t row,
-                          std::int64_t* counter) {
-  for (std::int64_t i = 0; i < n; ++i) counter[i] = group[i] * row + cell[i];
+static void find_counters(const std::int32_t* group, const unsigned char* cell, std::int64_t n,
+                          std::int64_t row, std::int64_t* counter) {
+    for (std::int64_t i = 0; i < n; ++i) counter[i] = group[i] * row + cell[i];
 }
 
 // counts int64[n_groups, cells] += the same by group code 0..n_groups - 1.
 template <typename T>
 inline void count_levels_by(const T* answer, const std::int32_t* group, std::int64_t n, std::int64_t n_groups,
                             const Values& values, std::int64_t* counts) {
-  const std::int64_t row = values.cells(), all = n_groups * row;
-  const bool small = all <= SMALL_TABLE;
-  unsigned char cell[BLOCK];
-  std::int64_t counter[BLOCK];
-  std::int64_t table[4][SMALL_TABLE];
-  if (small) std::memset(table, 0, sizeof table);
-  for (std::int64_t done = 0; done < n; done += BLOCK) {
-    const std::int64_t some = n - done < BLOCK ? n - done : BLOCK;
-    narrow_block(answer + done, some, values, cell);
-    find_counters(group + done, cell, some, row, counter);
-    std::int64_t i = 0;
-    for (; small && i + 4 <= some; i += 4) {
-      ++table[0][counter[i]];
-      ++table[1][counter[i + 1]];
-      ++table[2][counter[i + 2]];
-      ++table[3][counter[i + 3]];
+    const std::int64_t row = values.cells(), all = n_groups * row;
+    const bool small = all <= SMALL_TABLE;
+    unsigned char cell[BLOCK];
+    std::int64_t counter[BLOCK];
+    std::int64_t table[4][SMALL_TABLE];
+    if (small) std::memset(table, 0, sizeof table);
+    for (std::int64_t done = 0; done < n; done += BLOCK) {
+        const std::int64_t some = n - done < BLOCK ? n - done : BLOCK;
+        narrow_block(answer + done, some, values, cell);
+        find_counters(group + done, cell, some, row, counter);
+        std::int64_t i = 0;
+        for (; small && i + 4 <= some; i += 4) {
+            ++table[0][counter[i]];
+            ++table[1][counter[i + 1]];
+            ++table[2][counter[i + 2]];
+            ++table[3][counter[i + 3]];
+        }
+        for (; i < some; ++i) ++counts[counter[i]];
     }
-    for (; i < some; ++i) ++counts[counter[i]];
-  }
-  for (std::int64_t at = 0; small && at < all; ++at)
-    counts[at] += table[0][at] + table[1][at] + table[2][at] + table[3][at];
+    for (std::int64_t at = 0; small && at < all; ++at)
+        counts[at] += table[0][at] + table[1][at] + table[2][at] + table[3][at];
 }
 
 }  // namespace cxcore

@@ -18,12 +18,12 @@
 
 namespace cxcore {
 
-struct Transitions {    // C channels; added to
-    double* count;      // [C, C] from, to
-    double* start;      // [C] first touches
-    double* conversion; // [C] last touches before a conversion
-    double* null;       // [C] last touches of journeys without one
-    double* value;      // [C] value of the conversions after a last touch
+struct Transitions {     // C channels; added to
+    double* count;       // [C, C] from, to
+    double* start;       // [C] first touches
+    double* conversion;  // [C] last touches before a conversion
+    double* null;        // [C] last touches of journeys without one
+    double* value;       // [C] value of the conversions after a last touch
 };
 
 // A sum that keeps what rounding lost (Neumaier 1974): the answer does not depend on the order of users.

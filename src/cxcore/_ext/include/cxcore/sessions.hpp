@@ -3,7 +3,8 @@
 // Two ways to the same table. On the event index: one scan, users in parallel. In arrival order: one pass
 // with an open-session table and no sort; disorder is handled exactly (a late event extends or joins the open
 // session of its user, and a user for whom that is not certain is done again alone, on an index of its own).
-// Silences are differences of uint64, so that no pair of far dates overflows. Semantics: docs/explanation/sessions.md.
+// Silences are differences of uint64, so that no pair of far dates overflows. Semantics:
+// docs/explanation/sessions.md.
 #pragma once
 
 #include <algorithm>
@@ -18,13 +19,17 @@
 
 namespace cxcore {
 
-inline uint64_t silence(int64_t from, int64_t to) { return static_cast<uint64_t>(to) - static_cast<uint64_t>(from); }
+inline uint64_t silence(int64_t from, int64_t to) {
+    return static_cast<uint64_t>(to) - static_cast<uint64_t>(from);
+}
 
 // The rule: `gap` in ticks, a longer silence splits. Every event of the user `own` is a session of its own.
 struct GapRule {
     uint64_t gap;
     int32_t own;
-    bool splits(int32_t user, int64_t from, int64_t to) const { return silence(from, to) > gap || user == own; }
+    bool splits(int32_t user, int64_t from, int64_t to) const {
+        return silence(from, to) > gap || user == own;
+    }
 };
 
 // One row a session, users in code order; the sessions of user u are offset[u] .. offset[u + 1].
@@ -41,14 +46,15 @@ inline std::vector<int64_t> cut_users(const int64_t* offset, int64_t n_users, in
 }
 
 // IN offset int64[n_users + 1], tick int64[] sorted inside users; OUT session_offset int64[n_users + 1]
-inline void count_sessions(const int64_t* offset, const int64_t* tick, int64_t n_users, GapRule rule, int n_threads,
-                           int64_t* session_offset) {
+inline void count_sessions(const int64_t* offset, const int64_t* tick, int64_t n_users, GapRule rule,
+                           int n_threads, int64_t* session_offset) {
     const auto cuts = cut_users(offset, n_users);
     for_each_piece(static_cast<int64_t>(cuts.size()) - 1, n_threads, [&](int64_t piece) {
         for (int64_t u = cuts[static_cast<size_t>(piece)]; u < cuts[static_cast<size_t>(piece) + 1]; ++u) {
             const int64_t from = offset[u], to = offset[u + 1];
             int64_t n = to > from;
-            for (int64_t p = from + 1; p < to; ++p) n += rule.splits(static_cast<int32_t>(u), tick[p - 1], tick[p]);
+            for (int64_t p = from + 1; p < to; ++p)
+                n += rule.splits(static_cast<int32_t>(u), tick[p - 1], tick[p]);
             session_offset[u + 1] = n;
         }
     });
@@ -57,8 +63,9 @@ inline void count_sessions(const int64_t* offset, const int64_t* tick, int64_t n
 }
 
 // IN row int64[] or null (positions are rows); OUT table, number int32[n_rows] (by row; may be null)
-inline void fill_sessions(const int64_t* offset, const int64_t* row, const int64_t* tick, int64_t n_users, GapRule rule,
-                          const int64_t* session_offset, int n_threads, SessionTable table, int32_t* number) {
+inline void fill_sessions(const int64_t* offset, const int64_t* row, const int64_t* tick, int64_t n_users,
+                          GapRule rule, const int64_t* session_offset, int n_threads, SessionTable table,
+                          int32_t* number) {
     const auto cuts = cut_users(offset, n_users);
     for_each_piece(static_cast<int64_t>(cuts.size()) - 1, n_threads, [&](int64_t piece) {
         for (int64_t u = cuts[static_cast<size_t>(piece)]; u < cuts[static_cast<size_t>(piece) + 1]; ++u) {
@@ -90,8 +97,10 @@ inline bool arrives_in_order(const int64_t* tick, int64_t n, uint64_t gap) {
     for (int64_t k = 0; k < stretches; ++k) {
         const int64_t from = n * k / stretches, to = std::min(n, from + length);
         for (int64_t i = from, latest = from; i < to; ++i, ++seen) {
-            if (tick[i] >= tick[latest]) latest = i;
-            else late += silence(tick[i], tick[latest]) > gap;
+            if (tick[i] >= tick[latest])
+                latest = i;
+            else
+                late += silence(tick[i], tick[latest]) > gap;
         }
     }
     return late * 20 <= seen;
@@ -140,8 +149,8 @@ inline void take(Open& open, int32_t user, int64_t t, uint64_t gap, std::vector<
 }  // namespace arrival
 
 // IN code int32[n] (-1: left out), tick int64[n]; OUT number int32[n] (0 where left out)
-inline ArrivalSessions sessionize_arrival(const int32_t* code, const int64_t* tick, int64_t n, int64_t n_users,
-                                          GapRule rule, int n_threads, int32_t* number) {
+inline ArrivalSessions sessionize_arrival(const int32_t* code, const int64_t* tick, int64_t n,
+                                          int64_t n_users, GapRule rule, int n_threads, int32_t* number) {
     using namespace arrival;
     std::vector<Open> open(static_cast<size_t>(n_users));
     if (rule.own >= 0) open[static_cast<size_t>(rule.own)].number = again;  // its ids need time order
@@ -151,7 +160,8 @@ inline ArrivalSessions sessionize_arrival(const int32_t* code, const int64_t* ti
         auto& mine = closed[static_cast<size_t>(hand)];
         for (int64_t i = 0; i < n; ++i) {
             constexpr int64_t ahead = 24;
-            if (i + ahead < n && code[i + ahead] >= 0) __builtin_prefetch(&open[static_cast<size_t>(code[i + ahead])], 1);
+            if (i + ahead < n && code[i + ahead] >= 0)
+                __builtin_prefetch(&open[static_cast<size_t>(code[i + ahead])], 1);
             const int32_t user = code[i];
             if (user < 0) {
                 if (hand == 0) number[i] = 0;
@@ -186,10 +196,11 @@ inline ArrivalSessions sessionize_arrival(const int32_t* code, const int64_t* ti
         }
         for (size_t c = 0; c < again_user.size(); ++c) again_offset[c + 1] += again_offset[c];
         row.resize(codes.size()), sorted.resize(codes.size());
-        sort_events(codes.data(), again_tick.data(), nullptr, static_cast<int64_t>(codes.size()), again_offset.data(),
-                    n_again, n_threads, row.data(), sorted.data());
+        sort_events(codes.data(), again_tick.data(), nullptr, static_cast<int64_t>(codes.size()),
+                    again_offset.data(), n_again, n_threads, row.data(), sorted.data());
         for (auto& r : row) r = again_from[static_cast<size_t>(r)];
-        count_sessions(again_offset.data(), sorted.data(), n_again, again_rule, n_threads, again_sessions.data());
+        count_sessions(again_offset.data(), sorted.data(), n_again, again_rule, n_threads,
+                       again_sessions.data());
     }
 
     ArrivalSessions result;
@@ -209,7 +220,8 @@ inline ArrivalSessions sessionize_arrival(const int32_t* code, const int64_t* ti
     };
     for (const auto& mine : closed)
         for (const auto& s : mine)
-            if (open[static_cast<size_t>(s.user)].number != again) put(s.user, s.number, s.start, s.end, s.events);
+            if (open[static_cast<size_t>(s.user)].number != again)
+                put(s.user, s.number, s.start, s.end, s.events);
     for (int64_t u = 0; u < n_users; ++u) {
         const Open& s = open[static_cast<size_t>(u)];
         if (s.number > 0) put(static_cast<int32_t>(u), s.number, s.start, s.last, s.events);
@@ -217,12 +229,13 @@ inline ArrivalSessions sessionize_arrival(const int32_t* code, const int64_t* ti
     if (n_again) {
         const auto m = static_cast<size_t>(again_sessions.back());
         std::vector<int64_t> start(m), end(m), events(m);
-        fill_sessions(again_offset.data(), row.data(), sorted.data(), n_again, again_rule, again_sessions.data(),
-                      n_threads, {start.data(), end.data(), events.data()}, number);
+        fill_sessions(again_offset.data(), row.data(), sorted.data(), n_again, again_rule,
+                      again_sessions.data(), n_threads, {start.data(), end.data(), events.data()}, number);
         for (size_t c = 0; c < again_user.size(); ++c)
             for (int64_t s = again_sessions[c]; s < again_sessions[c + 1]; ++s)
-                put(again_user[c], static_cast<int32_t>(s - again_sessions[c]) + 1, start[static_cast<size_t>(s)],
-                    end[static_cast<size_t>(s)], events[static_cast<size_t>(s)]);
+                put(again_user[c], static_cast<int32_t>(s - again_sessions[c]) + 1,
+                    start[static_cast<size_t>(s)], end[static_cast<size_t>(s)],
+                    events[static_cast<size_t>(s)]);
     }
     return result;
 }
@@ -240,9 +253,9 @@ inline int64_t microseconds(int64_t tick, int64_t tick_length) {
 // id = the low 63 bits of XXH64(key bytes, start in µs, count of earlier sessions of the user in that µs).
 // IN session_offset int64[n_users + 1], start int64[] ticks, key_offset int64[n_users + 1 (own user: none)],
 //    key uint8[]; OUT id int64[], number int64[], user int32[]
-inline void session_ids(const int64_t* session_offset, int64_t n_users, const int64_t* start, int64_t tick_length,
-                        const int64_t* key_offset, const uint8_t* key, int32_t own, int n_threads, int64_t* id,
-                        int64_t* number, int32_t* user) {
+inline void session_ids(const int64_t* session_offset, int64_t n_users, const int64_t* start,
+                        int64_t tick_length, const int64_t* key_offset, const uint8_t* key, int32_t own,
+                        int n_threads, int64_t* id, int64_t* number, int32_t* user) {
     const auto cuts = cut_users(session_offset, n_users, 1 << 14);
     for_each_piece(static_cast<int64_t>(cuts.size()) - 1, n_threads, [&](int64_t piece) {
         std::vector<uint8_t> bytes;
@@ -250,8 +263,10 @@ inline void session_ids(const int64_t* session_offset, int64_t n_users, const in
             const bool is_own = u == own;
             const size_t size = is_own ? 1 : static_cast<size_t>(key_offset[u + 1] - key_offset[u]);
             bytes.resize(size + 16);
-            if (is_own) bytes[0] = null_byte;
-            else if (size) std::memcpy(bytes.data(), key + key_offset[u], size);
+            if (is_own)
+                bytes[0] = null_byte;
+            else if (size)
+                std::memcpy(bytes.data(), key + key_offset[u], size);
             int64_t before = 0, earlier = 0;
             for (int64_t s = session_offset[u]; s < session_offset[u + 1]; ++s) {
                 const int64_t at = microseconds(start[s], tick_length);
@@ -269,16 +284,15 @@ inline void session_ids(const int64_t* session_offset, int64_t n_users, const in
 
 // From sessions back to rows. IN code, number int32[n], session_offset, id, session_number (by session)
 // OUT row_id, row_number int64[n] (0 where a row has no session)
-inline void spread_sessions(const int32_t* code, const int32_t* number, int64_t n, const int64_t* session_offset,
-                            const int64_t* id, const int64_t* session_number, int n_threads, int64_t* row_id,
-                            int64_t* row_number) {
+inline void spread_sessions(const int32_t* code, const int32_t* number, int64_t n,
+                            const int64_t* session_offset, const int64_t* id, const int64_t* session_number,
+                            int n_threads, int64_t* row_id, int64_t* row_number) {
     for_each_block(n, 1 << 16, n_threads, [&](int64_t from, int64_t to) {
         constexpr int64_t size = 64;
         for (int64_t start = from; start < to; start += size) {
             const int64_t m = std::min(size, to - start);
             int64_t session[size];
-            for (int64_t i = 0; i < m; ++i)
-                __builtin_prefetch(&session_offset[std::max(code[start + i], 0)]);
+            for (int64_t i = 0; i < m; ++i) __builtin_prefetch(&session_offset[std::max(code[start + i], 0)]);
             for (int64_t i = 0; i < m; ++i) {
                 const int32_t user = code[start + i];
                 session[i] = user < 0 ? -1 : session_offset[user] + number[start + i] - 1;
