@@ -64,7 +64,7 @@ docs: $(VENV)/.docs ## the documentation as HTML, warnings are errors
 lint: $(VENV)/.lint ## style and types, nothing is changed
 	@echo "==> ruff" && $(VENV)/bin/ruff check && $(VENV)/bin/ruff format --check
 	@echo "==> mypy" && $(VENV)/bin/mypy
-	@echo "==> cython-lint" && $(VENV)/bin/cython-lint src/cxcore/_ext
+	@echo "==> cython-lint" && PATH="$(abspath $(VENV)/bin):$$PATH" cython-lint src/cxcore/_ext
 	@echo "==> clang-format" && $(VENV)/bin/clang-format --dry-run --Werror $(CPP)
 
 format: $(VENV)/.lint ## bring the style into order

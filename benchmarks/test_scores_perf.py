@@ -12,12 +12,12 @@ import polars as pl
 import pytest
 import rivals
 import settings
-from cxcore.duckdb import register
 from race import Contender, Goal, Race
 from rivals import RESAMPLES
 
 import cxcore as cx
 from cxcore._ext import scores as kernels
+from cxcore.duckdb import register
 
 #: rows of the large case are scaled, the others are what the goals name
 SIZES = {"1e3": 1_000, "1e5": 100_000, "large": settings.ROWS["large"]}

@@ -12,13 +12,13 @@ import pytest
 import cxcore as cx
 from cxcore import errors
 
-TEXTS: dict[str, tuple[Callable[[], Exception], type[Exception], str]] = {}
+TEXTS: dict[str, tuple[Callable[[], object], type[object], str]] = {}
 
 
-def text(expected: str, kind: type[Exception]) -> Callable[[Callable[[], Exception]], None]:
-    """The function of ``errors`` of this name gives this exception with this text."""
+def text(expected: str, kind: type[object]) -> Callable[[Callable[[], object]], None]:
+    """The function of ``errors`` of this name gives something of this kind with this text."""
 
-    def keep(make: Callable[[], Exception]) -> None:
+    def keep(make: Callable[[], object]) -> None:
         TEXTS[make.__name__] = (make, kind, expected)
 
     return keep
@@ -257,8 +257,62 @@ def missing_dependency() -> Exception:
     return errors.missing_dependency("nps", "pyarrow", "pandas")
 
 
+@text(
+    "nps(method='bca'): 1 of 3 groups has fewer than 15 answers outside the largest class.\n"
+    "  Hint: method='bootstrap' gives the score interval there.",
+    str,
+)
+def thin_support() -> str:
+    return errors.thin_support("nps", "bca", 1, 3, 15)
+
+
+@text(
+    "nps(method='bca'): 1,200 of 3,000 groups have fewer than 15 answers outside the largest class.\n"
+    "  Hint: method='bootstrap' gives the score interval there.",
+    str,
+)
+def thin_support__several() -> str:
+    return errors.thin_support("nps", "bca", 1200, 3000, 15)
+
+
+@text(
+    "nps(): 1 of 2,000 answers is not a whole number from 0 to 10.\n"
+    "  Hint: drop them, or make them null, which says 'no answer'.",
+    cx.InvalidDataError,
+)
+def answers_off_scale() -> Exception:
+    return errors.answers_off_scale("nps", 1, 2000, (0, 10))
+
+
+@text(
+    "nps(): 2 of 10 answers are not whole numbers from 1 to 5.\n"
+    "  Hint: drop them, or make them null, which says 'no answer'.",
+    cx.InvalidDataError,
+)
+def answers_off_scale__several() -> Exception:
+    return errors.answers_off_scale("nps", 2, 10, (1, 5))
+
+
+@text(
+    "cx.sessionize(time_col='ts'): 2 of 1,000 rows have no time.\n"
+    "  Hint: drop them: WHERE … in a CTE or a view.",
+    cx.InvalidDataError,
+)
+def bad_rows() -> Exception:
+    return errors.bad_rows("cx.sessionize", "time_col", "ts", "have no time", 2, 1000)
+
+
+@text(
+    "register(schema='cx'): the connection has a database of that name.\n"
+    "  Hint: choose another: schema='cxcore'.",
+    cx.InvalidOptionError,
+)
+def schema_taken() -> Exception:
+    return errors.schema_taken("register", "cx", "a database")
+
+
 @pytest.mark.parametrize(("make", "kind", "expected"), TEXTS.values(), ids=TEXTS)
-def test_text_whole(make: Callable[[], Exception], kind: type[Exception], expected: str) -> None:
+def test_text_whole(make: Callable[[], object], kind: type[object], expected: str) -> None:
     error = make()
     assert type(error) is kind
     assert str(error) == expected

@@ -1,9 +1,10 @@
-"""cxcore in SQL: ``register(con)`` gives a DuckDB connection ``cx.nps(score)``, ``FROM cx.sessionize(…)`` and the rest.
+"""cxcore in SQL: ``register(con)`` gives a connection ``cx.nps(score)``, ``FROM cx.sessionize(…)`` and more.
 
-Everything lives in a database in memory that is attached beside the user's own: nothing is left in a file, and
-read-only databases and locked configurations work. Scores are macros over native aggregates, intervals one Python
-call a group; sessions and heuristics are SQL whose text Python writes while DuckDB binds the query, so names with
-quotes are safe and a wrong option is an error before a row is read. Decisions: docs/adr/0010.
+Everything lives in a database in memory that is attached beside the user's own: nothing is left in a file,
+and read-only databases and locked configurations work. Scores are macros over native aggregates, intervals
+one Python call a group; sessions and heuristics are SQL whose text Python writes while DuckDB binds the
+query, so names with quotes are safe and a wrong option is an error before a row is read. Decisions:
+docs/adr/0010.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ _lock = threading.Lock()
 def register(con: Any, schema: str = "cx") -> None:
     """Make the SQL functions of cxcore callable on a DuckDB connection, as ``<schema>.<name>``.
 
-    Every cursor of the database sees them, until it is closed. Calling it again changes nothing. Nothing is written
-    to the user's database, and a rollback of the caller's open transaction drops nothing.
+    Every cursor of the database sees them, until it is closed. Calling it again changes nothing. Nothing is
+    written to the user's database, and a rollback of the caller's open transaction drops nothing.
 
     Parameters
     ----------
@@ -46,9 +47,9 @@ def register(con: Any, schema: str = "cx") -> None:
 
     Notes
     -----
-    Takes some milliseconds. The functions are listed in docs/how-to/duckdb.md. In a transaction that began before,
-    they work at once, through temporary macros of this connection, unless a result of ``con`` is not fetched to
-    its end: then they work from the next transaction on.
+    Takes about 0.1 s. The functions are listed in docs/how-to/duckdb.md. In a transaction that
+    began before they work at once, through temporary macros of this connection, unless a result of ``con``
+    is not fetched to its end: then they work from the next transaction on.
 
     Examples
     --------
@@ -84,7 +85,7 @@ def _import_duckdb() -> Any:
 
 
 def _cursor(duckdb: Any, con: Any) -> Any:
-    """A connection of our own to the same database: it has no transaction of the caller's, and no result to lose."""
+    """A connection of our own to the same database, with no transaction and no result to disturb."""
     if not isinstance(con, duckdb.DuckDBPyConnection):
         problem, hint = "not a DuckDB connection.", "pass what duckdb.connect() gave."
         raise errors.bad_option(_CALL, "con", con, problem, hint)
@@ -132,8 +133,9 @@ def _attach(cursor: Any, schema: str) -> None:
 def _show_to_open_transaction(duckdb: Any, con: Any) -> None:
     """Let the caller's open transaction see the Python functions, if its snapshot is older than they are.
 
-    It may have looked into the system catalog before, and then sees only what was there. So it gets functions of
-    its own, and temporary macros that lead the names to them; its end leaves the others, which are the same.
+    It may have looked into the system catalog before, and then sees only what was there. So it gets
+    functions of its own, and temporary macros that lead the names to them; its end leaves the others, which
+    are the same.
     """
     try:
         if len(_known(con, UDFS, "")) == len(UDFS):

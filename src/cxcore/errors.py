@@ -277,7 +277,8 @@ def answers_off_scale(call: str, n_bad: int, n: int, scale: tuple[int, int]) -> 
     """An aggregate of SQL or of a Polars expression knows how many answers are wrong, and no row."""
     verb = "is not a whole number" if n_bad == 1 else "are not whole numbers"
     problem = f"{n_bad:,} of {n:,} answers {verb} from {scale[0]} to {scale[1]}."
-    return InvalidDataError(_text(call, None, problem, "drop them, or make them null, which says 'no answer'."))
+    hint = "drop them, or make them null, which says 'no answer'."
+    return InvalidDataError(_text(call, None, problem, hint))
 
 
 def bad_rows(call: str, role: str, column: str, problem: str, n_bad: int, n: int) -> InvalidDataError:

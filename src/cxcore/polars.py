@@ -1,8 +1,9 @@
 """The ``cx`` namespaces of Polars: ``df.cx``, ``lf.cx`` and ``pl.col("score").cx``.
 
-Importing this module registers them, and ``import cxcore`` imports it (docs/adr/0010). On frames they are the verbs with the frame in front. On
-expressions scores are aggregates: Polars counts the answers of every group natively, then one call of cxcore's
-kernel works on the counts of all groups, so they cost little in ``select``, ``group_by(…).agg(…)`` and ``over``.
+Importing this module registers them, and ``import cxcore`` imports it (docs/adr/0010). On frames they are
+the verbs with the frame in front. On expressions scores are aggregates: Polars counts the answers of every
+group natively, then one call of cxcore's kernel works on the counts of all groups, so they cost little in
+``select``, ``group_by(…).agg(…)`` and ``over``.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class _Verbs(Generic[FrameT]):
     """The verbs, with the frame in front; arguments are those of the verb."""
 
     def __init__(self, frame: FrameT) -> None:
-        self._frame = frame
+        self._frame: FrameT = frame
 
     def sessionize(self, **arguments: Any) -> FrameT:
         """See :func:`cxcore.sessionize`."""

@@ -100,7 +100,7 @@ def arrives_in_order(tick: Sequence[int], gap: int) -> bool:
 
 
 def session_ids(sessions: Sequence[Session], key: dict[object, bytes], nanoseconds: int) -> list[int]:
-    """Low 63 bits of XXH64 over key, start in microseconds (floored), earlier sessions in that microsecond."""
+    """Low 63 bits of XXH64 over key, start in microseconds (floored), earlier sessions in that one."""
     ids: list[int] = []
     seen: dict[tuple[object, int], int] = {}
     for session in sessions:

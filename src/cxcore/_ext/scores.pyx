@@ -36,7 +36,7 @@ def count_levels(
     long long first,                 # IN   lowest level of the scale
     int n_levels,                    # IN   levels first, first + 1, …
     const long long[::1] single,     # IN   codes counted beside the scale, none of them on it
-    long long[:, ::1] counts,        # OUT  [n_groups, n_levels + 1 + len(single)], added to: levels, others, codes
+    long long[:, ::1] counts,        # OUT  [n_groups, n_levels + 1 + n_single], +=: levels, others, codes
 ):
     """Add the answers of each group at each level, off the scale, and with each code."""
     cdef Values values

@@ -1,8 +1,9 @@
 """``FROM cx.attribute('touches', …)``: heuristics as SQL over each conversion's window, Markov from counts.
 
-SQL joins every conversion with the touches of its window, so cost grows with the number of (conversion, touch)
-pairs; ``cxcore.attribute`` in Python does not join and is the faster way for long windows. For Markov the database
-reduces the journeys to transition counts, and one Python call a query turns them into credit with cxcore's kernel.
+SQL joins every conversion with the touches of its window, so cost grows with the number of (conversion,
+touch) pairs; ``cxcore.attribute`` in Python does not join and is the faster way for long windows. For
+Markov the database reduces the journeys to transition counts, and one Python call a query turns them into
+credit with cxcore's kernel.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ _WEIGHTS = {
     "first_touch": "(pos = 1)::DOUBLE",
     "last_touch": "(pos = n)::DOUBLE",
     "linear": "1.0::DOUBLE / n",
-    "position": "CASE WHEN n = 1 THEN 1.0 WHEN n = 2 THEN 0.5 WHEN pos IN (1, n) THEN 0.4 ELSE 0.2 / (n - 2) END::DOUBLE",
+    "position": (
+        "CASE WHEN n = 1 THEN 1.0 WHEN n = 2 THEN 0.5 WHEN pos IN (1, n) THEN 0.4 "
+        "ELSE 0.2 / (n - 2) END::DOUBLE"
+    ),
     # ages are taken to the youngest touch of the window, so that the sum of weights is never below 1
     "time_decay": "decayed / sum(decayed) OVER (PARTITION BY conversion_id)",
 }
@@ -82,8 +86,10 @@ def attribute_sql(
 
 def _models(call: str, model: str | None) -> list[str]:
     """One word, or a SQL list of them, which comes as '[linear, markov]'."""
-    words = [] if model is None else [word.strip() for word in model.strip("[]").split(",")]
-    for word in words or [None]:
+    if model is None:
+        raise errors.unknown_word(call, "model", model, MODELS)
+    words = [word.strip() for word in model.strip("[]").split(",")]
+    for word in words:
         _options.word(call, "model", word, MODELS)
         if words.count(word) > 1:
             raise errors.bad_option(call, "model", word, "given twice.", "give each model once.")
@@ -160,7 +166,8 @@ __cx_pairs AS MATERIALIZED (
 
 #: the credit of one model by channel, and what conversions without a touch leave over
 _ORDER = """
-SELECT {model} AS model, {place} AS place, channel, conversions, __cx_value, removal_effect FROM ({source}) JOIN __cx_channels USING (code)
+SELECT {model} AS model, {place} AS place, channel, conversions, __cx_value, removal_effect
+FROM ({source}) JOIN __cx_channels USING (code)
 UNION ALL
 SELECT {model}, {place}, NULL, count(*)::DOUBLE, fsum(amount), NULL FROM __cx_conversions
 WHERE conversion_id NOT IN (SELECT conversion_id FROM __cx_pairs) HAVING count(*) > 0"""
@@ -180,7 +187,7 @@ GROUP BY code"""
 
 
 def _markov_steps(window: int | None) -> str:
-    """Transition counts of all journeys: state 0 is the start, 1..C the channels, -1 the conversion, -2 nothing.
+    """Transition counts of all journeys: state 0 is the start, 1..C the channels, -1 conversion, -2 nothing.
 
     The touches of a user after the last conversion, cut to the lookback before the final one, are one journey
     that did not convert.
@@ -189,7 +196,8 @@ def _markov_steps(window: int | None) -> str:
     return f"""
 __cx_left AS (
   SELECT t.who, t.tick, t.per_us, t.tie, t.place, t.code, max(t.tick) OVER (PARTITION BY t.who) AS final
-  FROM __cx_touches t LEFT JOIN (SELECT who, max(tick) AS last FROM __cx_conversions GROUP BY who) c USING (who)
+  FROM __cx_touches t
+  LEFT JOIN (SELECT who, max(tick) AS last FROM __cx_conversions GROUP BY who) c USING (who)
   WHERE c.last IS NULL OR t.tick > c.last
 ),
 __cx_null AS (
@@ -198,7 +206,8 @@ __cx_null AS (
   FROM __cx_left {cut} WINDOW w AS (PARTITION BY who ORDER BY tick, tie NULLS FIRST, place)
 ),
 __cx_edges AS (
-  SELECT lag(code, 1, 0) OVER (PARTITION BY conversion_id ORDER BY pos) AS source, code AS target, 0.0 AS amount
+  SELECT lag(code, 1, 0) OVER (PARTITION BY conversion_id ORDER BY pos) AS source, code AS target,
+         0.0 AS amount
   FROM __cx_pairs
   UNION ALL SELECT code, -1, amount FROM __cx_pairs WHERE pos = n
   UNION ALL SELECT before, code, 0.0 FROM __cx_null
@@ -225,6 +234,10 @@ def markov_credit(
 ) -> list[dict[str, Any]]:
     """Credit of every channel out of the transition counts of the whole query: one call a query."""
     n = n_channels
+    most = markov.Markov.most_channels
+    if most is not None and n > most:
+        problem = f"{n:,} channels; it takes at most {most:,}."
+        raise errors.bad_option("attribute", "model", "markov", problem, "put rare channels together.")
     steps = np.zeros((n + 3, n + 3))  # channels 1..n; 0 the start; -1 and -2, the last two, the ends
     earned = np.zeros(n + 3)
     if source and target and times and amount:
@@ -232,9 +245,11 @@ def markov_credit(
         np.add.at(earned, source, amount)
     inner = slice(1, n + 1)
     chain = Transitions(
-        np.ascontiguousarray(steps[inner, inner]),
-        *(np.ascontiguousarray(part) for part in (steps[0, inner], steps[inner, -1], steps[inner, -2])),
-        np.ascontiguousarray(earned[inner]),
+        count=np.ascontiguousarray(steps[inner, inner]),
+        start=np.ascontiguousarray(steps[0, inner]),
+        conversion=np.ascontiguousarray(steps[inner, -1]),
+        null=np.ascontiguousarray(steps[inner, -2]),
+        value=np.ascontiguousarray(earned[inner]),
     )
     credit = markov.credit_of(chain, 1)  # the engine owns the threads
     assert credit.removal_effect is not None
@@ -251,12 +266,15 @@ def markov_credit(
 MACROS = (
     Macro(
         "attribute",
-        "tbl, user_col := NULL, time_col := NULL, channel_col := NULL, conversion_col := NULL, value_col := NULL, "
-        "model := 'linear', lookback := INTERVAL 30 DAY, allocation := 'share', half_life := NULL, order_col := NULL",
+        "tbl, user_col := NULL, time_col := NULL, channel_col := NULL, conversion_col := NULL, "
+        "value_col := NULL, model := 'linear', lookback := INTERVAL 30 DAY, allocation := 'share', "
+        "half_life := NULL, order_col := NULL",
         "TABLE SELECT * FROM query(__cx_attribute_sql(tbl::VARCHAR, user_col::VARCHAR, time_col::VARCHAR, "
-        "channel_col::VARCHAR, conversion_col::VARCHAR, value_col::VARCHAR, model::VARCHAR, lookback::VARCHAR, "
+        "channel_col::VARCHAR, conversion_col::VARCHAR, value_col::VARCHAR, model::VARCHAR, "
+        "lookback::VARCHAR, "
         "allocation::VARCHAR, half_life::VARCHAR, order_col::VARCHAR))",
-        "one row per model and channel: `model`, `channel`, `conversions`, `value`, `share`, and `removal_effect` of Markov",
+        "one row per model and channel: `model`, `channel`, `conversions`, `value`, `share`, and "
+        "`removal_effect` of Markov",
     ),
 )
 _LISTS = ("BIGINT[]", "BIGINT[]", "BIGINT[]", "DOUBLE[]", "BIGINT")

@@ -1,4 +1,4 @@
-"""``cx.nps(score)`` and the rest: macros over native aggregates; the intervals take one Python call a group."""
+"""``cx.nps(score)`` and the rest: macros over native aggregates; intervals take one Python call a group."""
 
 from __future__ import annotations
 
@@ -63,7 +63,10 @@ def score_ci(
 
 _TOP = {"csat": 2, "ces": 3}
 _NUMBERS = ("estimate", "low", "high", "standard_error")
-_INTERVAL = "STRUCT(estimate DOUBLE, low DOUBLE, high DOUBLE, standard_error DOUBLE, n BIGINT, method VARCHAR, flags VARCHAR)"
+_INTERVAL = (
+    "STRUCT(estimate DOUBLE, low DOUBLE, high DOUBLE, standard_error DOUBLE, "
+    "n BIGINT, method VARCHAR, flags VARCHAR)"
+)
 _CHECKED = ("INTEGER", "INTEGER", "VARCHAR", "INTEGER", "BIGINT", "BIGINT")  # low, high, kind, top, n_bad, n
 UDFS = (
     Udf("__cx_refuse_score", refuse_score, ("VARCHAR", *_CHECKED), "DOUBLE"),
@@ -83,7 +86,8 @@ _ARGUMENTS = "{low}, {high}, {kind}, {top}, {bad}, count(score)"
 _FINE = (
     "{bad} = 0 AND {low} < {high} AND {high} - {low} < "
     f"{_options.MOST_LEVELS}"
-    " AND (({kind} = 'top' AND coalesce({top}, 1) BETWEEN 1 AND {high} - {low}) OR ({kind} = 'mean' AND {top} IS NULL))"
+    " AND (({kind} = 'top' AND coalesce({top}, 1) BETWEEN 1 AND {high} - {low})"
+    " OR ({kind} = 'mean' AND {top} IS NULL))"
 )
 _NPS = {"low": "0", "high": "10", "kind": "'top'", "top": "NULL"}
 _SCALED = {
@@ -114,8 +118,9 @@ _NPS_COUNTS = (
 )
 _NPS_VALUE = "100.0::DOUBLE * (count_if(score >= 9) - count_if(score <= 6)) / nullif(count(score), 0)"
 _SCALED_VALUE = (
-    "CASE WHEN kind = 'top' THEN 100.0::DOUBLE * count_if(score > scale[2] - coalesce(top, least({default}, scale[2] - "
-    "scale[1]))) / nullif(count(score), 0) ELSE avg(score)::DOUBLE END"
+    "CASE WHEN kind = 'top' THEN 100.0::DOUBLE"
+    " * count_if(score > scale[2] - coalesce(top, least({default}, scale[2] - scale[1])))"
+    " / nullif(count(score), 0) ELSE avg(score)::DOUBLE END"
 )
 _HISTOGRAM = "histogram(score::DOUBLE)"
 _OPTIONS = {

@@ -17,9 +17,9 @@ def sessionize_sql(
 ) -> str:
     """The query behind ``cx.sessionize``, written while DuckDB binds the user's query.
 
-    One sort by (user, time). A session begins where the silence before a row is longer than the gap; its number is
-    the count of beginnings so far, its start the latest of them. Rows of equal time are peers in both windows, so
-    the answer does not depend on which of them the sort puts first.
+    One sort by (user, time). A session begins where the silence before a row is longer than the gap; its
+    number is the count of beginnings so far, its start the latest of them. Rows of equal time are peers in
+    both windows, so the answer does not depend on which of them the sort puts first.
     """
     call = "sessionize"
     base.required(call, {"tbl": table, "user_col": user, "time_col": time})
@@ -56,7 +56,8 @@ FROM (
 MACROS = (
     Macro(
         "sessionize",
-        "tbl, user_col := NULL, time_col := NULL, gap := INTERVAL 30 MINUTE, gap_closed := 'right', order_col := NULL",
+        "tbl, user_col := NULL, time_col := NULL, gap := INTERVAL 30 MINUTE, gap_closed := 'right', "
+        "order_col := NULL",
         "TABLE SELECT * FROM query(__cx_sessionize_sql(tbl::VARCHAR, user_col::VARCHAR, time_col::VARCHAR, "
         "gap::VARCHAR, gap_closed::VARCHAR, order_col::VARCHAR))",
         "the rows, with `session_number` and `session_start`",

@@ -232,7 +232,8 @@ class ResampleLaw {
     return true;
   }
 
-  // The same bound at one j, with |sin(pi x)| >= 3 y - 4 y^3, y = |x - nearest whole|: cheap, for the many j that are nothing.
+  // The same bound at one j, with |sin(pi x)| >= 3 y - 4 y^3, y = |x - nearest whole|: cheap, for the many j that
+  // are nothing.
   bool hopeless(std::int64_t j) const {
     constexpr double WHOLE = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds
     const double at = static_cast<double>(j) / static_cast<double>(length_);
@@ -356,7 +357,7 @@ inline int resample_intervals(const std::int64_t* counts, const std::int64_t* we
 
 // Lower score limit of the mean. With p_k = n_k / (n (1 + lambda (v_k - mu))) the restricted variance is
 // V0 = (mean - mu) / lambda, so (mean - mu)^2 = z^2 V0 / n says lambda = z^2 / (n (mean - mu)), and one equation is
-// left: sum n_k (v_k - mu) / (1 + lambda (v_k - mu)) = 0, mu in [bottom, edge]. At the edge 1 + lambda (bottom - mu) = 0:
+// left: sum n_k (v_k - mu) / (1 + lambda (v_k - mu)) = 0, mu in [bottom, edge]. There 1 + lambda (bottom - mu) = 0:
 // where no answer sits on the bottom and the sum is not negative, the rest of the mass does, and the edge is the limit.
 class ScoreLimit {
  public:
