@@ -38,7 +38,9 @@ test: $(VENV)/.test ## all tests, on a release build of the compiled core
 
 debug-test: $(VENV)/.test build/debug/.built ## all tests, on a build with bounds checks and asserts
 	@echo "==> tests on the debug build"
-	@PYTHONPATH=$$(echo build/debug/lib.*) $(PY) -m pytest -m "not slow" $(ARGS)
+	@export PYTHONPATH=$$(echo build/debug/lib.*); \
+		$(PY) -c 'import cxcore; assert cxcore.build_info()["debug"], cxcore.__file__'; \
+		$(PY) -m pytest -m "not slow" $(ARGS)
 
 package: $(VENV)/.installed ## the sdist, installed in an empty environment, passes the smallest test
 	@echo "==> building the sdist, and installing from it in an empty environment"
