@@ -6,6 +6,7 @@ order of a verb's signature; every text is in ``errors.py``.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,7 +108,12 @@ def keys(
 ) -> Keys:
     """Codes of one column, or of several as a composite key. Integers of any width are the same key."""
     parts = [_key_column(call, role, house[name]) for name in columns]
-    return Keys(*native.encode_keys(parts, null_is_key, n_threads))
+    if len(parts) > 1 or not isinstance(parts[0].dtype, (pl.Categorical, pl.Enum)):
+        return Keys(*native.encode_keys(parts, null_is_key, n_threads))
+    # Categories have codes already; only the text of those that occur is looked at.
+    code, count, first, _, _ = native.encode_keys([parts[0].to_physical()], null_is_key, n_threads)
+    text = parts[0].gather(first).cast(pl.String)
+    return Keys(code, count, first, *native.encode_keys([text], null_is_key, 1)[3:])
 
 
 def _is_key(dtype: pl.DataType) -> bool:
@@ -280,8 +286,9 @@ def amounts(call: str, role: str, house: pl.DataFrame, name: str) -> tuple[Float
         hint = f"cast it, for example pl.col({name!r}).cast(pl.Float64)."
         raise errors.wrong_dtype(call, role, name, column.dtype, "takes numbers", hint)
     column = column.cast(pl.Float64)
-    endless = ~column.is_finite().fill_null(value=True)
-    if endless.any():
+    # What is not finite shows in the sum, which costs less to ask; a sum that overflows is looked into.
+    endless = None if math.isfinite(column.sum()) else ~column.is_finite().fill_null(value=True)
+    if endless is not None and endless.any():
         row = int(endless.arg_max() or 0)
         raise errors.not_a_number(call, role, name, int(endless.sum()), len(column), column[row], row)
     return column.fill_null(0.0).to_numpy(), column.is_not_null().cast(pl.UInt8).to_numpy()

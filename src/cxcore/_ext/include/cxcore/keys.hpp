@@ -29,8 +29,9 @@ struct EncodedKeys {
 constexpr uint8_t null_byte = 0xFF;  // the canonical form of a null key: no UTF-8 text has it
 
 inline void append(std::vector<uint8_t>& data, const void* from, size_t size) {
-    const auto* bytes = static_cast<const uint8_t*>(from);
-    data.insert(data.end(), bytes, bytes + size);
+    const size_t at = data.size();
+    data.resize(at + size);
+    if (size) std::memcpy(data.data() + at, from, size);
 }
 
 // ------------------------------------------------------------------ tables
@@ -68,22 +69,22 @@ struct BytesKey {
         uint64_t count = 0;
     };
     static uint64_t hash(Value key) {
-        uint64_t h = 0x9E3779B97F4A7C15ULL ^ key.size(), word;
         const char* at = key.data();
-        size_t left = key.size();
-        for (; left >= 8; left -= 8, at += 8) {
-            std::memcpy(&word, at, 8);
-            h = fold(h ^ word);
-        }
-        word = 0;
-        if (left) std::memcpy(&word, at, left);
-        return mix(fold(h ^ word));
+        const size_t n = key.size();
+        uint64_t h = 0x9E3779B97F4A7C15ULL ^ n;
+        if (n < 8) return mix(h ^ up_to_seven(at, n));
+        for (size_t left = n; left > 8; left -= 8, at += 8) h = fold(h ^ eight(at));
+        return mix(fold(h ^ eight(key.data() + n - 8)));
     }
     static bool same(const Slot& slot, uint64_t hash, Value key) {
         return slot.hash == hash && equal({slot.data, slot.size}, key);
     }
     static bool equal(Value a, Value b) {
-        return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
+        const size_t n = a.size();
+        if (n != b.size()) return false;
+        if (n > 16) return std::memcmp(a.data(), b.data(), n) == 0;
+        if (n < 8) return up_to_seven(a.data(), n) == up_to_seven(b.data(), n);
+        return eight(a.data()) == eight(b.data()) && eight(a.data() + n - 8) == eight(b.data() + n - 8);
     }
     static void fill(Slot& slot, uint64_t hash, Value key) {
         slot.hash = hash, slot.data = key.data(), slot.size = static_cast<uint32_t>(key.size());
@@ -94,6 +95,22 @@ struct BytesKey {
     static void touch(const Slot& slot) { __builtin_prefetch(slot.data); }
 
   private:
+    static uint64_t eight(const char* at) {
+        uint64_t word;
+        std::memcpy(&word, at, 8);
+        return word;
+    }
+    static uint64_t up_to_seven(const char* at, size_t n) {  // different bytes, different word, for one n
+        if (n >= 4) {
+            uint32_t first, last;
+            std::memcpy(&first, at, 4);
+            std::memcpy(&last, at + n - 4, 4);
+            return first | static_cast<uint64_t>(last) << 32;
+        }
+        if (n == 0) return 0;
+        const auto byte = [=](size_t i) { return static_cast<uint64_t>(static_cast<uint8_t>(at[i])); };
+        return byte(0) | byte(n / 2) << 8 | byte(n - 1) << 16;
+    }
     static uint64_t fold(uint64_t x) {  // both halves of a 128-bit product, so no input bit is lost
         const auto product = static_cast<unsigned __int128>(x) * 0xD6E8FEB86659FD93ULL;
         return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
@@ -178,21 +195,21 @@ class PartEncoder {
         constexpr int64_t block = 32;
         uint64_t hash[block];
         Value value[block];
+        bool absent[block];
         for (int64_t start = 0; start < n; start += block) {
             const int64_t size = std::min(block, n - start);
             for (int64_t i = 0; i < size; ++i) {
-                if (is_null(start + i)) continue;
-                value[i] = read(start + i);
+                absent[i] = is_null(start + i);
+                value[i] = absent[i] ? Value{} : read(start + i);  // behind a null may lie anything
                 hash[i] = Key::hash(value[i]);
                 table_.prefetch(hash[i]);
             }
             if (table_.is_large())
                 for (int64_t i = 0; i < size; ++i)
-                    if (!is_null(start + i) && table_.slot(hash[i]).code >= 0)
-                        Key::touch(table_.slot(hash[i]));
+                    if (table_.slot(hash[i]).code >= 0) Key::touch(table_.slot(hash[i]));
             for (int64_t i = 0; i < size; ++i) {
                 const int64_t at = row + start + i;
-                code_[at] = is_null(start + i) ? null_code(at) : take(hash[i], value[i], at);
+                code_[at] = absent[i] ? null_code(at) : take(hash[i], value[i], at);
             }
         }
     }
@@ -353,46 +370,47 @@ inline Span span_of(const Column& column) {
 }
 
 inline EncodedKeys encode_span(const Column& column, Span span, bool null_is_key) {
+    constexpr int32_t unseen = -2;
     struct Entry {
-        int32_t code = -1;
+        int32_t code = unseen;
         uint32_t count = 0;
     };
-    const int64_t least = span.least;
-    std::vector<Entry> table(static_cast<size_t>(span.most - least) + 1);
-    Entry null_entry;
+    // Entry 0 is that of nulls, so that a null is no branch.
+    std::vector<Entry> table(static_cast<size_t>(span.most - span.least) + 2);
+    if (!null_is_key) table[0].code = -1;
     EncodedKeys keys;
     keys.code.resize(static_cast<size_t>(column.size()));
-    std::vector<Entry*> met;
-    const auto take = [&](Entry& entry, int64_t row) {
-        if (entry.code < 0) {
-            entry.code = static_cast<int32_t>(met.size());
-            met.push_back(&entry);
-            keys.first.push_back(row);
-        }
-        ++entry.count;
-        return entry.code;
-    };
+    std::vector<const Entry*> met;
     for_each_run(column, 0, column.size(), [&](size_t k, int64_t row, int64_t at, int64_t n) {
         const Chunk chunk = column.chunk(k);
         int32_t* code = keys.code.data() + row;
         with_nulls(chunk, at, [&](auto is_null) {
             chunk.with_numbers(at, [&](auto read) {
                 for (int64_t i = 0; i < n; ++i) {
-                    if (!is_null(i))
-                        code[i] = take(table[static_cast<size_t>(read(i) - least)], row + i);
-                    else
-                        code[i] = null_is_key ? take(null_entry, row + i) : -1;
+                    const uint64_t place =
+                        static_cast<uint64_t>(read(i)) - static_cast<uint64_t>(span.least) + 1;
+                    Entry& entry = table[is_null(i) ? 0 : place];
+                    if (entry.code == unseen) {
+                        entry.code = static_cast<int32_t>(met.size());
+                        met.push_back(&entry);
+                        keys.first.push_back(row + i);
+                    }
+                    ++entry.count;
+                    code[i] = entry.code;
                 }
             });
         });
     });
+    keys.count.reserve(met.size());
+    keys.offset.reserve(met.size() + 1);
+    keys.data.reserve(8 * met.size());
     keys.offset.push_back(0);
     for (const Entry* entry : met) {
         keys.count.push_back(entry->count);
-        if (entry == &null_entry)
+        if (entry == table.data())
             keys.data.push_back(null_byte);
         else
-            NumberKey::write(keys.data, least + (entry - table.data()));
+            NumberKey::write(keys.data, span.least + (entry - table.data()) - 1);
         keys.offset.push_back(static_cast<int64_t>(keys.data.size()));
     }
     return keys;
