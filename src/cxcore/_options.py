@@ -27,6 +27,10 @@ NANOSECONDS = {
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d|w)")
 _CALENDAR = re.compile(r"(?:\d+(?:\.\d+)?[a-zµ]+)*\d+(?:\.\d+)?(?:mo|q|y)\b")
 _INT64_MAX = 2**63 - 1
+#: of a duration as text; Python reads no number of thousands of digits
+_LONGEST = 100
+#: more threads than any machine that cxcore was made for; kernels take an int
+_MOST_THREADS = 1024
 
 TimeUnit = Literal["s", "ms", "us", "ns"]
 
@@ -35,6 +39,7 @@ def duration(call: str, option: str, value: Any) -> int:
     """A duration in whole nanoseconds, longer than 0: text with a unit ('1h30m') or a ``timedelta``."""
     if isinstance(value, dt.timedelta):
         nanoseconds = (value.days * 86_400 + value.seconds) * 10**9 + value.microseconds * 1_000
+        nanoseconds += getattr(value, "nanoseconds", 0)  # a pandas Timedelta is finer
     elif isinstance(value, str):
         nanoseconds = _parse(call, option, value)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -48,6 +53,8 @@ def duration(call: str, option: str, value: Any) -> int:
 
 def _parse(call: str, option: str, value: str) -> int:
     text = value.strip().replace(" ", "")
+    if len(text) > _LONGEST:
+        raise errors.bad_duration(call, option, value)
     if re.fullmatch(r"\d+(?:\.\d+)?", text):
         raise errors.bare_number(call, option, float(text) if "." in text else int(text))
     if _CALENDAR.fullmatch(text):
@@ -89,7 +96,7 @@ def ticks_above(nanoseconds: int, tick: int, most: int = _INT64_MAX) -> int:
 def word(call: str, option: str, value: Any, allowed: Iterable[str]) -> str:
     """One of the listed words."""
     allowed = list(allowed)
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:  # an array or expression cannot be compared
         raise errors.unknown_word(call, option, value, allowed)
     return str(value)
 
@@ -110,11 +117,11 @@ def n_threads(call: str, value: Any) -> int:
     """Threads to use: what Polars was given where None; 1 starts none."""
     if value is None:
         return pl.thread_pool_size()
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise errors.bad_option(
             call, "n_threads", value, "a number of threads is 1 or more.", "None means as Polars."
         )
-    return value
+    return int(min(value, _MOST_THREADS))
 
 
 def whole(call: str, option: str, value: Any, least: int) -> int:

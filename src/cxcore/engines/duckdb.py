@@ -8,6 +8,7 @@ back is therefore made of the rows that were read, needs no cast, and writes not
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,6 +43,9 @@ class DuckDBRelation(Engine):
 
     def columns(self, frame: Any) -> list[str]:
         return [name for name in frame.columns if name != _ROW]
+
+    def folded(self, name: str) -> str:
+        return name.casefold()
 
     def hold(self, call: str, frame: Any) -> Any:
         numbered = f"SELECT *, row_number() OVER () - 1 AS {_ROW} FROM {_HELD}"
@@ -85,11 +89,21 @@ class DuckDBRelation(Engine):
         held = self.hold(call, frame)
         house = self.read(call, held, columns)
         new = compute(house)
-        folded = {name.casefold() for name in frame.columns}  # DuckDB folds the case of names
-        twice = [name for name in new.columns if name.casefold() in folded]
+        there = {self.folded(name) for name in frame.columns}
+        twice = [name for name in new.columns if self.folded(name) in there]
         if twice:
             raise errors.column_exists(call, twice)
         return self.with_columns(held, house, new)
+
+    def summary(
+        self, call: str, frame: Any, columns: Sequence[str] | None, compute: Compute, schema: SchemaOf
+    ) -> Any:
+        result = compute(self.read(call, frame, columns))
+        times = Counter(map(self.folded, result.columns))
+        twice = [name for name in result.columns if times[self.folded(name)] > 1]
+        if twice:  # one would be read for the other
+            raise errors.column_exists(call, twice[:1])
+        return self.from_house(frame, result)
 
 
 class _Stream:
