@@ -380,7 +380,7 @@ def test_attribute_is_the_verb(
     assert_frame_equal(answer, expected, rel_tol=1e-12, abs_tol=1e-12)
 
 
-def test_attribute_by_default_is_linear_over_thirty_days(con: duckdb.DuckDBPyConnection) -> None:
+def test_attribute_by_default_is_last_touch_over_thirty_days(con: duckdb.DuckDBPyConnection) -> None:
     days = [(0, "old"), (10, "ads"), (40, "mail")]
     put(
         con,
@@ -401,11 +401,13 @@ def test_attribute_by_default_is_linear_over_thirty_days(con: duckdb.DuckDBPyCon
         ),
     )
     assert rows(con, f"FROM {TOUCHES})") == [
-        ("linear", "ads", 0.5, 20.0, 0.25),
-        ("linear", "mail", 0.5, 20.0, 0.25),
-        ("linear", "old", 0.0, 0.0, 0.0),
-        ("linear", None, 1.0, 2.0, 0.5),
+        ("last_touch", "ads", 0.0, 0.0, 0.0),
+        ("last_touch", "mail", 1.0, 40.0, 0.5),
+        ("last_touch", "old", 0.0, 0.0, 0.0),
+        ("last_touch", None, 1.0, 2.0, 0.5),
     ]
+    linear = rows(con, f"FROM {TOUCHES}, model := 'linear')")
+    assert [row[2] for row in linear] == [0.5, 0.5, 0.0, 1.0]
 
 
 @pytest.mark.parametrize(

@@ -267,7 +267,7 @@ MACROS = (
     Macro(
         "attribute",
         "tbl, user_col := NULL, time_col := NULL, channel_col := NULL, conversion_col := NULL, "
-        "value_col := NULL, model := 'linear', lookback := INTERVAL 30 DAY, allocation := 'share', "
+        "value_col := NULL, model := 'last_touch', lookback := INTERVAL 30 DAY, allocation := 'share', "
         "half_life := NULL, order_col := NULL",
         "TABLE SELECT * FROM query(__cx_attribute_sql(tbl::VARCHAR, user_col::VARCHAR, time_col::VARCHAR, "
         "channel_col::VARCHAR, conversion_col::VARCHAR, value_col::VARCHAR, model::VARCHAR, "
