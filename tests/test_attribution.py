@@ -520,7 +520,7 @@ OPTION_ERRORS = {
     ),
     "lookback": (
         {"lookback": 30},
-        "attribute(lookback=30): a bare number has no unit.\n  Hint: write lookback='30s' or lookback='30m'.",
+        "attribute(lookback=30): a bare number has no unit.\n  Hint: write lookback='30s' or lookback='30d'.",
     ),
     "allocation": (
         {"allocation": "shared"},
@@ -543,7 +543,7 @@ def test_options_are_refused_with_a_way_on(case: str) -> None:
 
 def test_options_of_models_are_refused_with_a_way_on() -> None:
     text = (
-        "TimeDecay(half_life=7): a bare number has no unit.\n  Hint: write half_life='7s' or half_life='30m'."
+        "TimeDecay(half_life=7): a bare number has no unit.\n  Hint: write half_life='7s' or half_life='30d'."
     )
     with pytest.raises(errors.InvalidOptionError, match=says(text)):
         TimeDecay(7)  # type: ignore[arg-type]
@@ -582,10 +582,16 @@ def test_columns_that_are_not_there() -> None:
 def test_data_are_refused_with_a_way_on() -> None:
     text = (
         "attribute(conversion='value'): takes true and false, but the column is Float64.\n"
-        "  Hint: compare it, for example pl.col('value') == 1."
+        "  Hint: pass numbers as value=, or compare: pl.col('value') > 0."
     )
     with pytest.raises(errors.InvalidDataError, match=says(text)):
         attribute(PATHS, conversion="value")
+    text = (
+        "attribute(conversion='channel'): takes true and false, but the column is String.\n"
+        "  Hint: compare it, for example pl.col('channel') == 'yes'."
+    )
+    with pytest.raises(errors.InvalidDataError, match=says(text)):
+        attribute(PATHS, conversion="channel")
     endless = PATHS.with_columns(value=pl.Series([None] * 11 + [math.inf]))
     text = (
         "attribute(value='value'): 1 of 12 rows are not finite numbers; first is inf, row 11.\n"

@@ -165,7 +165,7 @@ def test_bad_options_of_scores(con: duckdb.DuckDBPyConnection) -> None:
     assert "ces(scale=(7, 1)): the lowest level comes first." in error(
         con, "SELECT cx.ces(x, scale := [7, 1]) FROM range(1, 3) t(x)"
     )
-    assert "csat_ci(top=9): takes a whole number from 1 to 4." in error(
+    assert "csat_ci(top=9): it is how many of the best levels count, and 1 to 5 has 5." in error(
         con, "SELECT cx.csat_ci(x, top := 9) FROM range(1, 3) t(x)"
     )
     assert "nps_ci(level=95.0): a level lies between 0 and 1.\n  Hint: write 0.95." in error(

@@ -611,3 +611,25 @@ def test_a_stream_is_read_once() -> None:
     cx.sessionize(stream, user="user", time="ts")
     with pytest.raises(AssertionError, match="a second time"):
         cx.sessionize(stream, user="user", time="ts")
+
+
+def test_what_stands_for_a_frame_elsewhere_is_named() -> None:
+    planted = cx.datasets.touchpoints(20, rng=1)
+    with pytest.raises(
+        cx.UnsupportedFrameError, match=r"sessions\(\): cannot read a Planted .*\n  Hint: pass its \.frame"
+    ):
+        cx.sessions(planted, user="user_id", time="ts")
+    index = cx.index(planted.frame, user="user_id", time="ts")
+    with pytest.raises(
+        cx.UnsupportedFrameError, match=r"nps\(\): cannot read an EventIndex\.\n.*pass the frame"
+    ):
+        cx.nps(index, score="value")
+
+
+def test_a_series_in_the_place_of_a_name_is_not_printed() -> None:
+    log = pl.DataFrame({"who": range(100)})
+    with pytest.raises(cx.InvalidOptionError) as caught:
+        cx.sessions(log, user=log["who"], time="who")  # type: ignore[arg-type]
+    assert "takes the name of a column" in str(caught.value)
+    assert len(str(caught.value)) < 200
+    assert "…" in str(caught.value)

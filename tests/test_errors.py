@@ -112,6 +112,26 @@ def out_of_scale__several() -> Exception:
 
 
 @text(
+    "csat(score='s'): 2 of 10 answers are outside 1..5; first is 8, row 3.\n"
+    "  Hint: say scale=(1, 10) if the scale is longer; drop them, or name codes that mean 'no answer' with "
+    "missing=[8].",
+    cx.InvalidDataError,
+)
+def out_of_scale__longer() -> Exception:
+    return errors.out_of_scale("csat", "s", 2, 10, (1, 5), 8, 3)
+
+
+@text(
+    "ces(score='s'): 1 of 10 answers is outside 1..7; first is 0, row 3.\n"
+    "  Hint: say scale=(0, 7) if the scale is longer; drop them, or name codes that mean 'no answer' with "
+    "missing=[0].",
+    cx.InvalidDataError,
+)
+def out_of_scale__lower() -> Exception:
+    return errors.out_of_scale("ces", "s", 1, 10, (1, 7), 0, 3)
+
+
+@text(
     "nps(score='s'): 1 of 10 answers is not a whole number; first is 7.5, row 0.\n"
     "  Hint: an answer is a level of the scale; averages of answers cannot be counted.",
     cx.InvalidDataError,
@@ -145,6 +165,14 @@ def too_many_rows() -> Exception:
 )
 def unsupported_frame() -> Exception:
     return errors.unsupported_frame("nps", [1], ["Polars DataFrame", "Arrow stream"])
+
+
+@text(
+    "nps(): cannot read an EventIndex.\n  Hint: pass the frame.",
+    cx.UnsupportedFrameError,
+)
+def not_a_frame() -> Exception:
+    return errors.not_a_frame("nps", "an EventIndex", "pass the frame.")
 
 
 @text(
@@ -191,6 +219,15 @@ def bare_number() -> Exception:
 
 
 @text(
+    "attribute(lookback='1800 '): a bare number has no unit.\n"
+    "  Hint: write lookback='1800s' or lookback='30d'.",
+    cx.InvalidOptionError,
+)
+def bare_number__text() -> Exception:
+    return errors.bare_number("attribute", "lookback", "1800 ")
+
+
+@text(
     "sessionize(gap='soon'): not a duration.\n"
     "  Hint: a number and a unit of w, d, h, m, s, ms, us, ns, such as '30m' or '1h30m'; or a timedelta.",
     cx.InvalidOptionError,
@@ -226,6 +263,16 @@ def unknown_word() -> Exception:
 
 
 @text(
+    "attribute(model='last'): not one of the words.\n"
+    "  Words: 'last_touch', 'linear'\n"
+    "  Hint: did you mean 'last_touch'?",
+    cx.InvalidOptionError,
+)
+def unknown_word__beginning() -> Exception:
+    return errors.unknown_word("attribute", "model", "last", ["last_touch", "linear"])
+
+
+@text(
     "attribute(model=3): not one of the words.\n"
     "  Words: 'last_touch', 'linear'\n"
     "  Hint: pass one of the words.",
@@ -242,6 +289,16 @@ def unknown_word__no_text() -> Exception:
 def bad_option() -> Exception:
     problem = "a number of threads is 1 or more."
     return errors.bad_option("nps", "n_threads", 0, problem, "None means as Polars.")
+
+
+@text("f(x='AB\\nCD'): wrong.", cx.InvalidOptionError)
+def bad_option__no_hint() -> Exception:
+    return errors.bad_option("f", "x", "AB\nCD", "wrong.", "")
+
+
+@text(f"f(x=[{'0, ' * 19}0,…): wrong.\n  Hint: right.", cx.InvalidOptionError)
+def bad_option__long() -> Exception:
+    return errors.bad_option("f", "x", [0] * 1000, "wrong.", "right.")
 
 
 @text("nps(weight='w'): a weight is below 0.\n  Hint: drop it.", cx.InvalidDataError)

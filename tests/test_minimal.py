@@ -39,3 +39,7 @@ def test_scores() -> None:
     answers = pl.DataFrame({"score": [10] * 104 + [8] * 58 + [3] * 38})
     row = cx.nps(answers, score="score").row(0, named=True)
     assert (row["n"], row["estimate"], row["low"], row["high"]) == (200, 33.0, 22.0, 43.5)
+
+
+def test_the_version_is_that_of_the_build() -> None:
+    assert cx.__version__ == cx.build_info()["version"]

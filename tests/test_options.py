@@ -86,13 +86,38 @@ def test_a_calendar_length_is_refused(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "m", "30 minutes", "1e3s", "-5m", "1h-5m", "1.s", ".5s", None, True, [], b"30m"]
+    ("value", "text"),
+    [
+        (np.timedelta64(30, "m"), "30m"),
+        (np.timedelta64(2, "D"), "2d"),
+        (np.timedelta64(3, "W"), "3w"),
+        (np.timedelta64(3, "25s"), "75s"),
+        (np.timedelta64(5, "ns"), "5ns"),
+    ],
+)
+def test_a_timedelta_of_numpy(value: Any, text: str) -> None:
+    assert duration(value) == duration(text)
+
+
+def test_what_a_timedelta_of_numpy_cannot_say() -> None:
+    assert "have no fixed length" in refusal(duration, np.timedelta64(1, "M"))
+    for value in (
+        np.timedelta64("NaT", "s"),
+        np.timedelta64(1, "ps"),
+    ):
+        assert "not a duration" in refusal(duration, value)
+
+
+@pytest.mark.parametrize(
+    "value", ["", "m", "30 minutes", "1e3s", "--5m", "1h-5m", "1.s", ".5s", None, True, [], b"30m"]
 )
 def test_what_is_no_duration_is_refused(value: Any) -> None:
     assert "not a duration" in refusal(duration, value)
 
 
-@pytest.mark.parametrize("value", ["0s", "0h0m", dt.timedelta(0), dt.timedelta(-1)])
+@pytest.mark.parametrize(
+    "value", ["0s", "0h0m", "-5m", dt.timedelta(0), dt.timedelta(-1), np.timedelta64(-1, "s")]
+)
 def test_a_duration_is_longer_than_nothing(value: Any) -> None:
     assert "longer than nothing" in refusal(duration, value)
 

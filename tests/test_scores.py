@@ -318,7 +318,9 @@ OPTIONS = [
         "csat(top=2): a mean has no top levels.\n  Hint: leave it out, or say kind='top'.",
     ),
     (ces, {"top": 3}, "ces(top=3): a mean has no top levels.\n  Hint: leave it out, or say kind='top'."),
-    (csat, {"top": 5}, "csat(top=5): takes a whole number from 1 to 4.\n  Hint: such as top=1."),
+    (csat, {"top": 5}, "csat(top=5): it is how many of the best levels count, and 1 to 5 has 5.\n"
+        "  Hint: from 1 to 4; top=1 counts 5 alone."),
+    (csat, {"top": 0}, "csat(top=0): takes a whole number from 1 to 4.\n  Hint: such as top=1."),
     (
         csat, {"kind": "box"},
         "csat(kind='box'): not one of the words.\n  Words: 'top', 'mean'\n  Hint: pass one of the words.",
@@ -349,7 +351,7 @@ OPTIONS = [
     ),
     (
         nps, {"missing": range(100, 121)},
-        f"nps(missing={list(range(100, 121))}): 21 codes; at most 20 are counted apart.\n"
+        f"nps(missing={str(list(range(100, 121)))[:60]}…): 21 codes; at most 20 are counted apart.\n"
         "  Hint: make them null first.",
     ),
     (

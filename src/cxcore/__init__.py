@@ -2,6 +2,7 @@
 
 from cxcore import attribution, datasets, intervals
 from cxcore import polars as polars  # registers df.cx, lf.cx and pl.col(…).cx
+from cxcore._build import __version__ as __version__
 from cxcore._build import build_info
 from cxcore._index import EventIndex, index
 from cxcore.attribution import attribute

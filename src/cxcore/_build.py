@@ -9,6 +9,8 @@ try:
 except ImportError as error:
     raise ImportError(f"{errors.NOT_BUILT}\n  Cause: {error}") from error
 
+__version__: str = native.build()["version"]
+
 
 def build_info() -> dict[str, str | bool]:
     """Version of cxcore, and how its compiled core was built.

@@ -274,7 +274,11 @@ def marks(call: str, role: str, house: pl.DataFrame, name: str) -> UInt8:
     """A boolean column as uint8[n]; a null is no."""
     column = house[name]
     if column.dtype != pl.Boolean:
-        hint = f"compare it, for example pl.col({name!r}) == 1."
+        hint = (
+            f"compare it, for example pl.col({name!r}) == 'yes'."
+            if column.dtype == pl.String
+            else f"pass numbers as value=, or compare: pl.col({name!r}) > 0."
+        )
         raise errors.wrong_dtype(call, role, name, column.dtype, "takes true and false", hint)
     return column.fill_null(value=False).cast(pl.UInt8).to_numpy()
 

@@ -38,10 +38,12 @@ TimeUnit = Literal["s", "ms", "us", "ns"]
 
 
 def duration(call: str, option: str, value: Any) -> int:
-    """A duration in whole nanoseconds, longer than 0: text with a unit ('1h30m') or a ``timedelta``."""
+    """A duration in whole nanoseconds, longer than 0: text with a unit ('1h30m') or a timedelta."""
     if isinstance(value, dt.timedelta):
         nanoseconds = (value.days * 86_400 + value.seconds) * 10**9 + value.microseconds * 1_000
         nanoseconds += getattr(value, "nanoseconds", 0)  # a pandas Timedelta is finer
+    elif isinstance(value, np.timedelta64):
+        nanoseconds = _of_numpy(call, option, value)
     elif isinstance(value, str):
         nanoseconds = _parse(call, option, value)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -53,17 +55,28 @@ def duration(call: str, option: str, value: Any) -> int:
     return nanoseconds
 
 
+def _of_numpy(call: str, option: str, value: np.timedelta64) -> int:
+    unit, count = np.datetime_data(value.dtype)
+    if unit in ("Y", "M"):
+        raise errors.calendar_duration(call, option, value)
+    if np.isnat(value) or unit.lower() not in NANOSECONDS:
+        raise errors.bad_duration(call, option, value)
+    return int(value.astype(np.int64)) * count * NANOSECONDS[unit.lower()]
+
+
 def _parse(call: str, option: str, value: str) -> int:
     text = value.strip().replace(" ", "")
     if len(text) > _LONGEST:
         raise errors.bad_duration(call, option, value)
     if re.fullmatch(r"\d+(?:\.\d+)?", text):
-        raise errors.bare_number(call, option, float(text) if "." in text else int(text))
+        raise errors.bare_number(call, option, value)
     if _CALENDAR.fullmatch(text):
         raise errors.calendar_duration(call, option, value)
-    parts = list(_PART.finditer(text))
-    if not parts or "".join(part.group() for part in parts) != text:
+    parts = list(_PART.finditer(text.removeprefix("-")))
+    if not parts or "".join(part.group() for part in parts) != text.removeprefix("-"):
         raise errors.bad_duration(call, option, value)
+    if text.startswith("-"):
+        raise errors.not_positive(call, option, value)
     total = 0
     for part in parts:
         whole, _, fraction = part.group(1).partition(".")
@@ -185,8 +198,9 @@ def column_name(call: str, role: str, value: Any) -> str:
 
 
 def column_names(value: Any) -> list[str]:
-    """A role that takes a column or a list of columns."""
-    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+    """A role that takes a column or a list of columns; a Series is one wrong thing, not a list of names."""
+    whole = isinstance(value, str) or hasattr(value, "dtype") or not isinstance(value, Iterable)
+    return [value] if whole else list(value)
 
 
 def parts(value: Any) -> list[str | pl.Expr]:

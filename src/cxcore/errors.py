@@ -68,8 +68,8 @@ def _text(call: str, arguments: Mapping[str, object] | None, problem: str, hint:
     return "\n".join(rows)
 
 
-def _shown(value: object, most: int = 200) -> str:
-    text = repr(value)
+def _shown(value: object, most: int = 60) -> str:
+    text = " ".join(repr(value).split())  # a Series given for a name must not print its rows
     return text if len(text) <= most else f"{text[:most]}…"
 
 
@@ -135,12 +135,16 @@ def out_of_scale(
 ) -> InvalidDataError:
     low, high = scale
     verb = "is" if n_bad == 1 else "are"
+    hint = f"drop them, or name codes that mean 'no answer' with missing=[{value}]."
+    if call != "nps" and 0 <= value <= 10:  # a level of a longer scale more likely than a code
+        longer = (min(low, value), 10 if value > high else high)
+        hint = f"say scale={longer} if the scale is longer; {hint}"
     return InvalidDataError(
         _text(
             call,
             {"score": column},
             f"{n_bad:,} of {n:,} answers {verb} outside {low}..{high}; first is {value}, row {row:,}.",
-            f"drop them, or name codes that mean 'no answer' with missing=[{value}].",
+            hint,
         )
     )
 
@@ -174,6 +178,11 @@ def unsupported_frame(call: str, frame: object, known: Iterable[str]) -> Unsuppo
             f"Known: {', '.join(known)}",
         )
     )
+
+
+def not_a_frame(call: str, what: str, hint: str) -> UnsupportedFrameError:
+    """Something of ours that stands for a frame elsewhere, but not here."""
+    return UnsupportedFrameError(_text(call, None, f"cannot read {what}.", hint))
 
 
 def unreadable_frame(call: str, engine: str, reason: str) -> UnsupportedFrameError:
@@ -211,13 +220,18 @@ def not_with_index(call: str, names: Sequence[str]) -> InvalidOptionError:
     )
 
 
+def _such_as(option: str) -> str:
+    """A duration as users of the option write it."""
+    return "30m" if option == "gap" else "30d"
+
+
 def bare_number(call: str, option: str, value: object) -> InvalidOptionError:
     return InvalidOptionError(
         _text(
             call,
             {option: value},
             "a bare number has no unit.",
-            f"write {option}='{value}s' or {option}='30m'.",
+            f"write {option}='{str(value).strip()}s' or {option}='{_such_as(option)}'.",
         )
     )
 
@@ -240,12 +254,15 @@ def calendar_duration(call: str, option: str, value: object) -> InvalidOptionErr
 
 
 def not_positive(call: str, option: str, value: object) -> InvalidOptionError:
-    return InvalidOptionError(_text(call, {option: value}, "must be longer than nothing.", "such as '30m'."))
+    hint = f"such as '{_such_as(option)}'."
+    return InvalidOptionError(_text(call, {option: value}, "must be longer than nothing.", hint))
 
 
 def unknown_word(call: str, option: str, value: object, allowed: Iterable[str]) -> InvalidOptionError:
     words = list(allowed)
     close = difflib.get_close_matches(value, words, n=1) if isinstance(value, str) else []
+    if not close and isinstance(value, str) and len(value) > 2:  # 'last' for 'last_touch'
+        close = [word for word in words if word.startswith(value.lower())]
     hint = f"did you mean {close[0]!r}?" if close else "pass one of the words."
     return InvalidOptionError(
         _text(call, {option: value}, "not one of the words.", hint, f"Words: {_names(words, 40)}")

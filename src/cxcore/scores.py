@@ -169,7 +169,8 @@ def csat(
     kind : {"top", "mean"}, default "top"
         Per cent of answers on the best levels, or the mean level.
     top : int, default 2
-        How many of the best levels count; only with ``kind="top"``.
+        How many of the best levels count: a count, not the lowest level that counts (``top=2`` of 1 to 5 is
+        4 and 5). Fewer than there are levels; only with ``kind="top"``.
     missing, method, confidence_level, total
         As in :func:`nps`.
 
@@ -229,7 +230,8 @@ def ces(
     kind : {"mean", "top"}, default "mean"
         The mean level, or per cent of answers on the best levels.
     top : int, default 3
-        How many of the best levels count; only with ``kind="top"``.
+        How many of the best levels count: a count, not the lowest level that counts (``top=2`` of 1 to 5 is
+        4 and 5). Fewer than there are levels; only with ``kind="top"``.
     missing, method, confidence_level, total
         As in :func:`nps`.
 
@@ -341,7 +343,13 @@ def scale_score(call: str, scale: Any, kind: Any, top: Any, default_top: int) ->
             )
         return mean_level(call, (low, high))
     most = high - low
-    chosen = min(default_top, most) if top is None else _options.within(call, "top", top, 1, most)
+    if top is None:
+        return top_box(call, (low, high), min(default_top, most))
+    if isinstance(top, int) and top > most:
+        problem = f"it is how many of the best levels count, and {low} to {high} has {most + 1}."
+        hint = f"from 1 to {most}; top=1 counts {high} alone."
+        raise errors.bad_option(call, "top", top, problem, hint)
+    chosen = _options.within(call, "top", top, 1, most)
     return top_box(call, (low, high), chosen)
 
 
