@@ -88,7 +88,7 @@ $(VENV)/.base:
 
 # Without build isolation, so that a rebuild after an edit compiles only what changed.
 $(VENV)/.installed: $(VENV)/.base pyproject.toml
-	@echo "==> installing cxcore from this folder; the first build of the compiled core takes about a minute"
+	@echo "==> installing cxcore from this folder; the first build of the compiled core takes a minute or more"
 	@$(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		> $(VENV)/build-requires.txt
 	@$(PIP) install -r $(VENV)/build-requires.txt
