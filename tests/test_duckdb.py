@@ -432,6 +432,25 @@ def test_bad_options_of_attribute(con: duckdb.DuckDBPyConnection, options: str, 
     assert text in error(con, f"FROM {TOUCHES}, {options})")
 
 
+@pytest.mark.parametrize(
+    ("value", "kind", "hint"),
+    [
+        ("'2026-01-05 10:00'", "VARCHAR", 'CAST("time" AS TIMESTAMP)'),
+        ("1767225600", "INTEGER", 'make_timestamp_ms("time")'),
+        ("'x'::BLOB", "BLOB", "CTE or a view"),
+    ],
+)
+def test_a_time_column_of_another_type(
+    con: duckdb.DuckDBPyConnection, value: str, kind: str, hint: str
+) -> None:
+    con.execute(f"CREATE TABLE events AS SELECT 1 AS user, {value} AS time, 'a' AS channel, 1.0 AS value")
+    con.execute("CREATE TABLE touches AS SELECT *, true AS conversion, 1 AS seq FROM events")
+    for call, query in (("sessionize", f"FROM {SESSIONS})"), ("attribute", f"FROM {TOUCHES})")):
+        text = error(con, query)
+        assert f"{call}(time_col='time'): takes dates or timestamps, but the column is {kind}." in text
+        assert hint in text
+
+
 def test_bad_rows_of_attribute(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("""CREATE TABLE touches AS FROM (VALUES
         (1, TIMESTAMP '2026-01-05', 'ads', true, 1.0::DOUBLE, 1),

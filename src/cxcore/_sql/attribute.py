@@ -120,7 +120,8 @@ def _rows(
     return f"""
 __cx_read AS MATERIALIZED (
   SELECT {base.identifier(user)} AS who, {base.identifier(channel)} AS channel, {converts} AS converts,
-         {amount}::DOUBLE AS amount, {base.ticks(when)} AS tick, {base.ticks_in_microsecond(when)} AS per_us,
+         {amount}::DOUBLE AS amount, {base.ticks(call, time)} AS tick,
+         {base.ticks_in_microsecond(when)} AS per_us,
          {"NULL" if order is None else base.identifier(order)} AS tie, row_number() OVER () AS place
   FROM query_table({base.literal(table)})
 ),

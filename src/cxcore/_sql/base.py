@@ -93,18 +93,35 @@ def microseconds(call: str, option: str, text: str | None) -> int:
 
 
 _NANOSECONDS = "('TIMESTAMP_NS', 'TIMESTAMPTZ_NS')"
+_MICROSECONDS = "('TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS', 'DATE', '\"NULL\"')"
 
 
-def ticks(time: str) -> str:
+def ticks(call: str, column: str) -> str:
     """A date or timestamp of any unit as BIGINT: nanoseconds where it has them, else microseconds.
 
     DuckDB folds the CASE while it plans. The casts change nothing; they let every branch bind to every type.
+    Other types are refused by the first row; its value stands there so that no plan asks before.
     """
+    time = identifier(column)
+    refused = f"__cx_refuse_time({literal(call)}, {literal(column)}, typeof({time}), {time} IS NULL)"
     return (
-        f"CASE WHEN typeof({time}) IN {_NANOSECONDS} THEN epoch_ns({time})"
+        f"CASE WHEN typeof({time}) = 'TIMESTAMP_NS' THEN epoch_ns(try_cast({time} AS TIMESTAMP_NS))"
+        f" WHEN typeof({time}) = 'TIMESTAMPTZ_NS' THEN epoch_ns(try_cast({time} AS TIMESTAMPTZ_NS))"
         f" WHEN typeof({time}) = 'TIMESTAMP WITH TIME ZONE' THEN epoch_us(try_cast({time} AS TIMESTAMPTZ))"
-        f" ELSE epoch_us(try_cast({time} AS TIMESTAMP)) END"
+        f" WHEN typeof({time}) IN {_MICROSECONDS} THEN epoch_us(try_cast({time} AS TIMESTAMP))"
+        f" ELSE {refused} END"
     )
+
+
+def refuse_time(call: str, column: str, dtype: str, _: bool) -> NoReturn:
+    """Raised while the query runs, where a time column is of a type that is no time."""
+    name = identifier(column)
+    cast = f"CAST({name} AS TIMESTAMP)" if dtype == "VARCHAR" else f"make_timestamp_ms({name})"
+    hint = f"make them so in a CTE or a view, such as {cast}."
+    raise errors.wrong_dtype(call, "time_col", column, dtype, "takes dates or timestamps", hint)
+
+
+REFUSE_TIME = Udf("__cx_refuse_time", refuse_time, ("VARCHAR", "VARCHAR", "VARCHAR", "BOOLEAN"), "BIGINT")
 
 
 def ticks_in_microsecond(time: str) -> str:

@@ -33,7 +33,7 @@ def sessionize_sql(
     checked = base.no_bad_rows(call, source, ("time_col", time, f"{when} IS NULL", "have no time"))
     tie = "" if order is None else f", {base.identifier(order)}"
     window = f"WINDOW __cx_w AS (PARTITION BY {who} ORDER BY {when}{tie})"
-    ticks = base.ticks(when)
+    ticks = base.ticks(call, time)
     silence = f"({ticks})::HUGEINT - lag({ticks}) OVER __cx_w"  # HUGEINT: far dates must not overflow
     compare = ">" if closed == "right" else ">="
     return f"""
@@ -63,4 +63,8 @@ MACROS = (
         "the rows, with `session_number` and `session_start`",
     ),
 )
-UDFS = (base.REFUSE_ROWS, Udf("__cx_sessionize_sql", sessionize_sql, ("VARCHAR",) * 6, "VARCHAR"))
+UDFS = (
+    base.REFUSE_ROWS,
+    base.REFUSE_TIME,
+    Udf("__cx_sessionize_sql", sessionize_sql, ("VARCHAR",) * 6, "VARCHAR"),
+)
