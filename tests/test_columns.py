@@ -204,7 +204,7 @@ def test_marks_are_true_and_false() -> None:
     assert _columns.marks("f", "conversion", house, "m").tolist() == [1, 0, 0]
     assert refusal(cx.InvalidDataError, _columns.marks, "f", "conversion", house, "n") == (
         "f(conversion='n'): takes true and false, but the column is Int64.\n"
-        "  Hint: compare it, for example pl.col('n') == 1."
+        "  Hint: pass numbers as value=, or compare: pl.col('n') > 0."
     )
 
 

@@ -58,6 +58,19 @@ def test_page(page: Path) -> None:
             exec(compile("\n" * line + code, str(page), "exec", dont_inherit=True), names)
 
 
+@pytest.mark.parametrize("folder", ["how-to", "explanation", "adr", "contributing"])
+def test_an_index_links_to_every_page_beside_it(folder: str) -> None:
+    pages = {page.name for page in (ROOT / "docs" / folder).glob("*.md")} - {"index.md", "template.md"}
+    text = (ROOT / "docs" / folder / "index.md").read_text(encoding="utf-8")
+    assert pages <= set(re.findall(r"\]\(([^)]+\.md)\)", text))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:\s]+\.md)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
 def test_the_reference_has_every_name() -> None:
     generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))
     bodies = {name: body for name, (_, _, body) in generate["pages"]().items()}
