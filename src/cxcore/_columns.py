@@ -41,8 +41,8 @@ def check_roles(call: str, columns: Sequence[str], roles: Mapping[str, Any]) -> 
 
     A role takes a name, a list of names, Polars expressions, or None.
     """
-    twice = [name for name, times in Counter(columns).items() if times > 1]
-    if twice:
+    if len(set(columns)) < len(columns):
+        twice = [name for name, times in Counter(columns).items() if times > 1]
         raise errors.duplicate_columns(call, twice)
     missing = {
         role: name
@@ -315,6 +315,11 @@ class ScoreCounts:
 _ANSWER_TYPES = (
     pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64, pl.Float32, pl.Float64,
 )  # fmt: skip
+#: lowest and highest value that each of them holds
+_LIMITS = {
+    kind: (-math.inf, math.inf) if kind.is_float() else (np.iinfo(name).min, np.iinfo(name).max)
+    for kind in _ANSWER_TYPES for name in [kind.__name__.lower()]
+}
 
 
 def score_counts(
@@ -369,10 +374,8 @@ def _answers(call: str, column: pl.Series, scale: tuple[int, int]) -> pl.Series:
 
 
 def _holds(dtype: pl.DataType, value: int) -> bool:
-    if dtype.is_float():
-        return True
-    limits = np.iinfo(str(dtype).lower())
-    return bool(limits.min <= value <= limits.max)
+    low, high = _LIMITS[type(dtype)]
+    return low <= value <= high
 
 
 def _blank(dtype: pl.DataType, scale: tuple[int, int], single: Sequence[int]) -> int:

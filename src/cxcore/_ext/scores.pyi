@@ -11,6 +11,14 @@ def count_levels(
     single: NDArray[np.int64],
     counts: NDArray[np.int64],
 ) -> None: ...
+def describe(
+    counts: NDArray[np.int64],
+    weight: NDArray[np.int64],
+    n: NDArray[np.int64],
+    outside: NDArray[np.int64],
+    estimate: NDArray[np.float64],
+    standard_error: NDArray[np.float64],
+) -> None: ...
 def resample_interval(
     counts: NDArray[np.int64],
     weight: NDArray[np.int64],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -42,10 +43,9 @@ METHODS: dict[str, Method] = {
 }
 
 
-#: text of the column ``flags`` for each set of flags, bit by bit in the order of ``FLAGS``
-_TEXTS = [
-    ",".join(word for bit, word in enumerate(FLAGS) if code >> bit & 1) for code in range(2 ** len(FLAGS))
-]
+_BIT = {word: 1 << at for at, word in enumerate(FLAGS)}
+#: text of the column ``flags`` for each set of flags
+_TEXTS = [",".join(word for word in FLAGS if code & _BIT[word]) for code in range(2 ** len(FLAGS))]
 
 
 def method_for(call: str, value: Any) -> Method:
@@ -127,7 +127,8 @@ def interval_of(
     call = "interval_of"
     level = _options.level(call, "confidence_level", confidence_level)
     chosen = method_for(call, method)
-    sample = sample_of(np.asarray(counts, dtype=np.int64), np.asarray(weights, dtype=np.int64))
+    whole = np.asarray(weights, dtype=np.int64)
+    sample = sample_of(np.asarray(counts, dtype=np.int64), tuple(whole.tolist()))
     return intervals_of(call, sample, level, chosen)
 
 
@@ -144,43 +145,37 @@ def numbers_of(
     sample: Sample, confidence_level: float, method: Method
 ) -> tuple[Float64, Float64, Float64, Float64]:
     """Estimate, low, high and standard error of each group, without a frame: a single group costs little."""
-    n = sample.n
+    _, _, estimate, error = sample.described
     low, high = method.limits(sample, 1.0 - confidence_level)
-    with np.errstate(invalid="ignore"):  # 0 / 0 where a group has no answer
-        estimate = (sample.counts @ sample.weights) / n
-        spread = sample.weights - estimate[:, None]
-        error = np.sqrt((sample.counts * spread * spread).sum(axis=1)) / n
     return estimate, low, high, error
 
 
-def sample_of(counts: Int64, weights: Int64) -> Sample:
+def sample_of(counts: Int64, weights: tuple[int, ...]) -> Sample:
     """Counts by distinct weight, ascending, out of counts by level."""
-    distinct, at = np.unique(weights, return_inverse=True)
-    if len(distinct) == len(weights):
-        return Sample(np.ascontiguousarray(counts[:, np.argsort(weights)]), distinct)
-    merged = np.zeros((len(counts), len(distinct)), dtype=np.int64)
-    for level, weight in enumerate(at):
-        merged[:, weight] += counts[:, level]
-    return Sample(merged, distinct)
+    distinct, order, first = _classes(weights)
+    return Sample(np.add.reduceat(counts.take(order, axis=1), first, axis=1), distinct)
+
+
+@lru_cache
+def _classes(weights: tuple[int, ...]) -> tuple[Int64, Int64, Int64]:
+    """Distinct weights, ascending; the levels in that order; where in it each weight begins."""
+    order = np.argsort(weights, kind="stable")
+    distinct, first = np.unique(np.array(weights, dtype=np.int64)[order], return_index=True)
+    distinct.flags.writeable = False  # shared by every sample of these weights
+    return distinct, order, first
 
 
 def words_of(call: str, sample: Sample, method: Method) -> tuple[list[str | None], list[str]]:
     """Of each group the method that gave its interval, and its flags; warns in the name of the call."""
-    n = sample.n
+    n, outside, _, _ = sample.described
     own = method.marks(sample)
     thin = own.get("thin_support")
     if thin is not None and thin.any():
         text = errors.thin_support(call, method.name, int(thin.sum()), len(n), ENOUGH_OUTSIDE)
         warnings.warn(text, errors.DegenerateDataWarning, stacklevel=2)
-    marks = {
-        "no_answers": n == 0,
-        "few_answers": (n > 0) & (n < ENOUGH_ANSWERS),
-        "one_category": (n > 0) & (sample.outside == 0),
-        **own,
-    }
-    code = np.zeros(len(n), dtype=np.int64)
-    for bit, word in enumerate(FLAGS):
-        if word in marks:
-            code |= marks[word].astype(np.int64) << bit
+    some = (n < ENOUGH_ANSWERS) * _BIT["few_answers"] | (outside == 0) * _BIT["one_category"]
+    code = np.where(n == 0, _BIT["no_answers"], some)
+    for word, where in own.items():
+        code |= where * _BIT[word]
     used = [word if some else None for word, some in zip(method.used(sample), n.tolist(), strict=True)]
     return used, [_TEXTS[one] for one in code.tolist()]

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cxcore._ext import scores as kernels
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
@@ -32,7 +35,7 @@ FLAGS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sample:
     """Answers of each group by weight.
 
@@ -43,17 +46,23 @@ class Sample:
     counts: Int64
     weights: Int64
 
+    @cached_property
+    def described(self) -> tuple[Int64, Int64, Float64, Float64]:
+        """Of each group answers, those outside the largest weight class, mean weight, and standard error."""
+        n, outside = np.empty((2, len(self.counts)), dtype=np.int64)
+        estimate, standard_error = np.empty((2, len(self.counts)))
+        kernels.describe(self.counts, self.weights, n, outside, estimate, standard_error)
+        return n, outside, estimate, standard_error
+
     @property
     def n(self) -> Int64:
         """Answers of each group, int64[n_groups]."""
-        return self.counts.sum(axis=1, dtype=np.int64)
+        return self.described[0]
 
     @property
     def outside(self) -> Int64:
         """Answers outside the largest weight class of each group, int64[n_groups]."""
-        if not self.counts.size:
-            return np.zeros(len(self.counts), dtype=np.int64)
-        return self.n - self.counts.max(axis=1)
+        return self.described[1]
 
     def rows(self, which: NDArray[np.bool_]) -> Sample:
         return Sample(np.ascontiguousarray(self.counts[which]), self.weights)
