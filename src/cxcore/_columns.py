@@ -311,14 +311,13 @@ class ScoreCounts:
     n_null: Int64
 
 
-#: answers that the counting kernel reads as they lie
-_ANSWER_TYPES = (
-    pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64, pl.Float32, pl.Float64,
-)  # fmt: skip
-#: lowest and highest value that each of them holds
-_LIMITS = {
-    kind: (-math.inf, math.inf) if kind.is_float() else (np.iinfo(name).min, np.iinfo(name).max)
-    for kind in _ANSWER_TYPES for name in [kind.__name__.lower()]
+#: answers that the counting kernel reads as they lie, and the lowest and highest value that each dtype holds
+_LIMITS: dict[type[pl.DataType], tuple[float, float]] = {
+    **{
+        kind: (np.iinfo(kind.__name__.lower()).min, np.iinfo(kind.__name__.lower()).max)
+        for kind in (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
+    },
+    **dict.fromkeys((pl.Float32, pl.Float64), (-math.inf, math.inf)),
 }
 
 
@@ -341,13 +340,14 @@ def score_counts(
     codes = [value for value in missing if _holds(column.dtype, value)]
     single = [value for value in codes if not low <= value <= high]
     answer = column
-    if column.null_count():
+    n_blank = column.null_count()
+    if n_blank:
         blank = _blank(column.dtype, scale, single)
         single.append(blank)
         answer = column.fill_null(blank)
     table = _count(answer, code, len(groups), scale, single)
     n_level = high - low + 1
-    if table[:, n_level].any() or (column.null_count() and table[:, -1].sum() != column.null_count()):
+    if table[:, n_level].any() or (n_blank and table[:, -1].sum() != n_blank):
         raise _bad_answer(call, column, scale, codes)
     counts, n_null = table[:, :n_level].copy(), table[:, n_level + 1 :].sum(axis=1)
     for value in dict.fromkeys(codes):
@@ -361,7 +361,7 @@ def _answers(call: str, column: pl.Series, scale: tuple[int, int]) -> pl.Series:
     """The column in a dtype that the kernel reads and that holds the scale: as it lies, but for odd cases."""
     if column.dtype in (pl.Boolean, pl.Null):
         column = column.cast(pl.UInt8)
-    if isinstance(column.dtype, _ANSWER_TYPES):
+    if type(column.dtype) in _LIMITS:
         fits = _holds(column.dtype, scale[0]) and _holds(column.dtype, scale[1])
         return column if fits else column.cast(pl.Float64)
     name = column.name
@@ -427,10 +427,13 @@ def _bad_answer(
     return errors.out_of_scale(call, column.name, int(off.sum()), len(column), scale, value, row)
 
 
+_NO_CODES, _ONE_GROUP = np.empty(0, dtype=np.int32), pl.DataFrame(height=1)
+
+
 def _groups(call: str, house: pl.DataFrame, by: Any, n_threads: int) -> tuple[Int32, pl.DataFrame]:
     """Codes int32[n] (empty without ``by``) into a frame of groups, sorted, nulls last."""
     if not _options.parts(by):
-        return np.empty(0, dtype=np.int32), pl.DataFrame(height=1)
+        return _NO_CODES, _ONE_GROUP
     frame = _by_columns(call, house, by)
     names = frame.columns
     physical = frame.with_columns(cs.temporal().to_physical())

@@ -59,12 +59,14 @@ def count_levels(
 def describe(
     const long long[:, ::1] counts,   # IN   [n_groups, n_levels]
     const long long[::1] weight,      # IN   n_levels
+    long long few,                    # IN   answers below which there are few
     long long[::1] n,                 # OUT  n_groups, answers
     long long[::1] outside,           # OUT  n_groups, answers outside the largest class
+    long long[::1] flags,             # OUT  n_groups, 1: no answers, else 2: few, plus 4: all of one weight
     double[::1] estimate,             # OUT  n_groups, mean weight; NaN without answers
     double[::1] standard_error,       # OUT  n_groups, of the bootstrap law: root of (sum c (w - mean)^2 / n) / n
 ):
-    """Size, mean and standard error of each group."""
+    """Size, flags, mean and standard error of each group."""
     cdef Py_ssize_t g, k
     cdef long long total, most, weighted
     cdef double away, squares
@@ -75,7 +77,9 @@ def describe(
                 total += counts[g, k]
                 most = max(most, counts[g, k])
                 weighted += counts[g, k] * weight[k]
-            n[g], outside[g] = total, total - most
+            n[g] = total
+            outside[g] = total - most
+            flags[g] = 2 * (total < few) + 4 * (total == most) if total else 1
             estimate[g] = weighted / <double>total if total else NAN
             squares = 0.0
             for k in range(counts.shape[1]):

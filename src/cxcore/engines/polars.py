@@ -24,8 +24,7 @@ class PolarsFrame(Engine):
         return frame.clone()  # shares the columns; a later change in place is not seen
 
     def read(self, call: str, frame: pl.DataFrame, columns: Sequence[str] | None) -> pl.DataFrame:
-        # not ``select``, which plans a query first
-        return frame if columns is None else pl.DataFrame([frame[name] for name in columns])
+        return frame if columns is None or columns == frame.columns else frame.select(columns)
 
     def with_columns(self, frame: pl.DataFrame, house: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
         return frame.hstack(new)

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import ArrayLike
 
 from cxcore import _options, errors
-from cxcore.intervals.base import ENOUGH_ANSWERS, ENOUGH_OUTSIDE, FLAGS, Float64, Int64, Method, Sample
+from cxcore.intervals.base import ENOUGH_OUTSIDE, FLAGS, Float64, Int64, Method, Sample
 from cxcore.intervals.bca import Bca
 from cxcore.intervals.bootstrap import Bootstrap
 from cxcore.intervals.percentile import Percentile
@@ -145,9 +145,8 @@ def numbers_of(
     sample: Sample, confidence_level: float, method: Method
 ) -> tuple[Float64, Float64, Float64, Float64]:
     """Estimate, low, high and standard error of each group, without a frame: a single group costs little."""
-    _, _, estimate, error = sample.described
     low, high = method.limits(sample, 1.0 - confidence_level)
-    return estimate, low, high, error
+    return sample.estimate, low, high, sample.standard_error
 
 
 def sample_of(counts: Int64, weights: tuple[int, ...]) -> Sample:
@@ -167,15 +166,13 @@ def _classes(weights: tuple[int, ...]) -> tuple[Int64, Int64, Int64]:
 
 def words_of(call: str, sample: Sample, method: Method) -> tuple[list[str | None], list[str]]:
     """Of each group the method that gave its interval, and its flags; warns in the name of the call."""
-    n, outside, _, _ = sample.described
+    n, code = sample.n, sample.flags
     own = method.marks(sample)
     thin = own.get("thin_support")
     if thin is not None and thin.any():
         text = errors.thin_support(call, method.name, int(thin.sum()), len(n), ENOUGH_OUTSIDE)
         warnings.warn(text, errors.DegenerateDataWarning, stacklevel=2)
-    some = (n < ENOUGH_ANSWERS) * _BIT["few_answers"] | (outside == 0) * _BIT["one_category"]
-    code = np.where(n == 0, _BIT["no_answers"], some)
     for word, where in own.items():
-        code |= where * _BIT[word]
+        code = code | where * _BIT[word]
     used = [word if some else None for word, some in zip(method.used(sample), n.tolist(), strict=True)]
     return used, [_TEXTS[one] for one in code.tolist()]
