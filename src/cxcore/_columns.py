@@ -427,6 +427,7 @@ def _bad_answer(
     return errors.out_of_scale(call, column.name, int(off.sum()), len(column), scale, value, row)
 
 
+#: without ``by``: codes of no row, and a frame of one group and no column
 _NO_CODES, _ONE_GROUP = np.empty(0, dtype=np.int32), pl.DataFrame(height=1)
 
 

@@ -424,6 +424,6 @@ def _answer(call: str, what: Score, counted: ScoreCounts, method: Method, level:
 
 
 def _side_by_side(names: Sequence[str], stacked: pl.Series) -> list[pl.Series]:
-    """Columns that lie one behind another in a series, cut apart: to make one series costs more than to cut."""
+    """Columns that lie one behind another in a series, cut apart: cheaper than a series for each."""
     n = len(stacked) // len(names)
     return [stacked.slice(at * n, n).alias(name) for at, name in enumerate(names)]

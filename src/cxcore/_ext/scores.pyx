@@ -64,7 +64,7 @@ def describe(
     long long[::1] outside,           # OUT  n_groups, answers outside the largest class
     long long[::1] flags,             # OUT  n_groups, 1: no answers, else 2: few, plus 4: all of one weight
     double[::1] estimate,             # OUT  n_groups, mean weight; NaN without answers
-    double[::1] standard_error,       # OUT  n_groups, of the bootstrap law: root of (sum c (w - mean)^2 / n) / n
+    double[::1] standard_error,       # OUT  n_groups: root of (sum c (w - mean)^2), over n
 ):
     """Size, flags, mean and standard error of each group."""
     cdef Py_ssize_t g, k

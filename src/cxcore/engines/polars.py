@@ -24,7 +24,9 @@ class PolarsFrame(Engine):
         return frame.clone()  # shares the columns; a later change in place is not seen
 
     def read(self, call: str, frame: pl.DataFrame, columns: Sequence[str] | None) -> pl.DataFrame:
-        return frame if columns is None or columns == frame.columns else frame.select(columns)
+        if columns is None or columns == frame.columns:
+            return frame
+        return pl.DataFrame([frame[name] for name in columns])  # `select` would plan a query
 
     def with_columns(self, frame: pl.DataFrame, house: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
         return frame.hstack(new)

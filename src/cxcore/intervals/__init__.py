@@ -173,6 +173,6 @@ def words_of(call: str, sample: Sample, method: Method) -> tuple[list[str | None
         text = errors.thin_support(call, method.name, int(thin.sum()), len(n), ENOUGH_OUTSIDE)
         warnings.warn(text, errors.DegenerateDataWarning, stacklevel=2)
     for word, where in own.items():
-        code = code | where * _BIT[word]
+        code = code | where * _BIT.get(word, 0)
     used = [word if some else None for word, some in zip(method.used(sample), n.tolist(), strict=True)]
     return used, [_TEXTS[one] for one in code.tolist()]

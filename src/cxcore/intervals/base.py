@@ -23,8 +23,8 @@ ENOUGH_OUTSIDE = 15
 #: answers below which coverage swings most from case to case (docs/explanation/scores.md)
 ENOUGH_ANSWERS = 30
 
-#: every word of the column ``flags``, in the order in which they are written; the first three are those of the
-#: kernel ``describe``
+#: every word of the column ``flags``, in the order in which they are written and of the bits of a code; the
+#: kernel ``describe`` sets the first three
 FLAGS = {
     "no_answers": "the group has no answer; estimate and interval are null",
     "few_answers": "fewer than 30 answers; coverage then holds on average, and swings from case to case",
