@@ -41,8 +41,8 @@ def check_roles(call: str, columns: Sequence[str], roles: Mapping[str, Any]) -> 
 
     A role takes a name, a list of names, Polars expressions, or None.
     """
-    twice = [name for name, times in Counter(columns).items() if times > 1]
-    if twice:
+    if len(set(columns)) < len(columns):
+        twice = [name for name, times in Counter(columns).items() if times > 1]
         raise errors.duplicate_columns(call, twice)
     missing = {
         role: name
@@ -314,10 +314,14 @@ class ScoreCounts:
     n_null: Int64
 
 
-#: answers that the counting kernel reads as they lie
-_ANSWER_TYPES = (
-    pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64, pl.Float32, pl.Float64,
-)  # fmt: skip
+#: answers that the counting kernel reads as they lie, and the lowest and highest value that each dtype holds
+_LIMITS: dict[type[pl.DataType], tuple[float, float]] = {
+    **{
+        kind: (np.iinfo(kind.__name__.lower()).min, np.iinfo(kind.__name__.lower()).max)
+        for kind in (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
+    },
+    **dict.fromkeys((pl.Float32, pl.Float64), (-math.inf, math.inf)),
+}
 
 
 def score_counts(
@@ -339,13 +343,14 @@ def score_counts(
     codes = [value for value in missing if _holds(column.dtype, value)]
     single = [value for value in codes if not low <= value <= high]
     answer = column
-    if column.null_count():
+    n_blank = column.null_count()
+    if n_blank:
         blank = _blank(column.dtype, scale, single)
         single.append(blank)
         answer = column.fill_null(blank)
     table = _count(answer, code, len(groups), scale, single)
     n_level = high - low + 1
-    if table[:, n_level].any() or (column.null_count() and table[:, -1].sum() != column.null_count()):
+    if table[:, n_level].any() or (n_blank and table[:, -1].sum() != n_blank):
         raise _bad_answer(call, column, scale, codes)
     counts, n_null = table[:, :n_level].copy(), table[:, n_level + 1 :].sum(axis=1)
     for value in dict.fromkeys(codes):
@@ -359,7 +364,7 @@ def _answers(call: str, column: pl.Series, scale: tuple[int, int]) -> pl.Series:
     """The column in a dtype that the kernel reads and that holds the scale: as it lies, but for odd cases."""
     if column.dtype in (pl.Boolean, pl.Null):
         column = column.cast(pl.UInt8)
-    if isinstance(column.dtype, _ANSWER_TYPES):
+    if type(column.dtype) in _LIMITS:
         fits = _holds(column.dtype, scale[0]) and _holds(column.dtype, scale[1])
         return column if fits else column.cast(pl.Float64)
     name = column.name
@@ -372,10 +377,8 @@ def _answers(call: str, column: pl.Series, scale: tuple[int, int]) -> pl.Series:
 
 
 def _holds(dtype: pl.DataType, value: int) -> bool:
-    if dtype.is_float():
-        return True
-    limits = np.iinfo(str(dtype).lower())
-    return bool(limits.min <= value <= limits.max)
+    low, high = _LIMITS[type(dtype)]
+    return low <= value <= high
 
 
 def _blank(dtype: pl.DataType, scale: tuple[int, int], single: Sequence[int]) -> int:
@@ -427,10 +430,13 @@ def _bad_answer(
     return errors.out_of_scale(call, column.name, int(off.sum()), len(column), scale, value, row)
 
 
+_NO_CODES, _ONE_GROUP = np.empty(0, dtype=np.int32), pl.DataFrame(height=1)
+
+
 def _groups(call: str, house: pl.DataFrame, by: Any, n_threads: int) -> tuple[Int32, pl.DataFrame]:
     """Codes int32[n] (empty without ``by``) into a frame of groups, sorted, nulls last."""
     if not _options.parts(by):
-        return np.empty(0, dtype=np.int32), pl.DataFrame(height=1)
+        return _NO_CODES, _ONE_GROUP
     frame = _by_columns(call, house, by)
     names = frame.columns
     physical = frame.with_columns(cs.temporal().to_physical())

@@ -50,7 +50,7 @@ def score_ci(
     if not counts:
         return None
     row = np.array([[counts.get(float(answer), 0) for answer in range(what.scale[0], what.scale[1] + 1)]])
-    sample = sample_of(row, np.array(what.weights))
+    sample = sample_of(row, what.weights)
     numbers = numbers_of(sample, confidence_level, chosen)
     used, flags = words_of(call, sample, chosen)
     return {

@@ -24,7 +24,7 @@ class PolarsFrame(Engine):
         return frame.clone()  # shares the columns; a later change in place is not seen
 
     def read(self, call: str, frame: pl.DataFrame, columns: Sequence[str] | None) -> pl.DataFrame:
-        return frame if columns is None else frame.select(columns)
+        return frame if columns is None or columns == frame.columns else frame.select(columns)
 
     def with_columns(self, frame: pl.DataFrame, house: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
         return frame.hstack(new)

@@ -27,6 +27,8 @@ class Bootstrap(Method):
         supported = _supported(sample)
         low, high = np.empty(len(supported)), np.empty(len(supported))
         for method, which in ((Bca(), supported), (ScoreInterval(), ~supported)):
+            if which.all():
+                return method.limits(sample, alpha)
             if which.any():
                 low[which], high[which] = method.limits(sample.rows(which), alpha)
         return low, high
