@@ -449,3 +449,20 @@ def test_unknown_columns_are_named_together():
         "  Columns: 'plan', 'score', 'day'\n"
         "  Hint: did you mean 'score'?"
     )
+
+
+@pytest.mark.parametrize("argument", ["score", "by", "missing", "method", "total"])
+@pytest.mark.parametrize(
+    "junk", [1, [[1]], pl.Series([1.5]), np.arange(2) / 2, object()], ids=lambda j: type(j).__name__
+)
+def test_junk_is_refused_by_name(argument, junk):
+    with pytest.raises(InvalidOptionError, match=f"nps\\({argument}="):
+        nps(HOUSE, **{"score": "score", argument: junk})
+
+
+@pytest.mark.parametrize(
+    "junk", [1, pl.lit("top"), pl.Series(["top"]), np.arange(2)], ids=lambda j: type(j).__name__
+)
+def test_a_junk_word_is_refused(junk):
+    with pytest.raises(InvalidOptionError, match=r"csat\(kind="):
+        csat(HOUSE, score="score", kind=junk)

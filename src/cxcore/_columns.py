@@ -291,6 +291,9 @@ def amounts(call: str, role: str, house: pl.DataFrame, name: str) -> tuple[Float
     if endless is not None and endless.any():
         row = int(endless.arg_max() or 0)
         raise errors.not_a_number(call, role, name, int(endless.sum()), len(column), column[row], row)
+    if not math.isfinite(float(column.abs().sum())):  # sums would be infinite, their differences no number
+        problem = f"the {len(column) - column.null_count():,} values add up to more than a float64 can hold."
+        raise errors.bad_data(call, role, name, problem, "use a larger unit.")
     return column.fill_null(0.0).to_numpy(), column.is_not_null().cast(pl.UInt8).to_numpy()
 
 

@@ -356,11 +356,12 @@ def _summary(
     confidence_level: Any,
     total: Any,
 ) -> Any:
+    _options.column_name(call, "score", score)
     groups = _options.groups(call, by, _result_columns(what))
     codes = _options.codes(call, "missing", missing)
     chosen = method_for(call, method)
     level = _options.level(call, "confidence_level", confidence_level)
-    if total and not groups:
+    if _options.flag(call, "total", total, "True adds the row of all.") and not groups:
         raise errors.bad_option(
             call, "total", total, "there are no groups to add up.", "say by=, or leave it out."
         )
