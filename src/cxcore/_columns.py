@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -366,8 +367,8 @@ def _answers(call: str, column: pl.Series, scale: tuple[int, int]) -> pl.Series:
 
 
 def _holds(dtype: pl.DataType, value: int) -> bool:
-    if dtype.is_float():
-        return True
+    if dtype.is_float():  # whole numbers beyond are not told apart
+        return abs(value) <= 2 ** (24 if dtype == pl.Float32 else 53)
     limits = np.iinfo(str(dtype).lower())
     return bool(limits.min <= value <= limits.max)
 
@@ -443,8 +444,26 @@ def _groups(call: str, house: pl.DataFrame, by: Any, n_threads: int) -> tuple[In
     return place[code], groups[order]
 
 
+def by_schema(call: str, before: pl.Schema, by: Any) -> pl.Schema:
+    """Names and types of the columns that ``by`` makes."""
+    with _fits(call, by):
+        return pl.LazyFrame(schema=before).select(_options.parts(by)).collect_schema()
+
+
+@contextmanager
+def _fits(call: str, by: Any) -> Iterator[None]:
+    """Expressions that do not fit the frame are refused in our words."""
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        shown = ", ".join(str(part) for part in _options.parts(by))
+        problem = f"the frame cannot answer it: {str(error).splitlines()[0]}"
+        raise errors.bad_option(call, "by", shown, problem, "try the expression in select().") from error
+
+
 def _by_columns(call: str, house: pl.DataFrame, by: Any) -> pl.DataFrame:
-    frame = house.select(_options.parts(by))
+    with _fits(call, by):
+        frame = house.select(_options.parts(by))
     if len(frame) != len(house):
         problem = f"{len(frame):,} values for {len(house):,} rows."
         hint = "give one value a row; aggregate before or after."
