@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from cxcore import _options, errors
-from cxcore._columns import ScoreCounts, check_roles, needed, score_counts
+from cxcore._columns import ScoreCounts, by_schema, check_roles, needed, score_counts
 from cxcore.engines import open_frame
 from cxcore.intervals import Method, MethodName, method_for, numbers_of, sample_of, words_of
 
@@ -366,11 +366,12 @@ def _summary(
     total: Any,
 ) -> Any:
     _options.column_name(call, "score", score)
-    groups = _options.groups(call, by, _result_columns(what))
+    _options.flag(call, "total", total, "True adds the row of all.")
+    groups = _options.groups(call, by, [*_result_columns(what), *(["is_total"] if total else [])])
     codes = _options.codes(call, "missing", missing)
     chosen = method_for(call, method)
     level = _options.level(call, "confidence_level", confidence_level)
-    if _options.flag(call, "total", total, "True adds the row of all.") and not groups:
+    if total and not groups:
         raise errors.bad_option(
             call, "total", total, "there are no groups to add up.", "say by=, or leave it out."
         )
@@ -383,7 +384,7 @@ def _summary(
         return _answer(call, what, with_total(counted) if total else counted, chosen, level)
 
     def schema(before: pl.Schema) -> pl.Schema:
-        of_groups = pl.LazyFrame(schema=before).select(_options.parts(by)).collect_schema()
+        of_groups = by_schema(call, before, by)
         marks = {"is_total": pl.Boolean()} if total else {}
         return pl.Schema({**of_groups, **marks, **_result_columns(what)})
 
