@@ -55,7 +55,7 @@ package: $(VENV)/.installed ## the sdist, installed in an empty environment, pas
 bench: $(VENV)/.bench ## benchmarks against rivals, answers asserted first (BENCH_SCALE=1)
 	@echo "==> benchmarks at BENCH_SCALE=$(BENCH_SCALE)"
 	@mkdir -p $(dir $(BENCH_JSON))
-	@BENCH_SCALE=$(BENCH_SCALE) $(PY) -m pytest benchmarks -p no:randomly --benchmark-json=$(BENCH_JSON) $(ARGS)
+	@BENCH_SCALE=$(BENCH_SCALE) $(PY) -m pytest benchmarks -p no:randomly --benchmark-quiet --benchmark-json=$(BENCH_JSON) $(ARGS)
 	@$(PY) benchmarks/report.py $(BENCH_JSON) --page $(BENCH_PAGE)
 
 docs: $(VENV)/.docs ## the documentation as HTML, warnings are errors

@@ -548,7 +548,7 @@ def test_options_of_models_are_refused_with_a_way_on() -> None:
     with pytest.raises(errors.InvalidOptionError, match=says(text)):
         TimeDecay(7)  # type: ignore[arg-type]
     for value in (-0.1, math.nan, math.inf, True, "much"):
-        text = f"Position(middle={value!r}): a part is a number from 0.\n  Hint: such as 0.4."
+        text = f"Position(middle={value!r}): a part is a number from 0 to 1e9.\n  Hint: such as 0.4."
         with pytest.raises(errors.InvalidOptionError, match=says(text)):
             Position(middle=value)  # type: ignore[arg-type]
     text = "Position(first=0): all parts are 0.\n  Hint: such as 0.4, 0.2, 0.4."
@@ -604,3 +604,37 @@ def test_a_dense_chain_has_a_limit() -> None:
     )
     with pytest.raises(errors.InvalidDataError, match=says(text)):
         attribute(events, model=["linear", Markov()])
+
+
+#: things that are no name, no word and no number; some have a truth value of their own, or none
+JUNK = [None, 1, [], ["channel"], pl.col("channel"), pl.Series(["linear"]), np.arange(2), object(), 10**400]
+
+
+@pytest.mark.parametrize("argument", ["channel", "conversion", "value", "model", "lookback", "allocation"])
+@pytest.mark.parametrize("junk", JUNK, ids=lambda junk: type(junk).__name__)
+def test_junk_is_refused_by_name(argument: str, junk: Any) -> None:
+    if junk is None and argument in ("conversion", "value", "lookback"):
+        return
+    arguments = {**ROLES, "value": "value", argument: junk}
+    with pytest.raises(errors.InvalidOptionError, match=re.escape(f"attribute({argument}=")):
+        cx.attribute(PATHS, **arguments)
+
+
+def test_any_number_of_threads_will_do() -> None:
+    assert_frame_equal(attribute(PATHS, n_threads=10**40), attribute(PATHS, n_threads=1))
+
+
+def test_parts_of_a_position_have_a_finite_sum() -> None:
+    for part in (1e308, 10**400):
+        with pytest.raises(errors.InvalidOptionError, match="a part is a number from 0 to 1e9"):
+            Position(first=part)
+
+
+def test_values_whose_sum_is_no_number_are_refused() -> None:
+    events = PATHS.with_columns(value=pl.Series([1e308, None] * 6), channel=None)
+    text = (
+        "attribute(value='value'): the 6 values add up to more than a float64 can hold.\n"
+        "  Hint: use a larger unit."
+    )
+    with pytest.raises(errors.InvalidDataError, match=says(text)):
+        attribute(events)

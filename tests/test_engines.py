@@ -130,6 +130,19 @@ def test_open_frame_refuses_what_no_engine_knows() -> None:
         open_frame("nps", [1, 2, 3])
 
 
+def test_a_kind_of_frame_is_no_frame() -> None:
+    with pytest.raises(cx.UnsupportedFrameError, match="cannot read a type"):
+        open_frame("index", pl.DataFrame)
+
+
+def test_a_group_of_duckdb_may_not_differ_by_case_from_a_column_of_the_answer(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    answers = con.sql("SELECT 9 AS score, 'x' AS \"N\"")
+    with pytest.raises(cx.InvalidDataError, match="the frame has a column 'N' already"):
+        cx.nps(answers, score="score", by="N")
+
+
 def test_an_engine_has_a_name_and_only_one_takes_a_frame(frame: Flavour) -> None:
     takes = [engine.name for engine in ENGINES if engine.handles(frame(HOUSE))]
     # pandas, pyarrow and Polars frames stream too, so the general engine is asked last

@@ -351,3 +351,39 @@ def test_option_errors(options, text):
     with pytest.raises(InvalidOptionError) as caught:
         interval_of([[1, 2, 3]], NPS, **options)
     assert str(caught.value) == text
+
+
+@pytest.mark.parametrize(
+    ("counts", "weights", "text"),
+    [
+        ([[1.9, 2]], [0, 1], "interval_of(counts=[[1.9, 2]]): takes whole numbers, in a list of rows"),
+        ([1, 2], [0, 1], "interval_of(counts=[1, 2]): takes whole numbers, in a list of rows of one length."),
+        ([[1], [2, 3]], [0, 1], "interval_of(counts=[[1], [2, 3]]): takes whole numbers, in a list of rows"),
+        ([[-1, 2]], [0, 1], "interval_of(counts=[[-1, 2]]): takes whole numbers from 0 to 10,000,000,000."),
+        ([[10**10, 1]], [0, 1], "interval_of(counts=[[10000000000, 1]]): a group has at most 10,000,000,000"),
+        ([[1, 2, 3]], [0, 1], "interval_of(counts=[[1, 2, 3]]): 3 levels, but 2 weights."),
+        ([[1, 2]], [0, 0.5], "interval_of(weights=[0, 0.5]): takes whole numbers, in a list of one length."),
+        ([[1, 2]], [0, 10**6], "interval_of(weights=[0, 1000000]): takes whole numbers from -10,000 to"),
+        ([[1, 2]], [0, 1001], "interval_of(weights=[0, 1001]): takes 2 weights or more, not all alike"),
+        ([[1, 2]], [3, 3], "interval_of(weights=[3, 3]): takes 2 weights or more, not all alike"),
+        (None, [0, 1], "interval_of(counts=None): takes whole numbers, in a list of rows of one length."),
+        ([[1, 2]], "ab", "interval_of(weights='ab'): takes whole numbers, in a list of one length."),
+    ],
+)  # fmt: skip
+def test_bad_counts_are_refused(counts, weights, text):
+    with pytest.raises(InvalidOptionError) as caught:
+        interval_of(counts, weights)
+    assert str(caught.value).startswith(text)
+
+
+def test_no_groups_have_no_intervals():
+    assert len(interval_of(np.empty((0, 2), dtype=np.int64), [0, 1]).low) == 0
+
+
+def test_the_largest_samples_stay_within_int64():
+    for weights in ([0, 1, 1000], range(-100, 100)):
+        counts = [10**10 // len(weights)] * len(weights)
+        found = interval_of([counts], list(weights), method="bca")
+        error = 1.959964 * found.standard_error[0]
+        assert found.low[0] == pytest.approx(found.estimate[0] - error, rel=1e-3, abs=error / 100)
+        assert found.high[0] == pytest.approx(found.estimate[0] + error, rel=1e-3, abs=error / 100)

@@ -8,6 +8,8 @@ import re
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given
@@ -151,6 +153,26 @@ def test_what_is_no_level_is_refused(value: Any, hint: str) -> None:
 
 def test_not_a_number_is_no_level() -> None:
     assert "lies between 0 and 1" in refusal(_options.level, "f", "level", float("nan"))
+
+
+@pytest.mark.parametrize("value", [np.array(["linear"]), pl.col("linear"), pl.Series(["linear"]), ["linear"]])
+def test_what_cannot_be_compared_is_no_word(value: Any) -> None:
+    assert "not one of the words" in refusal(_options.word, "f", "model", value, ["linear"])
+
+
+def test_a_pandas_timedelta_keeps_its_nanoseconds() -> None:
+    assert duration(pd.Timedelta(1_500, "ns")) == 1_500
+    assert duration(pd.Timedelta(1, "ns")) == 1
+
+
+def test_a_number_of_thousands_of_digits_is_no_duration() -> None:
+    for value in ("9" * 5_000 + "w", "9" * 5_000):
+        assert "not a duration" in refusal(_options.duration, "f", "gap", value)
+
+
+def test_threads_are_no_more_than_a_kernel_takes() -> None:
+    assert _options.n_threads("f", np.int64(2)) == 2
+    assert _options.n_threads("f", 2**70) == 1024
 
 
 def test_threads_are_as_polars_has_them() -> None:

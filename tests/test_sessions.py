@@ -6,6 +6,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import polars as pl
 import pytest
@@ -74,6 +75,8 @@ def test_ends_of_time_do_not_overflow() -> None:
     events = pl.DataFrame({"user": [1, 1, 1], "time": far})
     assert numbers(events, gap="9999w", time_unit="us") == [1, 3, 2]
     assert numbers(events, gap="99999999w", time_unit="us") == [1, 1, 1]  # longer than any silence
+    for closed in ("right", "left"):
+        assert numbers(events, gap="99999999w", gap_closed=closed, time_unit="ns") == [1, 1, 1]
     dates = pl.DataFrame({"user": [1, 1], "time": [dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31)]})
     assert numbers(dates) == [1, 2]
 
@@ -103,6 +106,15 @@ def test_rows_without_a_user_never_merge() -> None:
     table = cx.sessions(events, user="user", time="time", null_user="own")
     assert table["user"].to_list() == ["a", None, None, None]
     assert cx.sessions(events, user="user", time="time").height == 1
+
+
+def test_rows_that_count_on_their_own_follow_the_order_column() -> None:
+    """Ids of sessions in one microsecond are numbered; by the order column where there is one."""
+    events = log(*[(who, 0) for who in ("a", None, None, "a", None)]).with_columns(order=pl.Series(range(5)))
+    roles: dict[str, Any] = {"user": "user", "time": "time", "order": "order", "null_user": "own"}
+    by_row = cx.sessionize(events, **roles)
+    assert_frame_equal(cx.sessionize(events.reverse(), **roles).reverse(), by_row)
+    assert_frame_equal(cx.sessionize(cx.index(events.reverse(), **roles)).reverse(), by_row)
 
 
 def test_rows_without_a_user_can_be_refused() -> None:
@@ -161,6 +173,14 @@ def test_an_id_does_not_depend_on_unit_or_zone(unit: Any) -> None:
 def test_sessions_in_one_microsecond_have_ids_of_their_own() -> None:
     nanos = pl.DataFrame({"user": ["a"] * 3, "time": pl.Series([0, 400, 800]).cast(pl.Datetime("ns"))})
     assert len(set(ids(nanos, gap="100ns"))) == 3
+
+
+def test_sessions_whose_microsecond_does_not_fit_have_ids_of_their_own() -> None:
+    far = [-(2**63), -5, 0, 5, 2**58]  # in microseconds, three of these are 0 modulo 2**64
+    events = pl.DataFrame({"user": ["a"] * len(far), "time": far})
+    expected_ids = twin.session_ids(twin.sessionize(["a"] * len(far), far, 1), {"a": b"a"}, 10**9)
+    assert ids(events, gap="1s", time_unit="s") == expected_ids
+    assert len(set(expected_ids)) == len(far)
 
 
 def test_later_events_leave_earlier_ids_alone() -> None:
@@ -441,6 +461,50 @@ def test_a_column_of_ours_is_not_written_over() -> None:
         "sessionize(): the frame has columns 'session_id', 'session_number' already.\n"
         "  Hint: drop or rename it first."
     )
+
+
+@pytest.mark.parametrize("name", ["session_id", "session_number"])
+def test_a_column_of_ours_is_not_written_over_through_an_index(frame: Flavour, name: str) -> None:
+    index = cx.index(frame(log(("a", 0)).with_columns(pl.lit("mine").alias(name))), user="user", time="time")
+    with pytest.raises(cx.InvalidDataError, match=f"the frame has a column '{name}' already"):
+        cx.sessionize(index)
+
+
+@pytest.mark.parametrize("name", ["session_id", "start", "events"])
+def test_a_user_named_as_a_column_of_the_table_is_refused(frame: Flavour, name: str) -> None:
+    events = frame(log(("a", 0)).rename({"user": name}))
+    with pytest.raises(cx.InvalidDataError, match=f"the frame has a column '{name}' already"):
+        cx.sessions(events, user=name, time="time")
+    index = cx.index(frame(log(("a", 0)).rename({"user": name})), user=name, time="time")
+    with pytest.raises(cx.InvalidDataError, match=f"the frame has a column '{name}' already"):
+        cx.sessions(index)
+
+
+def test_duckdb_does_not_tell_names_by_their_case() -> None:
+    with duckdb.connect() as connection:
+        events = connection.sql(
+            "SELECT 'a' AS \"Start\", TIMESTAMP '2026-01-05' AS time, 1 AS \"SESSION_ID\""
+        )
+        index = cx.index(events, user="Start", time="time")
+        for table in (lambda: cx.sessions(events, user="Start", time="time"), lambda: cx.sessions(index)):
+            with pytest.raises(cx.InvalidDataError, match="has a column 'Start' already"):
+                table()
+        for rows in (lambda: cx.sessionize(events, user="Start", time="time"), lambda: cx.sessionize(index)):
+            with pytest.raises(cx.InvalidDataError, match="has a column 'SESSION_ID' already"):
+                rows()
+
+
+@pytest.mark.parametrize("verb", [cx.index, cx.sessionize, cx.sessions])
+def test_a_user_column_is_named_once(verb: Any) -> None:
+    with pytest.raises(cx.InvalidOptionError) as error:
+        verb(log(("a", 0)), user=["user", "user"], time="time")
+    assert str(error.value) == (f"{verb.__name__}(user='user'): named twice.\n  Hint: name each column once.")
+
+
+def test_roles_beside_an_index_are_refused_whatever_they_are() -> None:
+    index = cx.index(log(("a", 0)), user="user", time="time")
+    with pytest.raises(cx.InvalidOptionError, match="null_user, null_time given beside an index"):
+        cx.sessions(index, null_user=pl.col("user"), null_time=np.zeros(2))  # type: ignore[arg-type]
 
 
 def test_roles_beside_an_index_are_refused() -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -291,6 +292,9 @@ def amounts(call: str, role: str, house: pl.DataFrame, name: str) -> tuple[Float
     if endless is not None and endless.any():
         row = int(endless.arg_max() or 0)
         raise errors.not_a_number(call, role, name, int(endless.sum()), len(column), column[row], row)
+    if not math.isfinite(float(column.abs().sum())):  # sums would be infinite, their differences no number
+        problem = f"the {len(column) - column.null_count():,} values add up to more than a float64 can hold."
+        raise errors.bad_data(call, role, name, problem, "use a larger unit.")
     return column.fill_null(0.0).to_numpy(), column.is_not_null().cast(pl.UInt8).to_numpy()
 
 
@@ -311,13 +315,14 @@ class ScoreCounts:
     n_null: Int64
 
 
-#: answers that the counting kernel reads as they lie, and the lowest and highest value that each dtype holds
+#: answers that the counting kernel reads as they lie, and the lowest and highest level that each dtype holds
 _LIMITS: dict[type[pl.DataType], tuple[float, float]] = {
     **{
         kind: (np.iinfo(kind.__name__.lower()).min, np.iinfo(kind.__name__.lower()).max)
         for kind in (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
     },
-    **dict.fromkeys((pl.Float32, pl.Float64), (-math.inf, math.inf)),
+    pl.Float32: (-(2**24), 2**24),  # whole numbers beyond are not told apart
+    pl.Float64: (-(2**53), 2**53),
 }
 
 
@@ -453,8 +458,26 @@ def _groups(call: str, house: pl.DataFrame, by: Any, n_threads: int) -> tuple[In
     return place[code], groups[order]
 
 
+def by_schema(call: str, before: pl.Schema, by: Any) -> pl.Schema:
+    """Names and types of the columns that ``by`` makes."""
+    with _fits(call, by):
+        return pl.LazyFrame(schema=before).select(_options.parts(by)).collect_schema()
+
+
+@contextmanager
+def _fits(call: str, by: Any) -> Iterator[None]:
+    """Expressions that do not fit the frame are refused in our words."""
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        shown = ", ".join(str(part) for part in _options.parts(by))
+        problem = f"the frame cannot answer it: {str(error).splitlines()[0]}"
+        raise errors.bad_option(call, "by", shown, problem, "try the expression in select().") from error
+
+
 def _by_columns(call: str, house: pl.DataFrame, by: Any) -> pl.DataFrame:
-    frame = house.select(_options.parts(by))
+    with _fits(call, by):
+        frame = house.select(_options.parts(by))
     if len(frame) != len(house):
         problem = f"{len(frame):,} values for {len(house):,} rows."
         hint = "give one value a row; aggregate before or after."

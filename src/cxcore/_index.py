@@ -145,6 +145,9 @@ def event_roles(
     for role, members in {"user": names, "time": [time], "order": [] if order is None else [order]}.items():
         for name in members:
             _options.column_name(call, role, name)
+    for name in names:
+        if names.count(name) > 1:
+            raise errors.bad_option(call, "user", name, "named twice.", "name each column once.")
     if time_unit is not None:
         _options.word(call, "time_unit", time_unit, ("s", "ms", "us", "ns"))
     _options.word(call, "null_user", null_user, ("null", "own", "error"))

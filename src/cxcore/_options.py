@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cxcore import errors
 
@@ -27,6 +28,11 @@ NANOSECONDS = {
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d|w)")
 _CALENDAR = re.compile(r"(?:\d+(?:\.\d+)?[a-zµ]+)*\d+(?:\.\d+)?(?:mo|q|y)\b")
 _INT64_MAX = 2**63 - 1
+Int64 = NDArray[np.int64]
+#: of a duration as text; Python reads no number of thousands of digits
+_LONGEST = 100
+#: more threads than any machine that cxcore was made for; kernels take an int
+_MOST_THREADS = 1024
 
 TimeUnit = Literal["s", "ms", "us", "ns"]
 
@@ -35,6 +41,7 @@ def duration(call: str, option: str, value: Any) -> int:
     """A duration in whole nanoseconds, longer than 0: text with a unit ('1h30m') or a ``timedelta``."""
     if isinstance(value, dt.timedelta):
         nanoseconds = (value.days * 86_400 + value.seconds) * 10**9 + value.microseconds * 1_000
+        nanoseconds += getattr(value, "nanoseconds", 0)  # a pandas Timedelta is finer
     elif isinstance(value, str):
         nanoseconds = _parse(call, option, value)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -48,6 +55,8 @@ def duration(call: str, option: str, value: Any) -> int:
 
 def _parse(call: str, option: str, value: str) -> int:
     text = value.strip().replace(" ", "")
+    if len(text) > _LONGEST:
+        raise errors.bad_duration(call, option, value)
     if re.fullmatch(r"\d+(?:\.\d+)?", text):
         raise errors.bare_number(call, option, float(text) if "." in text else int(text))
     if _CALENDAR.fullmatch(text):
@@ -89,7 +98,7 @@ def ticks_above(nanoseconds: int, tick: int, most: int = _INT64_MAX) -> int:
 def word(call: str, option: str, value: Any, allowed: Iterable[str]) -> str:
     """One of the listed words."""
     allowed = list(allowed)
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:  # an array or expression cannot be compared
         raise errors.unknown_word(call, option, value, allowed)
     return str(value)
 
@@ -106,15 +115,22 @@ def level(call: str, option: str, value: Any) -> float:
     return float(value)
 
 
+def flag(call: str, option: str, value: Any, hint: str) -> bool:
+    """True or False, and nothing that only counts as one."""
+    if not isinstance(value, bool):
+        raise errors.bad_option(call, option, value, "takes True or False.", hint)
+    return value
+
+
 def n_threads(call: str, value: Any) -> int:
     """Threads to use: what Polars was given where None; 1 starts none."""
     if value is None:
         return pl.thread_pool_size()
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise errors.bad_option(
             call, "n_threads", value, "a number of threads is 1 or more.", "None means as Polars."
         )
-    return value
+    return int(min(value, _MOST_THREADS))
 
 
 def whole(call: str, option: str, value: Any, least: int) -> int:
@@ -124,6 +140,23 @@ def whole(call: str, option: str, value: Any, least: int) -> int:
             call, option, value, f"must be a whole number, {least} or more.", "such as 1_000."
         )
     return int(value)
+
+
+def whole_numbers(call: str, option: str, value: Any, axes: int, least: int, most: int) -> Int64:
+    """A vector or a table of whole numbers within bounds, as int64."""
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, OverflowError):  # ragged, or no array at all
+        array = np.empty(0, dtype=object)
+    if array.size == 0 and array.ndim == axes:
+        array = array.astype(np.int64)
+    if array.ndim != axes or array.dtype.kind not in "iu":
+        problem = f"takes whole numbers, in {('', 'a list', 'a list of rows')[axes]} of one length."
+        raise errors.bad_option(call, option, value, problem, "such as a NumPy array of int64.")
+    if array.size and not (least <= array.min() and array.max() <= most):
+        problem = f"takes whole numbers from {least:,} to {most:,}."
+        raise errors.bad_option(call, option, value, problem, "check where they come from.")
+    return np.ascontiguousarray(array, dtype=np.int64)
 
 
 def number(call: str, option: str, value: Any, low: float, high: float) -> float:
@@ -160,7 +193,7 @@ def parts(value: Any) -> list[str | pl.Expr]:
     """A role that takes a column, an expression, or a list of both, as a list; empty where None."""
     if value is None:
         return []
-    return [value] if isinstance(value, (str, pl.Expr)) else list(value)
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, (str, pl.Expr)) else [value]
 
 
 def groups(call: str, value: Any, taken: Iterable[str]) -> list[str]:
@@ -209,11 +242,12 @@ def codes(call: str, option: str, value: Any) -> tuple[int, ...]:
         return ()
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise errors.bad_option(call, option, value, "not a list of codes.", f"write {option}=[99].")
-    found = tuple(dict.fromkeys(value))
-    wrong = [code for code in found if not _whole(code)]
+    given = list(value)
+    wrong = [code for code in given if not _whole(code)]
     if wrong:
         hint = "make other codes null first; nulls are counted in n_null."
         raise errors.bad_option(call, option, wrong[0], "codes are whole numbers.", hint)
+    found = tuple(dict.fromkeys(given))
     if len(found) > MOST_CODES:
         problem = f"{len(found)} codes; at most {MOST_CODES} are counted apart."
         raise errors.bad_option(call, option, list(found), problem, "make them null first.")

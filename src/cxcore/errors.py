@@ -61,11 +61,16 @@ class CxDeprecationWarning(DeprecationWarning):
 
 
 def _text(call: str, arguments: Mapping[str, object] | None, problem: str, hint: str, *lines: str) -> str:
-    inside = ", ".join(f"{name}={value!r}" for name, value in (arguments or {}).items())
+    inside = ", ".join(f"{name}={_shown(value)}" for name, value in (arguments or {}).items())
     rows = [f"{call}({inside}): {problem}", *(f"  {line}" for line in lines)]
     if hint:
         rows.append(f"  Hint: {hint}")
     return "\n".join(rows)
+
+
+def _shown(value: object, most: int = 200) -> str:
+    text = repr(value)
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _names(names: Iterable[str], most: int = 20) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from cxcore import _options, errors
-from cxcore._columns import ScoreCounts, check_roles, needed, score_counts
+from cxcore._columns import ScoreCounts, by_schema, check_roles, needed, score_counts
 from cxcore.engines import open_frame
 from cxcore.intervals import Method, MethodName, method_for, numbers_of, sample_of, words_of
 
@@ -365,7 +365,9 @@ def _summary(
     confidence_level: Any,
     total: Any,
 ) -> Any:
-    groups = _options.groups(call, by, _result_columns(what))
+    _options.column_name(call, "score", score)
+    _options.flag(call, "total", total, "True adds the row of all.")
+    groups = _options.groups(call, by, [*_result_columns(what), *(["is_total"] if total else [])])
     codes = _options.codes(call, "missing", missing)
     chosen = method_for(call, method)
     level = _options.level(call, "confidence_level", confidence_level)
@@ -382,7 +384,7 @@ def _summary(
         return _answer(call, what, with_total(counted) if total else counted, chosen, level)
 
     def schema(before: pl.Schema) -> pl.Schema:
-        of_groups = pl.LazyFrame(schema=before).select(_options.parts(by)).collect_schema()
+        of_groups = by_schema(call, before, by)
         marks = {"is_total": pl.Boolean()} if total else {}
         return pl.Schema({**of_groups, **marks, **_result_columns(what)})
 

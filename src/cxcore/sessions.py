@@ -22,6 +22,7 @@ from cxcore._index import (
 )
 from cxcore._options import TimeUnit
 from cxcore.engines import open_frame
+from cxcore.engines.base import Engine
 
 GapClosed = Literal["right", "left"]
 
@@ -40,7 +41,7 @@ class GapRule:
         """The longest silence, in ticks of the time column, that does not split."""
         if self.closed == "right":
             return _options.ticks_below(self.nanoseconds, tick_length, _UINT64_MAX)
-        return _options.ticks_above(self.nanoseconds, tick_length, _UINT64_MAX) - 1
+        return _options.ticks_above(self.nanoseconds, tick_length, _UINT64_MAX + 1) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,7 @@ def sessionize(
     threads = _options.n_threads(call, n_threads)
     if isinstance(events, EventIndex):
         _refuse_roles(call, user, time, order, time_unit, null_user, null_time)
+        _refuse_names(call, events.engine, events.engine.columns(events.frame), _ROW_COLUMNS)
         new = _row_columns(_sessions_of_index(events, rule, threads, rows=True), threads)
         return events.engine.with_columns(events.frame, events.house, new)
     roles = event_roles(
@@ -145,9 +147,7 @@ def sessionize(
     engine, frame = open_frame(call, events)
     names = engine.columns(frame)
     check_event_roles(call, names, roles)
-    taken = [name for name in _ROW_COLUMNS if name in names]
-    if taken:
-        raise errors.column_exists(call, taken)
+    _refuse_names(call, engine, names, _ROW_COLUMNS)
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
         return _row_columns(_sessions_of(call, house, roles, rule, threads), threads)
@@ -211,13 +211,14 @@ def sessions(
     threads = _options.n_threads(call, n_threads)
     if isinstance(events, EventIndex):
         _refuse_roles(call, user, time, order, time_unit, null_user, null_time)
+        _refuse_names(call, events.engine, events.roles.user, _TABLE_COLUMNS)
         found = _sessions_of_index(events, rule, threads, rows=False)
         return events.engine.from_house(events.frame, _table(found, events.house, events.roles))
     roles = event_roles(
         call, user=user, time=time, order=order, time_unit=time_unit, null_user=null_user, null_time=null_time
     )
-    _refuse_user_names(call, roles)
     engine, frame = open_frame(call, events)
+    _refuse_names(call, engine, roles.user, _TABLE_COLUMNS)
     check_event_roles(call, engine.columns(frame), roles)
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
@@ -243,7 +244,10 @@ def _refuse_roles(
     """An index has its roles; a second set would be ignored in silence."""
     given = {"user": user, "time": time, "order": order, "time_unit": time_unit}
     beside = [name for name, value in given.items() if value is not None]
-    beside += ["null_user"] * (null_user != "null") + ["null_time"] * (null_time != "error")
+    policies = {"null_user": (null_user, "null"), "null_time": (null_time, "error")}
+    beside += [
+        name for name, (value, usual) in policies.items() if not (isinstance(value, str) and value == usual)
+    ]
     if beside:
         raise errors.not_with_index(call, beside)
 
@@ -251,8 +255,10 @@ def _refuse_roles(
 _TABLE_COLUMNS = ("session_id", "session_number", "start", "end", "duration", "events")
 
 
-def _refuse_user_names(call: str, roles: EventRoles) -> None:
-    taken = [name for name in roles.user if name in _TABLE_COLUMNS]
+def _refuse_names(call: str, engine: Engine, names: Sequence[str], ours: Sequence[str]) -> None:
+    """What comes in may not have the names that the answer adds."""
+    folded = set(map(engine.folded, ours))
+    taken = [name for name in names if engine.folded(name) in folded]
     if taken:
         raise errors.column_exists(call, taken)
 
@@ -267,7 +273,9 @@ def _sessions_of(
     columns = event_columns(call, house, roles, n_threads=n_threads)
     gap = rule.ticks(columns.tick_length)
     indexed = kernels.is_indexed(columns.code, columns.tick, columns.tie)
-    if indexed or not kernels.arrives_in_order(columns.tick, gap):
+    # a tie-break moves no event of a user to another session, but it numbers sessions of one row each
+    tied = columns.own >= 0 and len(columns.tie) > 0
+    if indexed or tied or not kernels.arrives_in_order(columns.tick, gap):
         engine, frame = open_frame(call, house)
         index = index_columns(columns, roles, house, engine, frame, n_threads=n_threads)
         return _sessions_of_index(index, rule, n_threads, rows=True)

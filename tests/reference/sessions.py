@@ -100,11 +100,11 @@ def arrives_in_order(tick: Sequence[int], gap: int) -> bool:
 
 
 def session_ids(sessions: Sequence[Session], key: dict[object, bytes], nanoseconds: int) -> list[int]:
-    """Low 63 bits of XXH64 over key, start in microseconds (floored), earlier sessions in that one."""
+    """Low 63 bits of XXH64 over key, start in microseconds (floored, within int64), earlier ones in that."""
     ids: list[int] = []
     seen: dict[tuple[object, int], int] = {}
     for session in sessions:
-        micros = session.start * nanoseconds // 1000
+        micros = min(max(session.start * nanoseconds // 1000, -(2**63)), 2**63 - 1)
         earlier = seen.get((session.user, micros), 0)
         seen[session.user, micros] = earlier + 1
         name = b"\xff" if session.user is None else key[session.user]

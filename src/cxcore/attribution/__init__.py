@@ -139,17 +139,17 @@ def attribute(
     """
     call = "attribute"
     roles = _event_roles(call, events, user, time, order, time_unit)
+    others: dict[str, Any] = {"channel": channel, "conversion": conversion, "value": value}
+    for role, name in others.items():
+        if name is not None or role == "channel":
+            _options.column_name(call, role, name)
     if conversion is None and value is None:
         raise errors.missing_argument(call, ["conversion", "value"], "say which rows are conversions.")
     models = _models(call, model)
     window = None if lookback is None else _options.duration(call, "lookback", lookback)
     _options.word(call, "allocation", allocation, _ALLOCATIONS)
-    if not isinstance(nulls, bool):
-        raise errors.bad_option(
-            call, "nulls", nulls, "takes True or False.", "True learns from all journeys."
-        )
+    _options.flag(call, "nulls", nulls, "True learns from all journeys.")
     threads = _options.n_threads(call, n_threads)
-    others: dict[str, Any] = {"channel": channel, "conversion": conversion, "value": value}
 
     def answer(index: EventIndex, log: Touchpoints) -> pl.DataFrame:
         ticks = -1 if window is None else _options.ticks_above(window, index.columns.tick_length)

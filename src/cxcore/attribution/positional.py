@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,6 +10,9 @@ import numpy as np
 from cxcore import errors
 from cxcore._ext import attribution as kernel
 from cxcore.attribution.base import Credit, Journeys, Model
+
+#: parts are taken in proportion to their sum, which must be a number, too
+_MOST_PART = 1e9
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Position(Model):
     Parameters
     ----------
     first, middle, last : float, default 0.4, 0.2, 0.4
-        Parts of the first touch, of all touches between, and of the last. Not negative; they are taken in
+        Parts of the first touch, of all touches between, and of the last. From 0 to 1e9; they are taken in
         proportion, so 40, 20, 40 says the same.
 
     Raises
@@ -96,8 +98,9 @@ class Position(Model):
         for name in ("first", "middle", "last"):
             value = getattr(self, name)
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not number or not math.isfinite(value) or value < 0:
-                raise errors.bad_option("Position", name, value, "a part is a number from 0.", "such as 0.4.")
+            if not number or not 0 <= value <= _MOST_PART:
+                problem = "a part is a number from 0 to 1e9."
+                raise errors.bad_option("Position", name, value, problem, "such as 0.4.")
         if self.first + self.middle + self.last == 0:
             raise errors.bad_option(
                 "Position", "first", self.first, "all parts are 0.", "such as 0.4, 0.2, 0.4."

@@ -38,6 +38,10 @@ class Engine(ABC):
     def columns(self, frame: Any) -> list[str]:
         """Column names, without reading a row."""
 
+    def folded(self, name: str) -> str:
+        """A column name as this engine tells it from others."""
+        return name
+
     def hold(self, call: str, frame: Any) -> Any:
         """The frame as it can be read again, column by column, and extended: the same rows in the same order.
 

@@ -8,6 +8,7 @@ back is therefore made of the rows that were read, needs no cast, and writes not
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,6 +43,9 @@ class DuckDBRelation(Engine):
 
     def columns(self, frame: Any) -> list[str]:
         return [name for name in frame.columns if name != _ROW]
+
+    def folded(self, name: str) -> str:
+        return name.casefold()
 
     def hold(self, call: str, frame: Any) -> Any:
         numbered = f"SELECT *, row_number() OVER () - 1 AS {_ROW} FROM {_HELD}"
@@ -85,14 +89,24 @@ class DuckDBRelation(Engine):
         held = self.hold(call, frame)
         house = self.read(call, held, columns)
         new = compute(house)
-        folded = {name.casefold() for name in frame.columns}  # DuckDB folds the case of names
-        twice = [name for name in new.columns if name.casefold() in folded]
+        there = {self.folded(name) for name in frame.columns}
+        twice = [name for name in new.columns if self.folded(name) in there]
         if twice:
             raise errors.column_exists(call, twice)
         return self.with_columns(held, house, new)
 
+    def summary(
+        self, call: str, frame: Any, columns: Sequence[str] | None, compute: Compute, schema: SchemaOf
+    ) -> Any:
+        result = compute(self.read(call, frame, columns))
+        times = Counter(map(self.folded, result.columns))
+        twice = [name for name in result.columns if times[self.folded(name)] > 1]
+        if twice:  # one would be read for the other
+            raise errors.column_exists(call, twice[:1])
+        return self.from_house(frame, result)
 
-class _Stream:
+
+class Stream:
     """A Polars frame that shows only its Arrow stream: DuckDB would read the frame itself through pyarrow."""
 
     def __init__(self, frame: pl.DataFrame) -> None:
@@ -135,5 +149,5 @@ def _query(relation: Any, sql: str, new: pl.DataFrame) -> Any:
     DuckDB finds the frame by the name of the variable here, so the name must be one that no table has.
     """
     # a column of type null cannot stream into DuckDB; an untyped NULL there is an INTEGER
-    __cxcore_new = _Stream(new.cast({pl.Null: pl.Int32}))
+    __cxcore_new = Stream(new.cast({pl.Null: pl.Int32}))
     return relation.query(_HELD, sql.format(new="__cxcore_new")).materialize()

@@ -86,7 +86,7 @@ class ArrowStream(PolarsFrame):
     name = "Arrow stream"
 
     def handles(self, frame: Any) -> bool:
-        return hasattr(frame, "__arrow_c_stream__")
+        return hasattr(frame, "__arrow_c_stream__") and not isinstance(frame, type)
 
     def open(self, call: str, frame: Any) -> tuple[Engine, pl.DataFrame]:
         """Read at once: a stream can be read once, and does not say its columns before."""

@@ -43,6 +43,9 @@ METHODS: dict[str, Method] = {
 }
 
 
+#: what one group may hold: answers, and weights between its ends, so that the kernels' products fit int64
+_MOST_ANSWERS, _MOST_SPAN = 10**10, 1_000
+
 _BIT = {word: 1 << at for at, word in enumerate(FLAGS)}
 #: text of the column ``flags`` for each set of flags
 _TEXTS = [",".join(word for word in FLAGS if code & _BIT[word]) for code in range(2 ** len(FLAGS))]
@@ -127,9 +130,23 @@ def interval_of(
     call = "interval_of"
     level = _options.level(call, "confidence_level", confidence_level)
     chosen = method_for(call, method)
-    whole = np.asarray(weights, dtype=np.int64)
-    sample = sample_of(np.asarray(counts, dtype=np.int64), tuple(whole.tolist()))
-    return intervals_of(call, sample, level, chosen)
+    return intervals_of(call, _sample(call, counts, weights), level, chosen)
+
+
+def _sample(call: str, counts: ArrayLike, weights: ArrayLike) -> Sample:
+    """Counts and weights of any caller, within what the kernels count in int64."""
+    table = _options.whole_numbers(call, "counts", counts, 2, 0, _MOST_ANSWERS)
+    weight = _options.whole_numbers(call, "weights", weights, 1, -10_000, 10_000)
+    if len(weight) < 2 or np.ptp(weight) > _MOST_SPAN or np.ptp(weight) == 0:
+        problem = f"takes 2 weights or more, not all alike, and at most {_MOST_SPAN:,} apart."
+        raise errors.bad_option(call, "weights", weights, problem, "such as [-1, 0, 1].")
+    if table.shape[1] != len(weight):
+        problem = f"{table.shape[1]} levels, but {len(weight)} weights."
+        raise errors.bad_option(call, "counts", counts, problem, "give a count for each weight.")
+    if len(table) and table.sum(axis=1).max() > _MOST_ANSWERS:
+        problem = f"a group has at most {_MOST_ANSWERS:,} answers."
+        raise errors.bad_option(call, "counts", counts, problem, "check where they come from.")
+    return sample_of(table, tuple(weight.tolist()))
 
 
 def intervals_of(call: str, sample: Sample, confidence_level: float, method: Method) -> Intervals:

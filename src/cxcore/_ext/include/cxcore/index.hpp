@@ -95,11 +95,18 @@ inline void sort_by_time(Event* events, Event* spare, int64_t n) {
     uint32_t sum = 0;
     for (int64_t r = 0; r < n_ranges; ++r) sum += std::exchange(end[r], sum);
     for (int64_t i = 0; i < n; ++i) spare[end[ahead(events[i]) >> shift]++] = events[i];
-    std::copy_n(spare, n, events);
-    if (shift == 0) return;
-    int64_t from = 0;
-    for (int64_t r = 0; r < n_ranges; from = end[r++])
-        if (end[r] - from > 1) sort_by_time(events + from, spare, end[r] - from);
+    if (shift > 0) {
+        int64_t from = 0;
+        for (int64_t r = 0; r < n_ranges; from = end[r++])
+            if (end[r] - from > 2 * few_events) sort_by_time(spare + from, events + from, end[r] - from);
+    }
+    // What is left is out of place by a few at most: put right on the way back.
+    for (int64_t i = 0; i < n; ++i) {
+        const Event event = spare[i];
+        int64_t at = i;
+        for (; at > 0 && events[at - 1].tick > event.tick; --at) events[at] = events[at - 1];
+        events[at] = event;
+    }
 }
 
 inline void sort_ties(Event* events, int64_t n, const int64_t* tie) {

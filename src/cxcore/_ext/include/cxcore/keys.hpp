@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <random>
 #include <string_view>
 #include <type_traits>
 #include <vector>
@@ -42,6 +43,9 @@ inline uint64_t mix(uint64_t x) {  // the finalizer of splitmix64 (Steele, Lea, 
     return x ^ (x >> 31);
 }
 
+// Of this process: who can choose keys still cannot know which of them meet. No answer depends on it.
+inline const uint64_t hash_seed = mix(std::random_device{}() + (uint64_t{std::random_device{}()} << 32));
+
 struct NumberKey {
     using Value = int64_t;
     struct Slot {
@@ -49,7 +53,7 @@ struct NumberKey {
         int32_t code = -1;
         uint32_t count = 0;
     };
-    static uint64_t hash(Value key) { return mix(static_cast<uint64_t>(key)); }
+    static uint64_t hash(Value key) { return mix(static_cast<uint64_t>(key) ^ hash_seed); }
     static bool same(const Slot& slot, uint64_t, Value key) { return slot.key == key; }
     static bool equal(Value a, Value b) { return a == b; }
     static void fill(Slot& slot, uint64_t, Value key) { slot.key = key; }
@@ -71,7 +75,7 @@ struct BytesKey {
     static uint64_t hash(Value key) {
         const char* at = key.data();
         const size_t n = key.size();
-        uint64_t h = 0x9E3779B97F4A7C15ULL ^ n;
+        uint64_t h = hash_seed ^ n;
         if (n < 8) return mix(h ^ up_to_seven(at, n));
         for (size_t left = n; left > 8; left -= 8, at += 8) h = fold(h ^ eight(at));
         return mix(fold(h ^ eight(key.data() + n - 8)));

@@ -242,10 +242,14 @@ inline ArrivalSessions sessionize_arrival(const int32_t* code, const int64_t* ti
 
 // ------------------------------------------------------------------ ids
 
-// Microseconds UTC, floored; wraps where a far date does not fit, which only has to be the same every time.
+// Microseconds UTC, floored. A far date that does not fit is the nearest that does: order is kept, so
+// sessions of one microsecond lie side by side.
 inline int64_t microseconds(int64_t tick, int64_t tick_length) {
-    if (tick_length >= 1000)
-        return static_cast<int64_t>(static_cast<uint64_t>(tick) * static_cast<uint64_t>(tick_length / 1000));
+    if (tick_length >= 1000) {
+        int64_t at;
+        if (!__builtin_mul_overflow(tick, tick_length / 1000, &at)) return at;
+        return tick < 0 ? INT64_MIN : INT64_MAX;
+    }
     const int64_t per = 1000 / tick_length;
     return tick / per - (tick % per < 0);
 }
