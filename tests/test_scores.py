@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from cxcore import ColumnNotFoundError, DegenerateDataWarning, InvalidDataError, InvalidOptionError
-from cxcore._columns import score_counts
+from cxcore._answers import score_counts
 from cxcore.intervals import FLAGS, METHODS, Bca, interval_of
 from cxcore.scores import ces, csat, mean_score, nps
 from tests import strategies

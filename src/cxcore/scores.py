@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 
 from cxcore import _options, errors
-from cxcore._columns import ScoreCounts, by_schema, check_roles, needed, score_counts
+from cxcore._answers import ScoreCounts, by_schema, score_counts
+from cxcore._columns import check_roles, needed
 from cxcore.engines import open_frame
 from cxcore.intervals import Method, MethodName, method_for, numbers_of, sample_of, words_of
 
