@@ -719,3 +719,60 @@ def test_in_a_process_of_its_own(script: str) -> None:
 def test_import_does_not_import_duckdb() -> None:
     script = "import sys, cxcore.duckdb; assert 'duckdb' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+# ------------------------------------------------------------------ what tried to break it
+
+
+def test_the_connection_s_order_is_not_ours(con: duckdb.DuckDBPyConnection) -> None:
+    """``default_order`` turns every ORDER BY that names no direction."""
+    con.execute("""CREATE TABLE touches AS SELECT 1 AS user, TIMESTAMP '2026-01-05' + to_hours(i) AS time,
+        ['a', 'b'][1 + i % 2] AS channel, CASE WHEN i % 3 = 2 THEN i END AS value FROM range(8) t(i)""")
+    con.execute("CREATE VIEW events AS SELECT user, time FROM touches")
+    queries = (
+        f"SELECT * FROM {SESSIONS}) ORDER BY time ASC",
+        "FROM cx.attribute('touches', user_col := 'user', time_col := 'time', channel_col := 'channel', "
+        "value_col := 'value', allocation := 'reset', model := [first_touch, position, markov])",
+    )
+    usual = [rows(con, query) for query in queries]
+    con.execute("SET default_order = 'DESC'; SET default_null_order = 'nulls_first'")
+    assert [rows(con, query) for query in queries] == usual
+    assert [number for *_, number, _ in usual[0]] == list(range(1, 9))
+
+
+def test_channels_of_an_enum_come_by_name(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("""CREATE TABLE touches AS SELECT 1 AS user, TIMESTAMP '2026-01-05' AS time, 1 AS value,
+        c::ENUM ('mail', 'ads', 'unused', 'Call') AS channel
+        FROM (VALUES ('mail'), ('ads'), ('Call')) t(c)""")
+    query = (
+        "SELECT channel FROM cx.attribute('touches', user_col := 'user', time_col := 'time', "
+        "channel_col := 'channel', value_col := 'value')"
+    )
+    assert rows(con, query) == [("Call",), ("ads",), ("mail",)]
+
+
+def test_a_table_with_sessions_already_is_refused(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        "CREATE TABLE events AS SELECT 1 AS user, TIMESTAMP '2026-01-05' AS time, 1 AS SESSION_number"
+    )
+    for query in (f"FROM {SESSIONS})", f"SELECT count(*) FROM {SESSIONS})"):
+        assert (
+            "sessionize(): the frame has a column 'SESSION_number' already.\n  Hint: drop or rename it first."
+        ) in error(con, query)
+
+
+@pytest.mark.parametrize("name", ["csat", "csat_ci"])
+def test_scales_and_tops_are_never_rounded(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    for options, text in (
+        ("scale := [0.5, 10]", f"{name}(scale=(0.5, 10)): not two whole numbers."),
+        ("scale := [0, 10, 20]", f"{name}(scale=(None, None)): not two whole numbers."),
+        ("scale := NULL", f"{name}(scale=(None, None)): not two whole numbers."),
+        ("scale := [0, 99999999999]", f"{name}(scale=(0, 99999999999)): a scale has at most 200 levels"),
+        ("top := 2.5", f"{name}(top=2.5): takes a whole number from 1 to 4."),
+        ("top := -2147483648", f"{name}(top=-2147483648): takes a whole number from 1 to 4."),
+    ):
+        assert text in error(con, f"SELECT cx.{name}(x, {options}) FROM range(1, 3) t(x)")
+    ends = "" if name == "csat" else ".estimate"
+    for scale in ("[0, 10]", "(0, 10)", "[0::TINYINT, 10]"):
+        query = f"SELECT cx.{name}(x, scale := {scale}, top := 5){ends} FROM range(1, 11) t(x)"
+        assert rows(con, query) == [(50.0,)]

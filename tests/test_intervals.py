@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from scipy.stats import bootstrap as scipy_bootstrap
 
 from cxcore import DegenerateDataWarning, InvalidOptionError, intervals
-from cxcore.intervals import METHODS, Bca, Bootstrap, MethodName, Percentile, ScoreInterval, interval_of
+from cxcore.intervals import (
+    METHODS,
+    Bca,
+    Bootstrap,
+    MethodName,
+    Percentile,
+    ScoreInterval,
+    interval_of,
+    sample_of,
+)
+from cxcore.intervals.base import ENOUGH_ANSWERS
 from tests.reference import scores as twin
 
 NPS = (-1, 0, 1)
@@ -86,6 +96,18 @@ def weighted(draw, biggest=8):
     counts = draw(st.lists(count, min_size=n_levels, max_size=n_levels).filter(any))
     weights = draw(st.lists(st.integers(-6, 6), min_size=n_levels, max_size=n_levels, unique=True))
     return counts, sorted(weights)
+
+
+@given(weighted(biggest=20))
+def test_describe(sample):
+    counts, weights = sample
+    found = sample_of(np.array([counts, [0] * len(counts)]), tuple(weights))
+    n, outside, flags, mean, error = twin.describe(counts, weights, ENOUGH_ANSWERS)
+    assert (found.n.tolist(), found.outside.tolist()) == ([n, 0], [outside, 0])
+    assert found.flags.tolist() == [flags, 1]
+    assert found.estimate[0] == mean
+    assert found.standard_error[0] == pytest.approx(error, rel=1e-12, abs=1e-15)
+    assert np.isnan([found.estimate[1], found.standard_error[1]]).all()
 
 
 @quiet

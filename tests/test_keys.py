@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gc
 import itertools
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -175,3 +176,28 @@ def test_what_was_read_is_released_and_what_was_given_lives_on() -> None:
     assert pa.total_allocated_bytes() == before
     assert code.sum() == 0
     assert data[: offset[1]].tobytes() == BIG.encode()
+
+
+def numbers_of_one_slot(n: int) -> list[int]:
+    """Numbers whose hash, were it not seeded, would end in 40 bits of 0: the finalizer run backwards."""
+
+    def unfolded(x: int, shift: int) -> int:
+        y = x
+        for _ in range(64 // shift):
+            y = x ^ (y >> shift)
+        return y
+
+    found = []
+    for k in range(1, n + 1):
+        x = unfolded(k << 40, 31) * pow(0x94D049BB133111EB, -1, 2**64) % 2**64
+        x = unfolded(x, 27) * pow(0xBF58476D1CE4E5B9, -1, 2**64) % 2**64
+        found.append(unfolded(x, 30) - 2**63)
+    return [number - 2**63 if number >= 0 else number + 2**63 for number in found]
+
+
+def test_keys_chosen_to_meet_in_one_slot_cost_no_more() -> None:
+    """Quadratic otherwise: seconds for these, an hour for a million."""
+    chosen = pl.Series(numbers_of_one_slot(40_000), dtype=pl.Int64)
+    start = time.process_time()
+    native.encode_keys([chosen], False, 1)
+    assert time.process_time() - start < 1

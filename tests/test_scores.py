@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from cxcore import ColumnNotFoundError, DegenerateDataWarning, InvalidDataError, InvalidOptionError
-from cxcore._columns import score_counts
+from cxcore._answers import score_counts
 from cxcore.intervals import FLAGS, METHODS, Bca, interval_of
 from cxcore.scores import ces, csat, mean_score, nps
 from tests import strategies
@@ -468,3 +468,26 @@ def test_junk_is_refused_by_name(argument, junk):
 def test_a_junk_word_is_refused(junk):
     with pytest.raises(InvalidOptionError, match=r"csat\(kind="):
         csat(HOUSE, score="score", kind=junk)
+
+
+def test_the_mark_of_the_total_does_not_hide_a_group():
+    with pytest.raises(InvalidOptionError, match="the answer has a column of that name"):
+        nps(HOUSE.rename({"plan": "is_total"}), score="score", by="is_total", missing=[11], total=True)
+    kept = nps(HOUSE.rename({"plan": "is_total"}), score="score", by="is_total", missing=[11])
+    assert kept["is_total"].to_list() == ["free", "pro", "team", None]
+
+
+@pytest.mark.parametrize("dtype", [pl.Float32, pl.Float64])
+def test_codes_that_a_float_cannot_tell_are_none_of_its_answers(dtype):
+    answers = pl.DataFrame({"score": pl.Series([1, 10, None], dtype=dtype)})
+    assert nps(answers, score="score", missing=[10**30, 2**53 + 1]).row(0, named=True)["n"] == 2
+    near = pl.DataFrame({"score": pl.Series([1, 2**24], dtype=pl.Float32)})
+    with pytest.raises(InvalidDataError, match=r"outside 0\.\.10"):
+        nps(near, score="score", missing=[2**24 + 1])
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_an_expression_that_does_not_fit_is_refused(lazy):
+    house = HOUSE.lazy() if lazy else HOUSE
+    with pytest.raises(InvalidOptionError, match=r"nps\(by=.*the frame cannot answer it"):
+        nps(house, score="score", by=pl.col("plan").dt.year()).lazy().collect()

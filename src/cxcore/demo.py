@@ -324,12 +324,13 @@ def _sql(lines: pl.DataFrame, log: pl.DataFrame, clock: Clock) -> None:
     except ImportError as error:
         raise errors.missing_dependency("demo", "duckdb", "demo") from error
     from cxcore.duckdb import register
+    from cxcore.engines.duckdb import Stream
 
     answers = datasets.airport_answers("nps")
     con = duckdb.connect()
     con.execute("SET enable_progress_bar = false")
     for name, frame in (("lines", lines), ("log", log), ("answers", answers)):
-        con.register(name, frame)
+        con.register(name, Stream(frame))  # DuckDB reads a Polars frame itself through pyarrow only
     register(con)
     with clock.step("DuckDB: visits", lines.height):
         visits = con.sql(VISITS_SQL).fetchall()

@@ -189,10 +189,10 @@ def _estimate(answers: pl.Expr, call: str, what: Score) -> pl.Expr:
 def _interval(answers: pl.Expr, call: str, what: Score, confidence_level: Any, method: Any) -> pl.Expr:
     level = _options.level(call, "confidence_level", confidence_level)
     chosen = method_for(call, method)
-    weights = np.array(sorted(set(what.weights)), dtype=np.int64)
+    weights = tuple(sorted(set(what.weights)))
 
     def interval(counts: pl.Series) -> pl.Series:
-        by_weight = np.ascontiguousarray(_checked(call, counts, what).to_numpy())
+        by_weight = _checked(call, counts, what).to_numpy()
         found = intervals_of(call, sample_of(by_weight, weights), level, chosen)
         names = ("estimate", "low", "high", "standard_error")
         fields = {

@@ -6,17 +6,19 @@ all that it needs: one pass over the rows, then a kernel whose cost does not dep
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
 from cxcore import _options, errors
-from cxcore._columns import ScoreCounts, check_roles, needed, score_counts
+from cxcore._answers import ScoreCounts, by_schema, score_counts
+from cxcore._columns import check_roles, needed
 from cxcore.engines import open_frame
-from cxcore.intervals import Method, MethodName, intervals_of, method_for, sample_of
+from cxcore.intervals import Method, MethodName, method_for, numbers_of, sample_of, words_of
 
 __all__ = ["Score", "ces", "csat", "mean_score", "nps"]
 
@@ -53,12 +55,14 @@ CSAT = Score("csat", (1, 5), (0, 0, 0, 1, 1), 100.0)
 CES = Score("ces", (1, 7), (1, 2, 3, 4, 5, 6, 7))
 
 
+@lru_cache
 def top_box(name: str, scale: tuple[int, int], top: int) -> Score:
     """Per cent of answers on the ``top`` best levels."""
     n_levels = scale[1] - scale[0] + 1
     return Score(name, scale, (0,) * (n_levels - top) + (1,) * top, 100.0)
 
 
+@lru_cache
 def mean_level(name: str, scale: tuple[int, int]) -> Score:
     """Mean level of the answers."""
     return Score(name, scale, tuple(range(scale[0], scale[1] + 1)))
@@ -330,8 +334,14 @@ def _nps_score(call: str, scale: Any, promoter: Any, detractor: Any) -> Score:
     if not highest < lowest:
         problem = f"promoters begin at {lowest}, so detractors end below."
         raise errors.bad_option(call, "detractor", highest, problem, f"such as detractor={lowest - 1}.")
-    weights = tuple(-1 if at <= highest else int(at >= lowest) for at in range(low, high + 1))
-    return Score(NPS.name, (low, high), weights, NPS.factor, NPS.parts)
+    return _three_groups((low, high), highest, lowest)
+
+
+@lru_cache
+def _three_groups(scale: tuple[int, int], highest: int, lowest: int) -> Score:
+    """Detractors end at ``highest``, promoters begin at ``lowest``."""
+    weights = tuple(-1 if at <= highest else int(at >= lowest) for at in range(scale[0], scale[1] + 1))
+    return Score(NPS.name, scale, weights, NPS.factor, NPS.parts)
 
 
 def scale_score(call: str, scale: Any, kind: Any, top: Any, default_top: int) -> Score:
@@ -365,11 +375,12 @@ def _summary(
     total: Any,
 ) -> Any:
     _options.column_name(call, "score", score)
-    groups = _options.groups(call, by, _result_columns(what))
+    _options.flag(call, "total", total, "True adds the row of all.")
+    groups = _options.groups(call, by, [*_result_columns(what), *(["is_total"] if total else [])])
     codes = _options.codes(call, "missing", missing)
     chosen = method_for(call, method)
     level = _options.level(call, "confidence_level", confidence_level)
-    if _options.flag(call, "total", total, "True adds the row of all.") and not groups:
+    if total and not groups:
         raise errors.bad_option(
             call, "total", total, "there are no groups to add up.", "say by=, or leave it out."
         )
@@ -382,13 +393,14 @@ def _summary(
         return _answer(call, what, with_total(counted) if total else counted, chosen, level)
 
     def schema(before: pl.Schema) -> pl.Schema:
-        of_groups = pl.LazyFrame(schema=before).select(_options.parts(by)).collect_schema()
+        of_groups = by_schema(call, before, by)
         marks = {"is_total": pl.Boolean()} if total else {}
         return pl.Schema({**of_groups, **marks, **_result_columns(what)})
 
     return engine.summary(call, frame, needed(score, by), compute, schema)
 
 
+@lru_cache
 def _result_columns(what: Score) -> dict[str, pl.DataType]:
     return {
         **dict.fromkeys((*what.parts, "n", "n_null"), pl.Int64()),
@@ -409,18 +421,20 @@ def with_total(counted: ScoreCounts) -> ScoreCounts:
 
 
 def _answer(call: str, what: Score, counted: ScoreCounts, method: Method, level: float) -> pl.DataFrame:
-    sample = sample_of(counted.counts, np.array(what.weights, dtype=np.int64))
-    found = intervals_of(call, sample, level, method)
-    parts = {name: np.ascontiguousarray(sample.counts[:, -1 - at]) for at, name in enumerate(what.parts)}
-    whole = {**parts, "n": found.n, "n_null": counted.n_null}
-    none = not found.n.all()
+    sample = sample_of(counted.counts, what.weights)
+    numbers = np.concatenate(numbers_of(sample, level, method)) * what.factor
+    used, flags = words_of(call, sample, method)
+    parts = (sample.counts[:, -1 - at] for at in range(len(what.parts)))
+    names = list(_result_columns(what))
     columns = [
-        *(pl.Series(name, values) for name, values in whole.items()),
-        *(
-            pl.Series(name, getattr(found, name) * what.factor, nan_to_null=none)
-            for name in ("estimate", "low", "high", "standard_error")
-        ),
-        found.method.alias("method"),
-        found.flags.alias("flags"),
+        *_side_by_side(names[:-6], pl.Series(np.concatenate([*parts, sample.n, counted.n_null]))),
+        *_side_by_side(names[-6:-2], pl.Series(numbers, nan_to_null=not sample.n.all())),
+        *_side_by_side(names[-2:], pl.Series([*used, *flags], dtype=pl.String)),
     ]
     return counted.groups.hstack(columns)
+
+
+def _side_by_side(names: Sequence[str], stacked: pl.Series) -> list[pl.Series]:
+    """Columns that lie one behind another in a series, cut apart: cheaper than a series for each."""
+    n = len(stacked) // len(names)
+    return [stacked.slice(at * n, n).alias(name) for at, name in enumerate(names)]

@@ -1,6 +1,7 @@
 """Twins of the score kernels: slow, in exact whole numbers, written from the definitions.
 
-``count_levels``; ``score`` of the kernel score_interval; ``percentile`` and ``bca`` of resample_interval.
+``count_levels``; ``describe``; ``score`` of the kernel score_interval; ``percentile`` and ``bca`` of
+resample_interval.
 """
 
 from __future__ import annotations
@@ -37,6 +38,16 @@ def count_levels(
         group: ([levels[level] for level in range(low, high + 1)], blank[0])
         for group, (levels, blank) in table.items()
     }
+
+
+def describe(counts: Sequence[int], weights: Sequence[int], few: int) -> tuple[int, int, int, float, float]:
+    """Answers, those outside the largest class, flags, mean and standard error of at least one answer."""
+    answers = [weight for count, weight in zip(counts, weights, strict=True) for _ in range(count)]
+    n = len(answers)
+    mean = Fraction(sum(answers), n)
+    variance = sum((answer - mean) ** 2 for answer in answers) / n
+    flags = 2 * (n < few) + 4 * (len(set(answers)) == 1)
+    return n, n - max(Counter(answers).values()), flags, float(mean), math.sqrt(variance / n)
 
 
 # ---------------------------------------------------------------- the ideal bootstrap

@@ -11,6 +11,16 @@ def count_levels(
     single: NDArray[np.int64],
     counts: NDArray[np.int64],
 ) -> None: ...
+def describe(
+    counts: NDArray[np.int64],
+    weight: NDArray[np.int64],
+    few: int,
+    n: NDArray[np.int64],
+    outside: NDArray[np.int64],
+    flags: NDArray[np.int64],
+    estimate: NDArray[np.float64],
+    standard_error: NDArray[np.float64],
+) -> None: ...
 def resample_interval(
     counts: NDArray[np.int64],
     weight: NDArray[np.int64],

@@ -1,5 +1,6 @@
 # Counts of answers, and intervals of a mean of integer weights from counts.
 # Design: docs/explanation/scores.md. The work is in levels.hpp and lattice.hpp; this is the border to NumPy.
+from libc.math cimport NAN, sqrt
 from libc.stdint cimport int32_t, int64_t
 
 ctypedef fused answer_t:
@@ -53,6 +54,38 @@ def count_levels(
         else:
             _count_by(
                 &answer[0], <const int32_t*>&group[0], n, counts.shape[0], values, <int64_t*>&counts[0, 0])
+
+
+def describe(
+    const long long[:, ::1] counts,   # IN   [n_groups, n_levels]
+    const long long[::1] weight,      # IN   n_levels
+    long long few,                    # IN   answers below which there are few
+    long long[::1] n,                 # OUT  n_groups, answers
+    long long[::1] outside,           # OUT  n_groups, answers outside the largest class
+    long long[::1] flags,             # OUT  n_groups, 1: no answers, else 2: few, plus 4: all of one weight
+    double[::1] estimate,             # OUT  n_groups, mean weight; NaN without answers
+    double[::1] standard_error,       # OUT  n_groups: root of (sum c (w - mean)^2), over n
+):
+    """Size, flags, mean and standard error of each group."""
+    cdef Py_ssize_t g, k
+    cdef long long total, most, weighted
+    cdef double away, squares
+    with nogil:
+        for g in range(counts.shape[0]):
+            total = most = weighted = 0
+            for k in range(counts.shape[1]):
+                total += counts[g, k]
+                most = max(most, counts[g, k])
+                weighted += counts[g, k] * weight[k]
+            n[g] = total
+            outside[g] = total - most
+            flags[g] = 2 * (total < few) + 4 * (total == most) if total else 1
+            estimate[g] = weighted / <double>total if total else NAN
+            squares = 0.0
+            for k in range(counts.shape[1]):
+                away = weight[k] - estimate[g]
+                squares += counts[g, k] * away * away
+            standard_error[g] = sqrt(squares) / total if total else NAN
 
 
 def resample_interval(

@@ -75,12 +75,14 @@ def attribute_sql(
         for i, name in enumerate(models)
     ]
     amount = "__cx_value" if value is not None else "NULL::DOUBLE"
+    by_name = "CASE WHEN typeof(channel) LIKE 'ENUM(%' THEN channel::VARCHAR END"  # else by rank
     return (
         f"WITH {', '.join(steps)}\n"
         f"SELECT model, channel, conversions, {amount} AS value, "
         "conversions / nullif((SELECT count(*) FROM __cx_conversions), 0) AS share"
         f"{', removal_effect' if 'markov' in models else ''}\n"
-        f"FROM ({' UNION ALL '.join(results)}) ORDER BY place, channel NULLS LAST"
+        f"FROM ({' UNION ALL '.join(results)}) "
+        f"ORDER BY place ASC, {by_name} ASC NULLS LAST, channel ASC NULLS LAST"
     )
 
 
@@ -130,7 +132,7 @@ __cx_rows AS (SELECT * FROM __cx_read WHERE {checked} AND who IS NOT NULL)"""
 
 _PARTS = """
 __cx_channels AS MATERIALIZED (
-  SELECT channel, row_number() OVER (ORDER BY channel) AS code
+  SELECT channel, row_number() OVER (ORDER BY channel ASC) AS code
   FROM (SELECT DISTINCT channel FROM __cx_rows WHERE channel IS NOT NULL)
 ),
 __cx_touches AS MATERIALIZED (
@@ -138,7 +140,7 @@ __cx_touches AS MATERIALIZED (
 ),
 __cx_conversions AS MATERIALIZED (
   SELECT who, tick, coalesce(amount, 0.0) AS amount, place AS conversion_id,
-         lag(tick) OVER (PARTITION BY who ORDER BY tick, tie NULLS FIRST, place) AS before
+         lag(tick) OVER (PARTITION BY who ORDER BY tick ASC, tie ASC NULLS FIRST, place ASC) AS before
   FROM __cx_rows WHERE converts
 )"""
 
@@ -156,7 +158,7 @@ __cx_window AS (
          row_number() OVER w AS pos, count(*) OVER (PARTITION BY conversion_id) AS n,
          max(t.tick) OVER (PARTITION BY conversion_id) AS youngest
   FROM __cx_conversions c JOIN __cx_touches t ON {" AND ".join(rules)}
-  WINDOW w AS (PARTITION BY conversion_id ORDER BY t.tick, tie NULLS FIRST, place)
+  WINDOW w AS (PARTITION BY conversion_id ORDER BY t.tick ASC, tie ASC NULLS FIRST, place ASC)
 )"""
 
 
@@ -204,10 +206,10 @@ __cx_left AS (
 __cx_null AS (
   SELECT code, row_number() OVER w AS pos, count(*) OVER (PARTITION BY who) AS n,
          lag(code, 1, 0) OVER w AS before
-  FROM __cx_left {cut} WINDOW w AS (PARTITION BY who ORDER BY tick, tie NULLS FIRST, place)
+  FROM __cx_left {cut} WINDOW w AS (PARTITION BY who ORDER BY tick ASC, tie ASC NULLS FIRST, place ASC)
 ),
 __cx_edges AS (
-  SELECT lag(code, 1, 0) OVER (PARTITION BY conversion_id ORDER BY pos) AS source, code AS target,
+  SELECT lag(code, 1, 0) OVER (PARTITION BY conversion_id ORDER BY pos ASC) AS source, code AS target,
          0.0 AS amount
   FROM __cx_pairs
   UNION ALL SELECT code, -1, amount FROM __cx_pairs WHERE pos = n

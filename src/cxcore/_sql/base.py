@@ -147,3 +147,23 @@ def no_bad_rows(call: str, source: str, *checks: tuple[str, str, str, str]) -> s
         said = ", ".join(literal(part) for part in (call, role, column, problem))
         cases.append(f"WHEN {n_bad} > 0 THEN __cx_refuse_rows({said}, {n_bad}, count(*))")
     return f"(SELECT CASE {' '.join(cases)} ELSE true END FROM {source})"
+
+
+def refuse_columns(call: str, columns: list[str], new: list[str]) -> bool:
+    """The table may not have the columns that the answer adds; DuckDB folds the case of names."""
+    taken = [name for name in columns if name.casefold() in new]
+    if taken:
+        raise errors.column_exists(call, taken)
+    return True
+
+
+REFUSE_COLUMNS = Udf("__cx_refuse_columns", refuse_columns, ("VARCHAR", "VARCHAR[]", "VARCHAR[]"), "BOOLEAN")
+
+
+def no_such_columns(call: str, source: str, *new: str) -> str:
+    """A condition that holds, or refuses the whole query; reads no row of ``source``."""
+    names = ", ".join(literal(name) for name in new)
+    return (
+        f"(SELECT __cx_refuse_columns({literal(call)}, struct_keys(__cx_any), [{names}])"
+        f" FROM (SELECT 1) LEFT JOIN {source} AS __cx_any ON false)"
+    )

@@ -14,9 +14,18 @@ from cxcore.scores import NPS, Score, scale_score
 # ---------------------------------------------------------------- Python behind the macros
 
 
-def _score(call: str, low: int, high: int, kind: str | None, top: int | None, n_bad: int, n: int) -> Score:
+def _score(
+    call: str,
+    low: float | None,
+    high: float | None,
+    kind: str | None,
+    top: float | None,
+    n_bad: int,
+    n: int,
+) -> Score:
     """What the macro's options mean, as the verb of that name takes them; refuses bad options and answers."""
     name = call.removesuffix("_ci")
+    low, high, top = _whole(low), _whole(high), _whole(top)
     what = NPS if name == "nps" else scale_score(call, (low, high), kind, top, default_top=_TOP[name])
     if n_bad:
         raise errors.answers_off_scale(call, n_bad, n, what.scale)
@@ -24,20 +33,31 @@ def _score(call: str, low: int, high: int, kind: str | None, top: int | None, n_
 
 
 def refuse_score(
-    call: str, low: int, high: int, kind: str | None, top: int | None, n_bad: int, n: int
+    call: str,
+    low: float | None,
+    high: float | None,
+    kind: str | None,
+    top: float | None,
+    n_bad: int,
+    n: int,
 ) -> NoReturn:
     """Raised while the query runs, where a macro found that something is wrong."""
     _score(call, low, high, kind, top, n_bad, n)
     raise AssertionError("the macro and its check disagree")
 
 
+def _whole(number: float | None) -> float | None:
+    """Numbers come as DOUBLE, which DuckDB does not round; fractions stay, and are refused as in Python."""
+    return int(number) if number is not None and number.is_integer() else number
+
+
 def score_ci(
     call: str,
     counts: dict[float, int] | None,
-    low: int,
-    high: int,
+    low: float | None,
+    high: float | None,
     kind: str | None,
-    top: int | None,
+    top: float | None,
     n_bad: int,
     n: int,
     level: float | None,
@@ -50,7 +70,7 @@ def score_ci(
     if not counts:
         return None
     row = np.array([[counts.get(float(answer), 0) for answer in range(what.scale[0], what.scale[1] + 1)]])
-    sample = sample_of(row, np.array(what.weights))
+    sample = sample_of(row, what.weights)
     numbers = numbers_of(sample, confidence_level, chosen)
     used, flags = words_of(call, sample, chosen)
     return {
@@ -67,7 +87,7 @@ _INTERVAL = (
     "STRUCT(estimate DOUBLE, low DOUBLE, high DOUBLE, standard_error DOUBLE, "
     "n BIGINT, method VARCHAR, flags VARCHAR)"
 )
-_CHECKED = ("INTEGER", "INTEGER", "VARCHAR", "INTEGER", "BIGINT", "BIGINT")  # low, high, kind, top, n_bad, n
+_CHECKED = ("DOUBLE", "DOUBLE", "VARCHAR", "DOUBLE", "BIGINT", "BIGINT")  # low, high, kind, top, n_bad, n
 UDFS = (
     Udf("__cx_refuse_score", refuse_score, ("VARCHAR", *_CHECKED), "DOUBLE"),
     Udf(
@@ -82,19 +102,34 @@ UDFS = (
 
 #: number of answers that are no level of the scale: off it, fractional, NaN
 _BAD = "coalesce(count_if(NOT (score BETWEEN {low} AND {high} AND score = floor(score))), 0)::BIGINT"
-_ARGUMENTS = "{low}, {high}, {kind}, {top}, {bad}, count(score)"
+_ARGUMENTS = "{ends}, {kind}, {top}, {bad}, count(score)"
 _FINE = (
-    "{bad} = 0 AND {low} < {high} AND {high} - {low} < "
+    "{bad} = 0 AND {whole} AND {low} < {high} AND {span} < "
     f"{_options.MOST_LEVELS}"
-    " AND (({kind} = 'top' AND coalesce({top}, 1) BETWEEN 1 AND {high} - {low})"
+    " AND (({kind} = 'top' AND coalesce({top}, 1) BETWEEN 1 AND {span})"
     " OR ({kind} = 'mean' AND {top} IS NULL))"
 )
-_NPS = {"low": "0", "high": "10", "kind": "'top'", "top": "NULL"}
+_NPS = {
+    "low": "0",
+    "high": "10",
+    "span": "10",
+    "ends": "0, 10",
+    "whole": "true",
+    "kind": "'top'",
+    "top": "NULL",
+}
+#: two items, of a list or of a tuple
+_TWO = "len(string_split(scale::VARCHAR, ',')) = 2"
 _SCALED = {
-    "low": "scale[1]::INTEGER",
-    "high": "scale[2]::INTEGER",
+    # answers are compared with small whole numbers, which is fast; what they are not is refused
+    "low": "try_cast(scale[1] AS INTEGER)",
+    "high": "try_cast(scale[2] AS INTEGER)",
+    "span": "(try_cast(scale[2] AS BIGINT) - try_cast(scale[1] AS INTEGER))",
+    "ends": f"CASE WHEN {_TWO} THEN scale[1]::DOUBLE END, CASE WHEN {_TWO} THEN scale[2]::DOUBLE END",
+    "whole": f"{_TWO} AND scale[1]::DOUBLE = floor(scale[1]::DOUBLE)"
+    " AND scale[2]::DOUBLE = floor(scale[2]::DOUBLE) AND coalesce(top::DOUBLE = floor(top::DOUBLE), true)",
     "kind": "kind::VARCHAR",
-    "top": "top::INTEGER",
+    "top": "top::DOUBLE",
 }
 
 
@@ -119,7 +154,7 @@ _NPS_COUNTS = (
 _NPS_VALUE = "100.0::DOUBLE * (count_if(score >= 9) - count_if(score <= 6)) / nullif(count(score), 0)"
 _SCALED_VALUE = (
     "CASE WHEN kind = 'top' THEN 100.0::DOUBLE"
-    " * count_if(score > scale[2] - coalesce(top, least({default}, scale[2] - scale[1])))"
+    " * count_if(score > try_cast({high} - coalesce({top}, least({default}, {span})) AS INTEGER))"
     " / nullif(count(score), 0) ELSE avg(score)::DOUBLE END"
 )
 _HISTOGRAM = "histogram(score::DOUBLE)"
@@ -131,7 +166,7 @@ _LEVEL = "level := 0.95, method := 'bootstrap'"
 
 
 def _scaled(name: str, says: str) -> tuple[Macro, Macro]:
-    value = _SCALED_VALUE.format(default=_TOP[name])
+    value = _SCALED_VALUE.format(default=_TOP[name], **_SCALED)
     return (
         Macro(name, _OPTIONS[name], _point(name, value, _SCALED), says),
         Macro(

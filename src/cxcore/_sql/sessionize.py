@@ -31,8 +31,8 @@ def sessionize_sql(
     who, when = base.identifier(user), base.identifier(time)
     source = f"query_table({base.literal(table)})"
     checked = base.no_bad_rows(call, source, ("time_col", time, f"{when} IS NULL", "have no time"))
-    tie = "" if order is None else f", {base.identifier(order)}"
-    window = f"WINDOW __cx_w AS (PARTITION BY {who} ORDER BY {when}{tie})"
+    tie = "" if order is None else f", {base.identifier(order)} ASC"
+    window = f"WINDOW __cx_w AS (PARTITION BY {who} ORDER BY {when} ASC{tie})"
     ticks = base.ticks(call, time)
     silence = f"({ticks})::HUGEINT - lag({ticks}) OVER __cx_w"  # HUGEINT: far dates must not overflow
     compare = ">" if closed == "right" else ">="
@@ -47,7 +47,7 @@ FROM (
            WHEN coalesce({silence} {compare} {longer} * ({base.ticks_in_microsecond(when)}), true) THEN {when}
          END AS __cx_begin  -- coalesce: the silence before or after an infinite time has no number
   FROM {source}
-  WHERE {checked}
+  WHERE {base.no_such_columns(call, source, "session_number", "session_start")} AND {checked}
   {window}
 )
 {window}"""
@@ -66,5 +66,6 @@ MACROS = (
 UDFS = (
     base.REFUSE_ROWS,
     base.REFUSE_TIME,
+    base.REFUSE_COLUMNS,
     Udf("__cx_sessionize_sql", sessionize_sql, ("VARCHAR",) * 6, "VARCHAR"),
 )

@@ -153,9 +153,10 @@ def _session_numbers(
     opens = rng.random(len(user)) < chance[user]
     first = _firsts(counts)
     opens[first] = True
-    number = np.cumsum(opens)
+    number: np.ndarray = np.cumsum(opens)
     number -= np.repeat(number[first] - 1, counts)
-    return np.minimum(number, most)
+    np.minimum(number, most, out=number)
+    return number
 
 
 def _times(

@@ -106,7 +106,7 @@ class DuckDBRelation(Engine):
         return self.from_house(frame, result)
 
 
-class _Stream:
+class Stream:
     """A Polars frame that shows only its Arrow stream: DuckDB would read the frame itself through pyarrow."""
 
     def __init__(self, frame: pl.DataFrame) -> None:
@@ -149,5 +149,5 @@ def _query(relation: Any, sql: str, new: pl.DataFrame) -> Any:
     DuckDB finds the frame by the name of the variable here, so the name must be one that no table has.
     """
     # a column of type null cannot stream into DuckDB; an untyped NULL there is an INTEGER
-    __cxcore_new = _Stream(new.cast({pl.Null: pl.Int32}))
+    __cxcore_new = Stream(new.cast({pl.Null: pl.Int32}))
     return relation.query(_HELD, sql.format(new="__cxcore_new")).materialize()

@@ -24,13 +24,21 @@ class PolarsFrame(Engine):
         return frame.clone()  # shares the columns; a later change in place is not seen
 
     def read(self, call: str, frame: pl.DataFrame, columns: Sequence[str] | None) -> pl.DataFrame:
-        return frame if columns is None else frame.select(columns)
+        if columns is None or columns == frame.columns:
+            return frame
+        return pl.DataFrame([frame[name] for name in columns])  # `select` would plan a query
 
     def with_columns(self, frame: pl.DataFrame, house: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
         return frame.hstack(new)
 
     def from_house(self, frame: pl.DataFrame, result: pl.DataFrame) -> pl.DataFrame:
         return result
+
+
+#: a filter or a slice of the answer is not the answer of some rows
+_NO_PUSHDOWN: dict[str, bool] = dict.fromkeys(
+    ("predicate_pushdown", "projection_pushdown", "slice_pushdown"), False
+)
 
 
 class PolarsLazy(Engine):
@@ -56,7 +64,6 @@ class PolarsLazy(Engine):
     def from_house(self, frame: pl.LazyFrame, result: pl.DataFrame) -> pl.LazyFrame:
         return result.lazy()
 
-    # The new columns must land on the rows they were computed from, so nothing may be pushed through.
     def rows(
         self, call: str, frame: pl.LazyFrame, columns: Sequence[str], compute: Compute, schema: SchemaOf
     ) -> pl.LazyFrame:
@@ -64,6 +71,7 @@ class PolarsLazy(Engine):
         return frame.map_batches(
             lambda house: house.hstack(compute(house)),
             schema=pl.Schema({**before, **schema(before)}),
+            **_NO_PUSHDOWN,
         )
 
     def summary(
@@ -75,7 +83,7 @@ class PolarsLazy(Engine):
         schema: SchemaOf,
     ) -> pl.LazyFrame:
         narrow = frame if columns is None else frame.select(columns)
-        return narrow.map_batches(compute, schema=schema(narrow.collect_schema()))
+        return narrow.map_batches(compute, schema=schema(narrow.collect_schema()), **_NO_PUSHDOWN)
 
 
 class ArrowStream(PolarsFrame):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ import polars as pl
 from numpy.typing import ArrayLike
 
 from cxcore import _options, errors
-from cxcore.intervals.base import ENOUGH_ANSWERS, ENOUGH_OUTSIDE, FLAGS, Float64, Int64, Method, Sample
+from cxcore.intervals.base import ENOUGH_OUTSIDE, FLAGS, Float64, Int64, Method, Sample
 from cxcore.intervals.bca import Bca
 from cxcore.intervals.bootstrap import Bootstrap
 from cxcore.intervals.percentile import Percentile
@@ -45,10 +46,9 @@ METHODS: dict[str, Method] = {
 #: what one group may hold: answers, and weights between its ends, so that the kernels' products fit int64
 _MOST_ANSWERS, _MOST_SPAN = 10**10, 1_000
 
-#: text of the column ``flags`` for each set of flags, bit by bit in the order of ``FLAGS``
-_TEXTS = [
-    ",".join(word for bit, word in enumerate(FLAGS) if code >> bit & 1) for code in range(2 ** len(FLAGS))
-]
+_BIT = {word: 1 << at for at, word in enumerate(FLAGS)}
+#: text of the column ``flags`` for each set of flags
+_TEXTS = [",".join(word for word in FLAGS if code & _BIT[word]) for code in range(2 ** len(FLAGS))]
 
 
 def method_for(call: str, value: Any) -> Method:
@@ -146,7 +146,7 @@ def _sample(call: str, counts: ArrayLike, weights: ArrayLike) -> Sample:
     if len(table) and table.sum(axis=1).max() > _MOST_ANSWERS:
         problem = f"a group has at most {_MOST_ANSWERS:,} answers."
         raise errors.bad_option(call, "counts", counts, problem, "check where they come from.")
-    return sample_of(table, weight)
+    return sample_of(table, tuple(weight.tolist()))
 
 
 def intervals_of(call: str, sample: Sample, confidence_level: float, method: Method) -> Intervals:
@@ -162,43 +162,34 @@ def numbers_of(
     sample: Sample, confidence_level: float, method: Method
 ) -> tuple[Float64, Float64, Float64, Float64]:
     """Estimate, low, high and standard error of each group, without a frame: a single group costs little."""
-    n = sample.n
     low, high = method.limits(sample, 1.0 - confidence_level)
-    with np.errstate(invalid="ignore"):  # 0 / 0 where a group has no answer
-        estimate = (sample.counts @ sample.weights) / n
-        spread = sample.weights - estimate[:, None]
-        error = np.sqrt((sample.counts * spread * spread).sum(axis=1)) / n
-    return estimate, low, high, error
+    return sample.estimate, low, high, sample.standard_error
 
 
-def sample_of(counts: Int64, weights: Int64) -> Sample:
+def sample_of(counts: Int64, weights: tuple[int, ...]) -> Sample:
     """Counts by distinct weight, ascending, out of counts by level."""
-    distinct, at = np.unique(weights, return_inverse=True)
-    if len(distinct) == len(weights):
-        return Sample(np.ascontiguousarray(counts[:, np.argsort(weights)]), distinct)
-    merged = np.zeros((len(counts), len(distinct)), dtype=np.int64)
-    for level, weight in enumerate(at):
-        merged[:, weight] += counts[:, level]
-    return Sample(merged, distinct)
+    distinct, order, first = _classes(weights)
+    return Sample(np.add.reduceat(counts.take(order, axis=1), first, axis=1), distinct)
+
+
+@lru_cache
+def _classes(weights: tuple[int, ...]) -> tuple[Int64, Int64, Int64]:
+    """Distinct weights, ascending; the levels in that order; where in it each weight begins."""
+    order = np.argsort(weights, kind="stable")
+    distinct, first = np.unique(np.array(weights, dtype=np.int64)[order], return_index=True)
+    distinct.flags.writeable = False  # shared by every sample of these weights
+    return distinct, order, first
 
 
 def words_of(call: str, sample: Sample, method: Method) -> tuple[list[str | None], list[str]]:
     """Of each group the method that gave its interval, and its flags; warns in the name of the call."""
-    n = sample.n
+    n, code = sample.n, sample.flags
     own = method.marks(sample)
     thin = own.get("thin_support")
     if thin is not None and thin.any():
         text = errors.thin_support(call, method.name, int(thin.sum()), len(n), ENOUGH_OUTSIDE)
         warnings.warn(text, errors.DegenerateDataWarning, stacklevel=2)
-    marks = {
-        "no_answers": n == 0,
-        "few_answers": (n > 0) & (n < ENOUGH_ANSWERS),
-        "one_category": (n > 0) & (sample.outside == 0),
-        **own,
-    }
-    code = np.zeros(len(n), dtype=np.int64)
-    for bit, word in enumerate(FLAGS):
-        if word in marks:
-            code |= marks[word].astype(np.int64) << bit
+    for word, where in own.items():
+        code = code | where * _BIT.get(word, 0)
     used = [word if some else None for word, some in zip(method.used(sample), n.tolist(), strict=True)]
     return used, [_TEXTS[one] for one in code.tolist()]

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cxcore._ext import scores as kernels
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
@@ -20,7 +23,8 @@ ENOUGH_OUTSIDE = 15
 #: answers below which coverage swings most from case to case (docs/explanation/scores.md)
 ENOUGH_ANSWERS = 30
 
-#: every word of the column ``flags``, in the order in which they are written
+#: every word of the column ``flags``, in the order in which they are written and of the bits of a code; the
+#: kernel ``describe`` sets the first three
 FLAGS = {
     "no_answers": "the group has no answer; estimate and interval are null",
     "few_answers": "fewer than 30 answers; coverage then holds on average, and swings from case to case",
@@ -32,7 +36,7 @@ FLAGS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sample:
     """Answers of each group by weight.
 
@@ -43,17 +47,39 @@ class Sample:
     counts: Int64
     weights: Int64
 
+    @cached_property
+    def _described(self) -> tuple[Int64, Int64, Int64, Float64, Float64]:
+        n, outside, flags = np.empty((3, len(self.counts)), dtype=np.int64)
+        estimate, standard_error = np.empty((2, len(self.counts)))
+        kernels.describe(
+            self.counts, self.weights, ENOUGH_ANSWERS, n, outside, flags, estimate, standard_error
+        )
+        return n, outside, flags, estimate, standard_error
+
     @property
     def n(self) -> Int64:
         """Answers of each group, int64[n_groups]."""
-        return self.counts.sum(axis=1, dtype=np.int64)
+        return self._described[0]
 
     @property
     def outside(self) -> Int64:
         """Answers outside the largest weight class of each group, int64[n_groups]."""
-        if not self.counts.size:
-            return np.zeros(len(self.counts), dtype=np.int64)
-        return self.n - self.counts.max(axis=1)
+        return self._described[1]
+
+    @property
+    def flags(self) -> Int64:
+        """Words of ``FLAGS`` that hold for any method, bit by bit, int64[n_groups]."""
+        return self._described[2]
+
+    @property
+    def estimate(self) -> Float64:
+        """Mean weight of each group, float64[n_groups]; NaN without answers."""
+        return self._described[3]
+
+    @property
+    def standard_error(self) -> Float64:
+        """Standard error of the mean under the bootstrap law, float64[n_groups]; NaN without answers."""
+        return self._described[4]
 
     def rows(self, which: NDArray[np.bool_]) -> Sample:
         return Sample(np.ascontiguousarray(self.counts[which]), self.weights)

@@ -25,6 +25,8 @@ class Bootstrap(Method):
 
     def limits(self, sample: Sample, alpha: float) -> tuple[Float64, Float64]:
         supported = _supported(sample)
+        if supported.all():
+            return Bca().limits(sample, alpha)
         low, high = np.empty(len(supported)), np.empty(len(supported))
         for method, which in ((Bca(), supported), (ScoreInterval(), ~supported)):
             if which.any():

@@ -1,0 +1,205 @@
+"""Checks of answers, and the counts that are all a score needs. Other checks are in ``_columns.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import polars.selectors as cs
+
+from cxcore import _options, errors
+from cxcore._columns import Int32, Int64, is_key, keys
+from cxcore._ext import scores as score_kernels
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreCounts:
+    """Answers as counts: every score is a mean of one weight per level, so this is all it needs.
+
+    ``groups`` has one row a group (the columns of ``by``; one row and no column without), sorted.
+    ``counts`` int64[n_groups, n_levels]: answers at each level of the scale, lowest first.
+    ``n_null`` int64[n_groups]: rows without an answer.
+    """
+
+    groups: pl.DataFrame
+    counts: Int64
+    n_null: Int64
+
+
+#: answers that the counting kernel reads as they lie, and the lowest and highest level that each dtype holds
+_LIMITS: dict[type[pl.DataType], tuple[float, float]] = {
+    **{
+        kind: (np.iinfo(kind.__name__.lower()).min, np.iinfo(kind.__name__.lower()).max)
+        for kind in (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
+    },
+    pl.Float32: (-(2**24), 2**24),  # whole numbers beyond are not told apart
+    pl.Float64: (-(2**53), 2**53),
+}
+
+
+def score_counts(
+    call: str,
+    house: pl.DataFrame,
+    score: str,
+    by: Any,
+    scale: tuple[int, int],
+    missing: Sequence[int] = (),
+    n_threads: int = 1,
+) -> ScoreCounts:
+    """Answers of each group at each level of the scale, in one pass over the column.
+
+    Nulls and the codes of ``missing`` are rows without an answer; any other answer off the scale is refused.
+    """
+    low, high = scale
+    column = _answers(call, house[score], scale)
+    code, groups = _groups(call, house, by, n_threads)
+    codes = [value for value in missing if _holds(column.dtype, value)]
+    single = [value for value in codes if not low <= value <= high]
+    answer = column
+    n_blank = column.null_count()
+    if n_blank:
+        blank = _blank(column.dtype, scale, single)
+        single.append(blank)
+        answer = column.fill_null(blank)
+    table = _count(answer, code, len(groups), scale, single)
+    n_level = high - low + 1
+    if table[:, n_level].any() or (n_blank and table[:, -1].sum() != n_blank):
+        raise _bad_answer(call, column, scale, codes)
+    counts, n_null = table[:, :n_level].copy(), table[:, n_level + 1 :].sum(axis=1)
+    for value in dict.fromkeys(codes):
+        if low <= value <= high:
+            n_null += counts[:, value - low]
+            counts[:, value - low] = 0
+    return ScoreCounts(groups, counts, n_null)
+
+
+def _answers(call: str, column: pl.Series, scale: tuple[int, int]) -> pl.Series:
+    """The column in a dtype that the kernel reads and that holds the scale: as it lies, but for odd cases."""
+    if column.dtype in (pl.Boolean, pl.Null):
+        column = column.cast(pl.UInt8)
+    if type(column.dtype) in _LIMITS:
+        fits = _holds(column.dtype, scale[0]) and _holds(column.dtype, scale[1])
+        return column if fits else column.cast(pl.Float64)
+    name = column.name
+    hint = (
+        f"parse it, such as pl.col({name!r}).cast(pl.Int64, strict=False); what is no number turns null."
+        if column.dtype == pl.String
+        else f"cast it, for example pl.col({name!r}).cast(pl.Int64)."
+    )
+    raise errors.wrong_dtype(call, "score", name, column.dtype, "takes whole numbers", hint)
+
+
+def _holds(dtype: pl.DataType, value: int) -> bool:
+    low, high = _LIMITS[type(dtype)]
+    return low <= value <= high
+
+
+def _blank(dtype: pl.DataType, scale: tuple[int, int], single: Sequence[int]) -> int:
+    """A value that stands for null in the kernel: of the dtype, off the scale, no code of its own.
+
+    Data may hold it too; then more of it is counted than there are nulls.
+    """
+    most = next(value for value in (2**15, 255, 127) if _holds(dtype, value))
+    return next(
+        value for value in range(most, 0, -1) if not (scale[0] <= value <= scale[1] or value in single)
+    )
+
+
+def _count(
+    answer: pl.Series, code: Int32, n_groups: int, scale: tuple[int, int], single: Sequence[int]
+) -> Int64:
+    """int64[n_groups, n_levels + 1 + n_single]; chunks are counted where they lie."""
+    low, high = scale
+    codes = np.array(single, dtype=np.int64)
+    table = np.zeros((n_groups, high - low + 2 + len(codes)), dtype=np.int64)
+    at = 0
+    for chunk in answer.get_chunks():
+        part = code[at : at + len(chunk)]
+        at += len(chunk)
+        score_kernels.count_levels(chunk.to_numpy(), part, low, high - low + 1, codes, table)
+    return table
+
+
+def _bad_answer(
+    call: str, column: pl.Series, scale: tuple[int, int], missing: Sequence[int]
+) -> errors.InvalidDataError:
+    """Which answers are not on the scale; asked only when the counts say that there are some."""
+    low, high = scale
+    asked = column.is_not_null() & ~column.is_in(pl.Series(missing, dtype=column.dtype).implode())
+    if column.dtype.is_float():
+        endless = asked & ~column.is_finite()
+        if endless.any():
+            row = int(endless.arg_max() or 0)
+            return errors.not_a_number(
+                call, "score", column.name, int(endless.sum()), len(column), column[row], row
+            )
+        broken = asked & (column != column.floor())
+        if broken.any():
+            row = int(broken.arg_max() or 0)
+            return errors.not_a_level(call, column.name, int(broken.sum()), len(column), column[row], row)
+    off = asked & ~column.is_between(low, high)
+    row = int(off.arg_max() or 0)
+    value = int(column[row])
+    return errors.out_of_scale(call, column.name, int(off.sum()), len(column), scale, value, row)
+
+
+#: without ``by``: codes of no row, and a frame of one group and no column
+_NO_CODES, _ONE_GROUP = np.empty(0, dtype=np.int32), pl.DataFrame(height=1)
+
+
+def _groups(call: str, house: pl.DataFrame, by: Any, n_threads: int) -> tuple[Int32, pl.DataFrame]:
+    """Codes int32[n] (empty without ``by``) into a frame of groups, sorted, nulls last."""
+    if not _options.parts(by):
+        return _NO_CODES, _ONE_GROUP
+    frame = _by_columns(call, house, by)
+    names = frame.columns
+    physical = frame.with_columns(cs.temporal().to_physical())
+    if all(is_key(dtype) for dtype in physical.dtypes):
+        found = keys(call, "by", physical, names, null_is_key=True, n_threads=n_threads)
+        code, groups = found.code, frame[found.first]
+    else:
+        first = frame.with_row_index("\0row").select(pl.col("\0row").first().over(names)).to_series()
+        rows = first.unique().sort()
+        dense = np.empty(len(frame), dtype=np.int32)
+        dense[rows.to_numpy()] = np.arange(len(rows), dtype=np.int32)
+        code, groups = dense[first.to_numpy()], frame[rows]
+    order = groups.select(pl.arg_sort_by(names, nulls_last=True, maintain_order=True)).to_series()
+    place = np.empty(len(groups), dtype=np.int32)
+    place[order.to_numpy()] = np.arange(len(groups), dtype=np.int32)
+    return place[code], groups[order]
+
+
+def by_schema(call: str, before: pl.Schema, by: Any) -> pl.Schema:
+    """Names and types of the columns that ``by`` makes."""
+    with _fits(call, by):
+        return pl.LazyFrame(schema=before).select(_options.parts(by)).collect_schema()
+
+
+@contextmanager
+def _fits(call: str, by: Any) -> Iterator[None]:
+    """Expressions that do not fit the frame are refused in our words."""
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        shown = ", ".join(str(part) for part in _options.parts(by))
+        problem = f"the frame cannot answer it: {str(error).splitlines()[0]}"
+        raise errors.bad_option(call, "by", shown, problem, "try the expression in select().") from error
+
+
+def _by_columns(call: str, house: pl.DataFrame, by: Any) -> pl.DataFrame:
+    with _fits(call, by):
+        frame = house.select(_options.parts(by))
+    if len(frame) != len(house):
+        problem = f"{len(frame):,} values for {len(house):,} rows."
+        hint = "give one value a row; aggregate before or after."
+        raise errors.bad_option(call, "by", ", ".join(frame.columns), problem, hint)
+    for column in frame:
+        if column.dtype == pl.Object:
+            raise errors.wrong_dtype(
+                call, "by", column.name, column.dtype, "takes what can be sorted", "cast it to text."
+            )
+    return frame
