@@ -256,6 +256,9 @@ struct LastTouch {
     }
 };
 
+// Windows of so many touches are walked: that costs less than a sliding sum, and is as linear.
+constexpr int64_t short_window = 16;
+
 struct Linear {
     std::vector<Span> spans{};
     Sliding<Amount, NoDecay> active{NoDecay{}};
@@ -263,8 +266,13 @@ struct Linear {
         spans.clear();
         for (int64_t k = j.conversion_offset[u]; k < j.conversion_offset[u + 1]; ++k) {
             const int64_t n = j.hi[k] - j.lo[k];
-            const double each = 1.0 / static_cast<double>(n);
-            if (n > 0) spans.push_back({j.lo[k], j.hi[k], Amount{1.0, j.value[k]} * each});
+            if (n == 0) continue;
+            const Amount each = Amount{1.0, j.value[k]} * (1.0 / static_cast<double>(n));
+            if (n > short_window) {
+                spans.push_back({j.lo[k], j.hi[k], each});
+                continue;
+            }
+            for (int64_t i = j.lo[k]; i < j.hi[k]; ++i) sink(i, each);
         }
         spread(spans, j.tick, active, sink);
     }
@@ -288,7 +296,12 @@ struct Position {
             } else if (n > 2) {
                 sink(lo, whole * first);
                 sink(hi - 1, whole * last);
-                spans.push_back({lo + 1, hi - 1, whole * (middle / static_cast<double>(n - 2))});
+                const Amount each = whole * (middle / static_cast<double>(n - 2));
+                if (n > short_window) {
+                    spans.push_back({lo + 1, hi - 1, each});
+                    continue;
+                }
+                for (int64_t i = lo + 1; i < hi - 1; ++i) sink(i, each);
             }
         }
         spread(spans, j.tick, active, sink);
@@ -308,11 +321,21 @@ struct TimeDecay {
         for (int64_t k = j.conversion_offset[u]; k < j.conversion_offset[u + 1]; ++k) {
             const int64_t lo = j.lo[k], hi = j.hi[k];
             if (lo == hi) continue;
+            if (hi - lo <= short_window) {
+                walk(j, k, sink);
+                continue;
+            }
             for (; next < hi; ++next) weight.push(1.0, j.tick[next]);
             weight.drop([&](std::size_t n) { return t0 + static_cast<int64_t>(n) >= lo; });
             spans.push_back({lo, hi, Amount{1.0, j.value[k]} * (1.0 / weight.sum(j.tick[hi - 1]))});
         }
         spread(spans, j.tick, active, sink);
+    }
+    void walk(const Journeys& j, int64_t k, const Sink& sink) const {
+        const int64_t lo = j.lo[k], hi = j.hi[k];
+        double weights[short_window], sum = 0.0;
+        for (int64_t i = lo; i < hi; ++i) sum += weights[i - lo] = decay(age(j.tick[hi - 1], j.tick[i]));
+        for (int64_t i = lo; i < hi; ++i) sink(i, Amount{1.0, j.value[k]} * (weights[i - lo] / sum));
     }
 };
 
