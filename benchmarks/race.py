@@ -15,6 +15,10 @@ import settings
 #: and a contender that starts more threads than it was given pays for them
 CLOCK = time.process_time if settings.THREADS == 1 else time.perf_counter
 
+#: a call shorter than this (seconds) is timed after so many calls that are not: what ran before it, a rival
+#: or the garbage collector, has emptied the caches, which costs a short call more than its work
+SHORT, WARM_UPS = 0.02, 5
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -59,8 +63,11 @@ class Race:
 
         ``left_out`` says which rivals do not run on this size, and why.
         """
+        warm_ups = {}
         for contender in (verb, *parts, *rivals):
+            start = CLOCK()
             answer = contender.run()
+            warm_ups[contender.name] = WARM_UPS if CLOCK() - start < SHORT else 0
             contender.check(answer)
             del answer
         if self._benchmark.disabled:
@@ -72,8 +79,10 @@ class Race:
         def turn() -> None:
             for _, one in others:
                 if not spent[one.name] or sum(spent[one.name]) < settings.BUDGET:
-                    spent[one.name].append(_time(one.run))
+                    spent[one.name].append(_time(one.run, warm_ups[one.name]))
             gc.collect()
+            for _ in range(warm_ups[verb.name]):
+                verb.run()
 
         bench = self._benchmark
         bench.name = f"{bench.name.split('[')[0]}[{verb.name}]"
@@ -88,8 +97,10 @@ class Race:
             _record(bench, one, info, spent[one.name])
 
 
-def _time(run: Callable[[], Any]) -> float:
+def _time(run: Callable[[], Any], warm_ups: int) -> float:
     gc.collect()
+    for _ in range(warm_ups):
+        run()
     gc.disable()
     try:
         start = CLOCK()

@@ -288,12 +288,12 @@ def amounts(call: str, role: str, house: pl.DataFrame, name: str) -> tuple[Float
         hint = f"cast it, for example pl.col({name!r}).cast(pl.Float64)."
         raise errors.wrong_dtype(call, role, name, column.dtype, "takes numbers", hint)
     column = column.cast(pl.Float64)
-    # What is not finite shows in the sum, which costs less to ask; a sum that overflows is looked into.
-    endless = None if math.isfinite(column.sum()) else ~column.is_finite().fill_null(value=True)
-    if endless is not None and endless.any():
-        row = int(endless.arg_max() or 0)
-        raise errors.not_a_number(call, role, name, int(endless.sum()), len(column), column[row], row)
-    if not math.isfinite(float(column.abs().sum())):  # sums would be infinite, their differences no number
+    if not math.isfinite(float(column.abs().sum())):  # one pass tells, by row only where it is needed
+        endless = ~column.is_finite().fill_null(value=True)
+        if endless.any():
+            row = int(endless.arg_max() or 0)
+            raise errors.not_a_number(call, role, name, int(endless.sum()), len(column), column[row], row)
+        # sums would be infinite, their differences no number
         problem = f"the {len(column) - column.null_count():,} values add up to more than a float64 can hold."
         raise errors.bad_data(call, role, name, problem, "use a larger unit.")
     return column.fill_null(0.0).to_numpy(), column.is_not_null().cast(pl.UInt8).to_numpy()

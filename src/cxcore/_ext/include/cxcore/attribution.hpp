@@ -65,6 +65,8 @@ inline void keep_rows(const int32_t* user, const int32_t* channel, const uint8_t
             if (converted[r] && user[r] >= 0) wanted[user[r]] = 1;
     if (n_users == 0) return static_cast<void>(std::fill(kept, kept + n, -1));
     for (int64_t r = 0; r < n; ++r) {  // without branches: which rows stay is noise to the processor
+        constexpr int64_t ahead = 24;
+        if (r + ahead < n) __builtin_prefetch(&count[std::max(user[r + ahead], 0)], 1);
         const int32_t u = std::max(user[r], 0);
         const bool keep = (user[r] >= 0) & ((channel[r] >= 0) | (converted[r] != 0)) & (wanted[u] != 0);
         kept[r] = keep ? u : -1;
@@ -79,10 +81,16 @@ inline int32_t packed(int32_t channel, uint8_t converted) { return channel * 2 +
 inline void count_journeys(const Events& e, int n_threads, int32_t* what, int64_t* touch_offset,
                            int64_t* conversion_offset) {
     touch_offset[0] = conversion_offset[0] = 0;
+    const int64_t n = e.offset[e.n_users];
     for_each_block(e.n_users, 4096, n_threads, [&](int64_t from, int64_t to) {
         for (int64_t u = from; u < to; ++u) {
             int64_t touches = 0, conversions = 0;
             for (int64_t p = e.offset[u]; p < e.offset[u + 1]; ++p) {
+                constexpr int64_t ahead = 16;
+                if (e.row && p + ahead < n) {
+                    __builtin_prefetch(&e.channel[e.row[p + ahead]]);
+                    __builtin_prefetch(&e.converted[e.row[p + ahead]]);
+                }
                 const int64_t r = row_at(e, p);
                 what[p] = packed(e.channel[r], e.converted[r]);
                 touches += what[p] >= 0;
