@@ -238,10 +238,15 @@ inline EncodedKeys encode_span(const Column& column, Span span, bool null_is_key
         int32_t* code = keys.code.data() + row;
         with_nulls(chunk, at, [&](auto is_null) {
             chunk.with_numbers(at, [&](auto read) {
+                const auto place = [&](int64_t i) -> size_t {
+                    return is_null(i)
+                               ? 0
+                               : static_cast<uint64_t>(read(i)) - static_cast<uint64_t>(span.least) + 1;
+                };
                 for (int64_t i = 0; i < n; ++i) {
-                    const uint64_t place =
-                        static_cast<uint64_t>(read(i)) - static_cast<uint64_t>(span.least) + 1;
-                    Entry& entry = table[is_null(i) ? 0 : place];
+                    constexpr int64_t ahead = 24;
+                    if (i + ahead < n) __builtin_prefetch(&table[place(i + ahead)], 1);
+                    Entry& entry = table[place(i)];
                     if (entry.code == unseen) {
                         entry.code = static_cast<int32_t>(met.size());
                         met.push_back(&entry);
