@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import polars as pl
@@ -35,6 +35,7 @@ _LONGEST = 100
 _MOST_THREADS = 1024
 
 TimeUnit = Literal["s", "ms", "us", "ns"]
+WordT = TypeVar("WordT")
 
 
 def duration(call: str, option: str, value: Any) -> int:
@@ -108,12 +109,12 @@ def ticks_above(nanoseconds: int, tick: int, most: int = _INT64_MAX) -> int:
     return min(-(-nanoseconds // tick), most)
 
 
-def word(call: str, option: str, value: Any, allowed: Iterable[str]) -> str:
+def word(call: str, option: str, value: WordT, allowed: Iterable[str]) -> WordT:
     """One of the listed words."""
     allowed = list(allowed)
     if not isinstance(value, str) or value not in allowed:  # an array or expression cannot be compared
         raise errors.unknown_word(call, option, value, allowed)
-    return str(value)
+    return value
 
 
 def level(call: str, option: str, value: Any) -> float:

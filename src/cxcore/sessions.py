@@ -192,7 +192,8 @@ def sessions(
 
     Notes
     -----
-    Cost as :func:`cxcore.sessionize`, without writing the rows.
+    Time as :func:`cxcore.sessionize`, without writing the rows; memory beyond input and output at its peak
+    about 35 bytes a row (measured in random order).
 
     Examples
     --------

@@ -108,7 +108,7 @@ def airport_answers(question: Question) -> pl.DataFrame:
     >>> datasets.airport_answers("nps").height
     2746
     """
-    question = _options.word("datasets.airport_answers", "question", question, FIGURES)  # type: ignore[assignment]
+    question = _options.word("datasets.airport_answers", "question", question, FIGURES)
     counted = airport_survey().filter(pl.col("question") == question)
     scores = counted.select("boarding_area", score=pl.col("level").repeat_by("n"))
     return scores.explode("score", empty_as_null=False)

@@ -110,8 +110,8 @@ def clickstream(
     skew = _options.number(call, "skew", skew, 0, 5)
     ties = _options.number(call, "ties", ties, 0, 1)
     late = _options.number(call, "late", late, 0, 1)
-    order = _options.word(call, "order", order, ORDERS)  # type: ignore[assignment]
-    ids = _options.word(call, "ids", ids, IDS)  # type: ignore[assignment]
+    order = _options.word(call, "order", order, ORDERS)
+    ids = _options.word(call, "ids", ids, IDS)
     rng = _options.generator(call, rng)
 
     counts = _events_per_user(n_events, n_users, skew, rng)

@@ -100,8 +100,8 @@ def touchpoints(
     organic = _options.number(call, "organic", organic, 0, 1)
     repeat = _options.number(call, "repeat", repeat, 0, 1)
     days = _options.whole(call, "days", days, 1)
-    order = _options.word(call, "order", order, ORDERS)  # type: ignore[assignment]
-    ids = _options.word(call, "ids", ids, IDS)  # type: ignore[assignment]
+    order = _options.word(call, "order", order, ORDERS)
+    ids = _options.word(call, "ids", ids, IDS)
 
     counts = rng.geometric(1 / mean_touches, n_users)
     user = np.repeat(np.arange(n_users), counts)
