@@ -17,7 +17,7 @@ from cxcore.errors import (
     UnsupportedFrameError,
 )
 from cxcore.scores import ces, csat, mean_score, nps
-from cxcore.sessions import sessionize
+from cxcore.sessions import SessionRules, sessionize
 from cxcore.sessions import sessions as sessions
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "InvalidDataError",
     "InvalidOptionError",
     "MissingDependencyError",
+    "SessionRules",
     "UnsupportedFrameError",
     "attribute",
     "attribution",
