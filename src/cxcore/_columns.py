@@ -126,7 +126,7 @@ def codes(
     physical = column.to_physical().cast(pl.UInt32)
     highest = physical.max()
     category = physical.fill_null(2**32 - 1).rechunk().to_numpy().view(np.int32)
-    known = np.full(0 if highest is None else int(highest) + 1, -1, np.int32)
+    known = np.full(highest + 1 if isinstance(highest, int) else 0, -1, np.int32)
     code, first = np.empty_like(category), np.empty(len(known), np.int64)
     n_codes = kernel.dense_codes(category, known, code, first)
     return code, first[:n_codes]
@@ -306,7 +306,7 @@ def amounts(call: str, role: str, house: pl.DataFrame, name: str) -> pl.Series:
         hint = f"cast it, for example pl.col({name!r}).cast(pl.Float64)."
         raise errors.wrong_dtype(call, role, name, column.dtype, "takes numbers", hint)
     column = column.cast(pl.Float64)
-    if not math.isfinite(float(column.abs().sum())):  # one pass tells, by row only where it is needed
+    if not _has_room(column) and not math.isfinite(float(column.abs().sum())):
         endless = ~column.is_finite().fill_null(value=True)
         if endless.any():
             row = int(endless.arg_max() or 0)
@@ -315,3 +315,12 @@ def amounts(call: str, role: str, house: pl.DataFrame, name: str) -> pl.Series:
         problem = f"the {len(column) - column.null_count():,} values add up to more than a float64 can hold."
         raise errors.bad_data(call, role, name, problem, "use a larger unit.")
     return column
+
+
+def _has_room(column: pl.Series) -> bool:
+    """All are finite, and so is any sum of them. Most columns pass here, without a copy of theirs."""
+    least, most = column.min(), column.max()
+    if not (isinstance(least, float) and isinstance(most, float)):
+        return True  # no item
+    # The sum tells of items that are no number, which the others pass over.
+    return math.isfinite(float(column.sum())) and math.isfinite(max(-least, most) * len(column))

@@ -9,6 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 cdef extern from "cxcore/attribution.hpp" namespace "cxcore" nogil:
     cdef struct Events:
         const int64_t* offset
+        int64_t n
         const int64_t* row
         const int64_t* tick
         const int32_t* what
@@ -110,6 +111,7 @@ def count_journeys(
     cdef Events events
     with nogil:
         events.offset = start(offset)
+        events.n = seen.shape[0]
         events.row = start(row)
         events.what = start(what)
         events.n_chosen = user.shape[0]
@@ -141,6 +143,7 @@ def fill_journeys(
     cdef Filled filled
     with nogil:
         events.offset = start(offset)
+        events.n = seen.shape[0]
         events.row = start(row)
         events.tick = start(tick)
         events.value = start(value)

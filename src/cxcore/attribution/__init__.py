@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from cxcore import _options, errors
-from cxcore._columns import MOST_ROWS, EventRoles, Int64, check_roles, event_columns, needed
+from cxcore._columns import MOST_ROWS, EventRoles, Float64, Int64, check_roles, event_columns, needed
 from cxcore._index import EventIndex, check_event_roles, event_roles, index_columns
 from cxcore._options import TimeUnit
 from cxcore.attribution.base import Credit, Journeys, Model, Transitions
@@ -247,35 +247,37 @@ def _answer(
     journeys: Journeys, models: Sequence[Model], names: pl.Series, touched: Int64, has_value: bool
 ) -> pl.DataFrame:
     """One row per model and channel that was touched, and the unattributed rest."""
-    shown = names.gather(touched)
+    shown = names[touched]
     if isinstance(shown.dtype, (pl.Categorical, pl.Enum)):
         touched = touched[shown.cast(pl.String).arg_sort().to_numpy()]
     else:
         touched = touched[shown.arg_sort().to_numpy()]
-    shown = names.gather(touched)
+    shown = names[touched]
     alone = journeys.lo == journeys.hi
     rest, rest_value = float(alone.sum()), math.fsum(journeys.value[alone])
     if rest:
         shown = shown.append(pl.Series([None], dtype=shown.dtype))
+    credits = [model.credit(journeys) for model in models]
+    n = len(journeys.value)
+    conversions = _column([credit.conversions[touched] for credit in credits], rest, rest)
+    values = _column([credit.value[touched] for credit in credits], rest, rest_value)
     schema = _schema(names.dtype, models)
-    parts = []
-    for model in models:
-        credit = model.credit(journeys)
-        conversions, value = credit.conversions[touched], credit.value[touched]
-        if rest:
-            conversions, value = np.append(conversions, rest), np.append(value, rest_value)
-        n = len(journeys.value)
-        columns: dict[str, Any] = {
-            "model": pl.repeat(model.label, len(conversions), dtype=pl.String, eager=True),
-            "channel": shown,
-            "conversions": conversions,
-            "value": value if has_value else None,
-            "share": conversions / n if n else None,
-        }
-        if "removal_effect" in schema:
-            effect = credit.removal_effect
-            columns["removal_effect"] = (
-                None if effect is None else effect[touched].tolist() + [None] * bool(rest)
-            )
-        parts.append(pl.DataFrame(columns, schema=schema))
-    return pl.concat(parts)
+    columns: dict[str, Any] = {
+        "model": [label for label in [model.label for model in models] for _ in range(len(shown))],
+        "channel": shown[np.tile(np.arange(len(shown)), len(models))],
+        "conversions": conversions,
+        "value": values if has_value else None,
+        "share": conversions / n if n else None,
+    }
+    if "removal_effect" in schema:
+        none = np.full(len(names), np.nan)
+        effects = [none if credit.removal_effect is None else credit.removal_effect for credit in credits]
+        effect = _column([effect[touched] for effect in effects], rest, np.nan)
+        columns["removal_effect"] = pl.Series(effect, nan_to_null=True)
+    return pl.DataFrame(columns, schema=schema)
+
+
+def _column(parts: Sequence[Float64], rest: float, of_rest: float) -> Float64:
+    """One column for all models: its channels, then the rest where there is one."""
+    tail = [of_rest] if rest else []
+    return np.concatenate([piece for part in parts for piece in (part, tail)])

@@ -96,14 +96,16 @@ def looked_at(
         user = user.to_physical()
     if not everyone and (user.dtype.is_integer() or log.converted.sum() * _FEW < len(user)):
         rows = says_something & _among(user, log.converted)
-        some = house.select(roles.columns).filter(rows)
+        some = pl.DataFrame([house[name].filter(rows) for name in roles.columns])
         return _columns.event_columns(call, some, roles, n_threads=n_threads), log.only(rows)
     # Text is slow to look up, and is coded faster.
     columns = _columns.event_columns(call, house, roles, n_threads=n_threads)
-    code = pl.Series(columns.code)
-    rows = says_something if everyone else says_something & _among(code, log.converted)
-    rows &= code >= 0
-    code, tick = code.filter(rows).to_numpy(), pl.Series(columns.tick).filter(rows).to_numpy()
+    coded = pl.Series(columns.code)
+    rows = says_something & (coded >= 0)
+    if not everyone:
+        rows &= _among(coded, log.converted)
+    code = coded.filter(rows).to_numpy()
+    tick = pl.Series(columns.tick).filter(rows).to_numpy()
     tie = pl.Series(columns.tie).filter(rows).to_numpy() if len(columns.tie) else columns.tie
     count = np.bincount(code, minlength=columns.n_users).astype(np.int64)
     return replace(columns, code=code, count=count, tick=tick, tie=tie), log.only(rows)

@@ -22,6 +22,7 @@ namespace cxcore {
 
 struct Events {  // the event index, what was read of its rows, and the users who are looked at
     const int64_t* offset;  // [n_users + 1] positions of each user
+    int64_t n;              // positions
     const int64_t* row;     // [n] row at each position; null where position and row are the same
     const int64_t* tick;    // [n] by position, never falling within a user
     const int32_t* what;    // by row
@@ -87,6 +88,8 @@ inline void count_journeys(const Events& e, int n_threads, int32_t* seen, int64_
             const int64_t begin = e.offset[e.user[k]], end = e.offset[e.user[k] + 1];
             int64_t touches = 0, conversions = 0;
             for (int64_t p = begin; p < end; ++p) {
+                constexpr int64_t ahead = 16;
+                if (e.row && p + ahead < e.n) __builtin_prefetch(&e.what[e.row[p + ahead]]);
                 seen[p] = e.what[row_at(e, p)];
                 touches += is_touch(seen[p]);
                 conversions += is_conversion(seen[p]);
@@ -132,21 +135,30 @@ inline void fill_journeys(const Events& e, const int32_t* seen, bool limited, ui
                           int n_threads, const int64_t* touch_offset, const int64_t* conversion_offset,
                           const Filled& out) {
     for_each_block(e.n_chosen, user_block, n_threads, [&](int64_t from, int64_t to) {
+        const int64_t t_end = touch_offset[to], c_end = conversion_offset[to];
         for (int64_t k = from; k < to; ++k) {
             int64_t t = touch_offset[k], c = conversion_offset[k];
             for (int64_t p = e.offset[e.user[k]]; p < e.offset[e.user[k] + 1]; ++p) {
-                if (is_touch(seen[p])) {
+                // Written whatever it is, since that is noise to the processor: the next one lies over what
+                // does not count.
+                if (t < t_end) {
                     out.channel[t] = seen[p] >> 1;
-                    out.touch_tick[t++] = e.tick[p];
+                    out.touch_tick[t] = e.tick[p];
                 }
-                if (is_conversion(seen[p])) {
-                    out.value[c] = e.value ? e.value[row_at(e, p)] : 0.0;
-                    out.conversion_tick[c++] = e.tick[p];
+                if (c < c_end) {
+                    out.conversion_tick[c] = e.tick[p];
+                    out.lo[c] = row_at(e, p);
                 }
+                t += is_touch(seen[p]);
+                c += is_conversion(seen[p]);
             }
-            windows(touch_offset[k], t, conversion_offset[k], c, limited, lookback, reset, out.touch_tick,
-                    out.conversion_tick, out.lo, out.hi);
         }
+        // One after the other, so that many are on their way at once.
+        for (int64_t c = conversion_offset[from]; c < c_end; ++c)
+            out.value[c] = e.value ? e.value[out.lo[c]] : 0.0;
+        for (int64_t k = from; k < to; ++k)
+            windows(touch_offset[k], touch_offset[k + 1], conversion_offset[k], conversion_offset[k + 1],
+                    limited, lookback, reset, out.touch_tick, out.conversion_tick, out.lo, out.hi);
     });
 }
 
@@ -224,11 +236,9 @@ class Sliding {
 
 struct Sink {  // the credit of one block of users, by channel
     const int32_t* channel;
-    double* count;
-    double* value;
+    Amount* credit;
     void operator()(int64_t touch, Amount a) const {
-        count[channel[touch]] += a.count;
-        value[channel[touch]] += a.value;
+        credit[channel[touch]] = credit[channel[touch]] + a;
     }
 };
 
@@ -347,7 +357,8 @@ struct TimeDecay {
         const int64_t lo = j.lo[k], hi = j.hi[k];
         double weights[short_window], sum = 0.0;
         for (int64_t i = lo; i < hi; ++i) sum += weights[i - lo] = decay(age(j.tick[hi - 1], j.tick[i]));
-        for (int64_t i = lo; i < hi; ++i) sink(i, Amount{1.0, j.value[k]} * (weights[i - lo] / sum));
+        const Amount whole = Amount{1.0, j.value[k]} * (1.0 / sum);
+        for (int64_t i = lo; i < hi; ++i) sink(i, whole * weights[i - lo]);
     }
 };
 
@@ -359,18 +370,18 @@ void credit(const Journeys& j, int64_t n_channels, int n_threads, const Rule& ru
     const int64_t most = std::clamp<int64_t>((1 << 21) / (n_channels + 1), 1, 256);
     const int64_t size = std::max<int64_t>(64, (j.n_users + most - 1) / most);
     const int64_t n_blocks = (j.n_users + size - 1) / size;
-    std::vector<double> partial(static_cast<std::size_t>(2 * n_blocks * n_channels), 0.0);
+    std::vector<Amount> partial(static_cast<std::size_t>(n_blocks * n_channels));
     for_each_piece(n_blocks, n_threads, [&](int64_t block) {
         Rule mine = rule;
-        double* base = partial.data() + 2 * block * n_channels;
-        const Sink sink{j.channel, base, base + n_channels};
+        const Sink sink{j.channel, partial.data() + block * n_channels};
         for (int64_t u = block * size; u < std::min(j.n_users, (block + 1) * size); ++u)
             if (j.conversion_offset[u] < j.conversion_offset[u + 1]) mine(j, u, sink);
     });
     for (int64_t b = 0; b < n_blocks; ++b)
         for (int64_t c = 0; c < n_channels; ++c) {
-            count[c] += partial[2 * b * n_channels + c];
-            value[c] += partial[(2 * b + 1) * n_channels + c];
+            const Amount& part = partial[static_cast<std::size_t>(b * n_channels + c)];
+            count[c] += part.count;
+            value[c] += part.value;
         }
 }
 
