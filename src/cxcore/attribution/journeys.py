@@ -101,9 +101,10 @@ def looked_at(
     # Text is slow to look up, and is coded faster.
     columns = _columns.event_columns(call, house, roles, n_threads=n_threads)
     coded = pl.Series(columns.code)
-    rows = says_something & (coded >= 0)
-    if not everyone:
-        rows &= _among(coded, log.converted)
+    rows = says_something if everyone else says_something & _among(coded, log.converted)
+    if rows.all():
+        return columns, log
+    rows &= coded >= 0
     code = coded.filter(rows).to_numpy()
     tick = pl.Series(columns.tick).filter(rows).to_numpy()
     tie = pl.Series(columns.tie).filter(rows).to_numpy() if len(columns.tie) else columns.tie
