@@ -325,7 +325,7 @@ def test_rows_that_no_model_looks_at_are_left_out(user: str, each: int, everyone
     if not two:  # which are looked up by the first column, as that is cheap
         assert columns.tick.tolist() == tick[rows].tolist()
         assert some.what.tolist() == log.what[rows].tolist()
-        assert some.amount.tolist() == log.amount[rows].tolist()
+        assert some.amount(np.arange(len(rows))).tolist() == log.amount(np.array(rows)).tolist()
         assert columns.count.sum() == len(rows) == len(columns.code)
         assert np.bincount(columns.code, minlength=columns.n_users).tolist() == columns.count.tolist()
         codes = dict(zip((names[row] for row in rows), columns.code.tolist(), strict=True))

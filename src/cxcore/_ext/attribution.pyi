@@ -23,7 +23,6 @@ def fill_journeys(
     tick: NDArray[np.int64],
     user: NDArray[np.int64],
     seen: NDArray[np.int32],
-    value: NDArray[np.float64],
     lookback: int,
     reset: bool,
     n_threads: int,
@@ -32,7 +31,7 @@ def fill_journeys(
     touch_channel: NDArray[np.int32],
     touch_tick: NDArray[np.int64],
     conversion_tick: NDArray[np.int64],
-    conversion_value: NDArray[np.float64],
+    conversion_row: NDArray[np.int64],
     lo: NDArray[np.int64],
     hi: NDArray[np.int64],
 ) -> None: ...

@@ -13,7 +13,6 @@ cdef extern from "cxcore/attribution.hpp" namespace "cxcore" nogil:
         const int64_t* row
         const int64_t* tick
         const int32_t* what
-        const double* value
         int64_t n_chosen
         const int64_t* user
 
@@ -21,7 +20,7 @@ cdef extern from "cxcore/attribution.hpp" namespace "cxcore" nogil:
         int32_t* channel
         int64_t* touch_tick
         int64_t* conversion_tick
-        double* value
+        int64_t* conversion_row
         int64_t* lo
         int64_t* hi
 
@@ -125,7 +124,6 @@ def fill_journeys(
     const int64_t[::1] tick,  # IN  [n] by position, never falling within a user
     const int64_t[::1] user,  # IN  [n_chosen]
     const int32_t[::1] seen,  # IN  from count_journeys
-    const double[::1] value,  # IN  [n_rows], or empty: all 0
     int64_t lookback,  # in ticks: a touch counts where its age is below; -1: no limit
     bint reset,  # a touch that an earlier conversion looked at does not count again
     int n_threads,
@@ -134,7 +132,7 @@ def fill_journeys(
     int32_t[::1] touch_channel,  # OUT [n_touches] by user and time
     int64_t[::1] touch_tick,  # OUT [n_touches]
     int64_t[::1] conversion_tick,  # OUT [n_conversions] by user and time
-    double[::1] conversion_value,  # OUT [n_conversions]
+    int64_t[::1] conversion_row,  # OUT [n_conversions]
     int64_t[::1] lo,  # OUT [n_conversions] first touch of the window
     int64_t[::1] hi,  # OUT [n_conversions] behind its last touch; lo == hi: none
 ):
@@ -146,13 +144,12 @@ def fill_journeys(
         events.n = seen.shape[0]
         events.row = start(row)
         events.tick = start(tick)
-        events.value = start(value)
         events.n_chosen = user.shape[0]
         events.user = start(user)
         filled.channel = out(touch_channel)
         filled.touch_tick = out(touch_tick)
         filled.conversion_tick = out(conversion_tick)
-        filled.value = out(conversion_value)
+        filled.conversion_row = out(conversion_row)
         filled.lo = out(lo)
         filled.hi = out(hi)
         _fill(events, start(seen), lookback >= 0, <uint64_t> lookback, reset, n_threads,

@@ -46,10 +46,11 @@ class Touchpoints:
             self.names,
         )
 
-    @property
-    def amount(self) -> Float64:
-        """Value by row, 0 where null; no item where there is no such role."""
-        return np.empty(0) if self.value is None else self.value.fill_null(0.0).rechunk().to_numpy()
+    def amount(self, row: Int64) -> Float64:
+        """Value of some rows, 0 where there is none."""
+        if self.value is None:
+            return np.zeros(len(row))
+        return self.value.gather(row.astype(np.uint32)).fill_null(0.0).to_numpy()  # Polars' own rows
 
 
 def touchpoints(
@@ -76,7 +77,7 @@ def touchpoints(
         converted = amount.is_not_null()
     code <<= 1
     code |= converted.cast(pl.UInt8).rechunk().to_numpy()
-    return Touchpoints(code, converted, amount, house[channel].gather(first))
+    return Touchpoints(code, converted, amount, house[channel][first])
 
 
 # ---------------------------------------------------------------- rows that no model looks at
@@ -144,11 +145,10 @@ def journeys_of(
     )
     n_touches, n_conversions = int(touch_offset[-1]), int(conversion_offset[-1])
     channel, tick = np.empty(n_touches, np.int32), np.empty(n_touches, np.int64)
-    conversion_tick, lo, hi = (np.empty(n_conversions, np.int64) for _ in range(3))
-    amount = np.empty(n_conversions)
+    conversion_tick, row, lo, hi = (np.empty(n_conversions, np.int64) for _ in range(4))
     kernel.fill_journeys(
-        *(offset, index.row, index.tick, user, seen, log.amount, lookback, reset, n_threads),
-        *(touch_offset, conversion_offset, channel, tick, conversion_tick, amount, lo, hi),
+        *(offset, index.row, index.tick, user, seen, lookback, reset, n_threads),
+        *(touch_offset, conversion_offset, channel, tick, conversion_tick, row, lo, hi),
     )
     return Journeys(
         n_channels=len(log.names),
@@ -157,7 +157,7 @@ def journeys_of(
         channel=channel,
         tick=tick,
         conversion_tick=conversion_tick,
-        value=amount,
+        value=log.amount(row),
         lo=lo,
         hi=hi,
         tick_length=index.columns.tick_length,

@@ -26,7 +26,6 @@ struct Events {  // the event index, what was read of its rows, and the users wh
     const int64_t* row;     // [n] row at each position; null where position and row are the same
     const int64_t* tick;    // [n] by position, never falling within a user
     const int32_t* what;    // by row
-    const double* value;    // by row; null: all 0
     int64_t n_chosen;
     const int64_t* user;  // [n_chosen] which users, in order
 };
@@ -126,7 +125,7 @@ struct Filled {
     int32_t* channel;
     int64_t* touch_tick;
     int64_t* conversion_tick;
-    double* value;
+    int64_t* conversion_row;
     int64_t* lo;
     int64_t* hi;
 };
@@ -147,18 +146,14 @@ inline void fill_journeys(const Events& e, const int32_t* seen, bool limited, ui
                 }
                 if (c < c_end) {
                     out.conversion_tick[c] = e.tick[p];
-                    out.lo[c] = row_at(e, p);
+                    out.conversion_row[c] = row_at(e, p);
                 }
                 t += is_touch(seen[p]);
                 c += is_conversion(seen[p]);
             }
+            windows(touch_offset[k], t, conversion_offset[k], c, limited, lookback, reset, out.touch_tick,
+                    out.conversion_tick, out.lo, out.hi);
         }
-        // One after the other, so that many are on their way at once.
-        for (int64_t c = conversion_offset[from]; c < c_end; ++c)
-            out.value[c] = e.value ? e.value[out.lo[c]] : 0.0;
-        for (int64_t k = from; k < to; ++k)
-            windows(touch_offset[k], touch_offset[k + 1], conversion_offset[k], conversion_offset[k + 1],
-                    limited, lookback, reset, out.touch_tick, out.conversion_tick, out.lo, out.hi);
     });
 }
 
