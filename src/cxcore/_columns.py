@@ -115,9 +115,7 @@ def keys(
     return Keys(code, count, first, *native.encode_keys([text], null_is_key, 1)[3:])
 
 
-def codes(
-    call: str, role: str, house: pl.DataFrame, name: str, *, n_threads: int
-) -> tuple[Int32, Int64]:
+def codes(call: str, role: str, house: pl.DataFrame, name: str, *, n_threads: int) -> tuple[Int32, Int64]:
     """Where no bytes are asked for: code of each row, -1 where null, and the first row of each code."""
     column = _key_column(call, role, house[name])
     if not isinstance(column.dtype, (pl.Categorical, pl.Enum)):

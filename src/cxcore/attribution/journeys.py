@@ -89,7 +89,8 @@ def looked_at(
     """The log without the rows that no model looks at: they need no coding and no sorting.
 
     Those are rows that are neither touch nor conversion and, unless ``everyone`` counts, rows of users who
-    never converted. Some of these may stay.
+    never converted. Of several columns that name the user only the first is looked up, so some of these rows
+    may stay; they cost time and change no answer.
     """
     says_something = pl.Series(log.what) != -2
     user = house[roles.user[0]]
@@ -140,9 +141,7 @@ def journeys_of(
         user = _who_converted(index.columns, log.converted)
     touch_offset, conversion_offset = (np.empty(len(user) + 1, np.int64) for _ in range(2))
     seen = np.empty(len(index.tick), np.int32)
-    kernel.count_journeys(
-        offset, index.row, log.what, user, n_threads, seen, touch_offset, conversion_offset
-    )
+    kernel.count_journeys(offset, index.row, log.what, user, n_threads, seen, touch_offset, conversion_offset)
     n_touches, n_conversions = int(touch_offset[-1]), int(conversion_offset[-1])
     channel, tick = np.empty(n_touches, np.int32), np.empty(n_touches, np.int64)
     conversion_tick, row, lo, hi = (np.empty(n_conversions, np.int64) for _ in range(4))
@@ -168,6 +167,7 @@ def journeys_of(
 
 
 def _who_converted(columns: EventColumns, converted: pl.Series) -> Int64:
+    """Codes of the users who converted, each once."""
     user = pl.Series(columns.code).filter(converted).to_numpy()
     found = np.zeros(columns.n_users, np.bool_)
     found[user[user >= 0]] = True

@@ -20,7 +20,7 @@ namespace cxcore {
 
 // ---------------------------------------------------------------------------------------------- journeys
 
-struct Events {  // the event index, what was read of its rows, and the users who are looked at
+struct Events {             // the event index, what was read of its rows, and the users who are looked at
     const int64_t* offset;  // [n_users + 1] positions of each user
     int64_t n;              // positions
     const int64_t* row;     // [n] row at each position; null where position and row are the same
@@ -232,9 +232,7 @@ class Sliding {
 struct Sink {  // the credit of one block of users, by channel
     const int32_t* channel;
     Amount* credit;
-    void operator()(int64_t touch, Amount a) const {
-        credit[channel[touch]] = credit[channel[touch]] + a;
-    }
+    void operator()(int64_t touch, Amount a) const { credit[channel[touch]] = credit[channel[touch]] + a; }
 };
 
 struct Span {  // the touches [lo, hi) get `each`, decayed by their distance to the last of them
