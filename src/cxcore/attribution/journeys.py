@@ -22,11 +22,11 @@ _FEW = 16
 class Touchpoints:
     """What an event log says beside who and when, by row.
 
-    ``what`` int32[n]: code of the channel * 2 + converted, where the code of no channel is -1; ``converted``
-    Boolean; ``value`` Float64 or None where there is no such role. ``names``: the channels by code.
+    ``channel`` Int32: its code, -1 where there is none; ``converted`` Boolean; ``value`` Float64 or None where
+    there is no such role. ``names``: the channels by code.
     """
 
-    what: Int32
+    channel: pl.Series
     converted: pl.Series
     value: pl.Series | None
     names: pl.Series
@@ -35,16 +35,23 @@ class Touchpoints:
         """Codes of the channels that some user met. ``by``: which rows have a user; None: all."""
         if by is None:
             return np.arange(len(self.names))
-        code = pl.Series(self.what).filter(by).to_numpy() >> 1
-        return np.flatnonzero(np.bincount(code[code >= 0], minlength=len(self.names)))
+        code = self.channel.filter(by & (self.channel >= 0)).to_numpy()
+        return np.flatnonzero(np.bincount(code, minlength=len(self.names)))
 
     def only(self, rows: pl.Series) -> Touchpoints:
         return Touchpoints(
-            pl.Series(self.what).filter(rows).to_numpy(),
+            self.channel.filter(rows),
             self.converted.filter(rows),
             None if self.value is None else self.value.filter(rows),
             self.names,
         )
+
+    @property
+    def what(self) -> Int32:
+        """Channel and conversion as one number: the code * 2, and 1 more where the row converts."""
+        both = self.channel.to_numpy() << 1
+        both |= self.converted.cast(pl.UInt8).rechunk().to_numpy()
+        return both
 
     def amount(self, row: Int64) -> Float64:
         """Value of some rows, 0 where there is none."""
@@ -75,9 +82,7 @@ def touchpoints(
     if converted is None:
         assert amount is not None
         converted = amount.is_not_null()
-    code <<= 1
-    code |= converted.cast(pl.UInt8).rechunk().to_numpy()
-    return Touchpoints(code, converted, amount, house[channel][first])
+    return Touchpoints(pl.Series(code), converted, amount, house[channel][first])
 
 
 # ---------------------------------------------------------------- rows that no model looks at
@@ -92,7 +97,7 @@ def looked_at(
     never converted. Of several columns that name the user only the first is looked up, so some of these rows
     may stay; they cost time and change no answer.
     """
-    says_something = pl.Series(log.what) != -2
+    says_something = (log.channel >= 0) | log.converted
     user = house[roles.user[0]]
     if isinstance(user.dtype, (pl.Categorical, pl.Enum)):
         user = user.to_physical()
