@@ -22,8 +22,8 @@ _FEW = 16
 class Touchpoints:
     """What an event log says beside who and when, by row.
 
-    ``channel`` Int32: its code, -1 where there is none; ``converted`` Boolean; ``value`` Float64 or None where
-    there is no such role. ``names``: the channels by code.
+    ``channel`` Int32: its code, -1 where there is none; ``converted`` Boolean; ``value`` Float64, None
+    where there is no such role. ``names``: the channels by code.
     """
 
     channel: pl.Series
