@@ -21,10 +21,10 @@ namespace py = pybind11;
 namespace {
 
 template <class T>
-py::array_t<T> array_of(std::vector<T>&& values) {
-    auto kept = std::make_unique<std::vector<T>>(std::move(values));
+py::array_t<T> array_of(cxcore::Array<T>&& values) {
+    auto kept = std::make_unique<cxcore::Array<T>>(std::move(values));
     auto* raw = kept.get();
-    py::capsule owner(raw, [](void* p) { delete static_cast<std::vector<T>*>(p); });
+    py::capsule owner(raw, [](void* p) { delete static_cast<cxcore::Array<T>*>(p); });
     kept.release();
     return py::array_t<T>(static_cast<py::ssize_t>(raw->size()), raw->data(), owner);
 }

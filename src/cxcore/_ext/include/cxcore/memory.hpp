@@ -24,12 +24,14 @@ namespace cxcore {
 inline void* allocate_bytes(size_t size) {
     void* at = nullptr;
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-    constexpr size_t huge_page = size_t{1} << 21;
+    constexpr size_t huge_page = size_t{1} << 21, cache_line = 64;
     if (size >= 2 * huge_page) {
         if (size > std::numeric_limits<size_t>::max() - huge_page) throw std::bad_alloc();
         size = (size + huge_page - 1) / huge_page * huge_page;
         at = std::aligned_alloc(huge_page, size);
         if (at) madvise(at, size, MADV_HUGEPAGE);  // a wish: where it is refused, pages stay small
+    } else if (size >= 4 * cache_line) {
+        at = std::aligned_alloc(cache_line, (size + cache_line - 1) / cache_line * cache_line);
     } else
 #endif
         at = std::malloc(size);
