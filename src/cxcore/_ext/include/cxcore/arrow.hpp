@@ -106,9 +106,8 @@ struct Chunk {
             case Layout::u64: return use(numbers_of<int64_t>(from));
             case Layout::boolean: {
                 const auto* bits = static_cast<const uint8_t*>(array->buffers[1]);
-                return use([=, first = array->offset + from](int64_t i) -> int64_t {
-                    return bit(bits, first + i);
-                });
+                return use(
+                    [=, first = array->offset + from](int64_t i) -> int64_t { return bit(bits, first + i); });
             }
             default: return use([](int64_t) -> int64_t { return 0; });  // all null
         }
@@ -160,9 +159,10 @@ struct Chunk {
     }
     template <class Offset>
     auto bytes_by(int64_t from) const {
-        return [offset = buffer<Offset>(from), data = static_cast<const char*>(array->buffers[2])](int64_t i) {
-            return Bytes::of(data + offset[i], static_cast<size_t>(offset[i + 1] - offset[i]));
-        };
+        return
+            [offset = buffer<Offset>(from), data = static_cast<const char*>(array->buffers[2])](int64_t i) {
+                return Bytes::of(data + offset[i], static_cast<size_t>(offset[i + 1] - offset[i]));
+            };
     }
 };
 

@@ -1,10 +1,10 @@
 // Tables of keys: numbers or bytes to dense codes in order of first appearance.
 //
-// An index of 8 bytes a slot (open addressing, linear probing, at most a quarter full) points to what is known of
-// each key, in the order of the codes: frequent keys appear early, so what is asked most lies together. The
-// index keeps 32 bits of the hash, which spare nearly every other comparison and decide none: keys are equal
-// where their bytes are. The hash is seeded once a process, so that no one can choose keys that meet in one
-// slot; no answer depends on the seed, since codes follow the rows.
+// An index of 8 bytes a slot (open addressing, linear probing, at most a quarter full) points to what is
+// known of each key, in the order of the codes: frequent keys appear early, so what is asked most lies
+// together. The index keeps 32 bits of the hash, which spare nearly every other comparison and decide none:
+// keys are equal where their bytes are. The hash is seeded once a process, so that no one can choose keys
+// that meet in one slot; no answer depends on the seed, since codes follow the rows.
 #pragma once
 
 #include <cstdint>
@@ -74,6 +74,7 @@ struct NumberKey {
     static Known known(Value key, uint64_t) { return {key, 0}; }
     static void write(Array<uint8_t>& data, Value key) { append(data, &key, 8); }
     static Value value_of(const Known& known, const uint8_t*) { return known.key; }
+    static uint64_t hash_of(const Known& known) { return hash(known.key); }
 };
 
 // What of the two words below belongs to a key of n bytes.
@@ -92,9 +93,9 @@ inline constexpr ShortMask short_mask;
 // are the size and the hash, and equal words are worth a look at the bytes.
 struct Bytes {
     static constexpr size_t short_size = 12;
-    uint64_t head = 0;            // size * 2 in the lower half, four bytes above; or size * 2 + 1 of a long key
-    uint64_t tail = 0;            // eight bytes more; or the hash of a long key
-    const char* data = nullptr;   // of a long key
+    uint64_t head = 0;  // size * 2 in the lower half, four bytes above; or size * 2 + 1 of a long key
+    uint64_t tail = 0;  // eight bytes more; or the hash of a long key
+    const char* data = nullptr;  // of a long key
 
     bool is_long() const { return head & 1; }
     size_t size() const { return is_long() ? head >> 1 : (head & 0xFF) >> 1; }
@@ -114,7 +115,8 @@ struct Bytes {
     }
     // From 12 bytes that can be read, whatever lies behind the key.
     static Bytes padded(const char* data, size_t n) {
-        return {(uint64_t{four(data)} << 32 & short_mask.head[n]) | n << 1, eight(data + 4) & short_mask.tail[n], nullptr};
+        return {(uint64_t{four(data)} << 32 & short_mask.head[n]) | n << 1,
+                eight(data + 4) & short_mask.tail[n], nullptr};
     }
     static Bytes long_of(const char* data, size_t n) { return {n << 1 | 1, 0, data}; }
 
@@ -190,6 +192,9 @@ struct BytesKey {
         const uint64_t words[] = {key.head >> 32 | key.tail << 32, key.tail >> 32};
         append(data, words, key.size());
     }
+    static uint64_t hash_of(const Known& known) {
+        return known.head & 1 ? known.tail : Bytes{known.head, known.tail, nullptr}.hash();
+    }
     static Value value_of(const Known& known, const uint8_t* data) {
         return {known.head, known.tail, reinterpret_cast<const char*>(data) + known.at};
     }
@@ -212,6 +217,9 @@ class KeyTable {
     KeyTable() : slots_(1 << 10), mask_(slots_.size() - 1) { offset_.push_back(0); }
 
     int32_t size() const { return static_cast<int32_t>(known_.size()); }
+    // More than a first-level cache: what a row will look at is worth being asked for before.
+    bool is_large() const { return slots_.size() > 1 << 12; }
+
     // Three steps to the code of a key, so that a block of rows can take each of them together.
     void ask_for(uint32_t hash) const { __builtin_prefetch(&slots_[hash & mask_]); }
     int32_t likely(uint32_t hash) const {  // the code that it will have if it is where it should be, or -1
@@ -220,7 +228,8 @@ class KeyTable {
     }
     void ask_for_known(int32_t code) const { __builtin_prefetch(known_.data() + (code < 0 ? 0 : code), 1); }
     void ask_for_bytes(int32_t code) const {
-        if (code >= 0) Key::ask_for(known_[static_cast<size_t>(code)], data_.data());
+        if constexpr (Key::is_far)
+            if (code >= 0) Key::ask_for(known_[static_cast<size_t>(code)], data_.data());
     }
     bool is(int32_t code, const Value& key) const {
         return Key::same(known_[static_cast<size_t>(code)], key, data_.data());
@@ -235,6 +244,7 @@ class KeyTable {
         return add(key, row);
     }
     bool is_null(int32_t code) const { return code == null_code_; }
+    int64_t first_of(int32_t code) const { return first_[static_cast<size_t>(code)]; }
     int64_t count_of(int32_t code) const { return known_[static_cast<size_t>(code)].count; }
     void count(int32_t code, int64_t n) { known_[static_cast<size_t>(code)].count += n; }
 
@@ -255,13 +265,17 @@ class KeyTable {
 
     // What another table met later, in its order; gives the codes here of its codes.
     Array<int32_t> merge(const KeyTable& later) {
-        Array<int32_t> codes(later.known_.size());
-        for (size_t k = 0; k < codes.size(); ++k) {
+        constexpr size_t ahead = 16;
+        const size_t n = later.known_.size();
+        Array<int32_t> codes(n);
+        for (size_t k = 0; k < n; ++k) {
+            if (k + 2 * ahead < n) ask_for(later.hash_of(k + 2 * ahead));
+            if (k + ahead < n) ask_for_known(likely(later.hash_of(k + ahead)));
             const Known& known = later.known_[k];
-            Value key = Key::value_of(known, later.data_.data());
-            codes[k] = later.is_null(static_cast<int32_t>(k))
-                           ? null_code(later.first_[k])
-                           : find(static_cast<uint32_t>(Key::hash(key)), key, later.first_[k]);
+            codes[k] =
+                later.is_null(static_cast<int32_t>(k))
+                    ? null_code(later.first_[k])
+                    : find(later.hash_of(k), Key::value_of(known, later.data_.data()), later.first_[k]);
             count(codes[k], known.count);
         }
         return codes;
@@ -283,6 +297,7 @@ class KeyTable {
         int32_t code = -1;
     };
 
+    uint32_t hash_of(size_t code) const { return static_cast<uint32_t>(Key::hash_of(known_[code])); }
     int32_t keep(const Known& known, int64_t row) {
         const int32_t code = size();
         known_.push_back(known);
@@ -307,9 +322,9 @@ class KeyTable {
 
     Array<Slot> slots_;
     uint64_t mask_;
-    Array<Known> known_;              // [n_keys]
-    Array<int64_t> first_, offset_;   // [n_keys], [n_keys + 1]
-    Array<uint8_t> data_;             // canonical bytes, key after key
+    Array<Known> known_;             // [n_keys]
+    Array<int64_t> first_, offset_;  // [n_keys], [n_keys + 1]
+    Array<uint8_t> data_;            // canonical bytes, key after key
     int32_t null_code_ = -1;
 };
 

@@ -1,10 +1,11 @@
 // The key encoder: a column of names to dense int32 codes, in order of first appearance.
 //
-// Rows are taken in blocks, so that the slots of a whole block are on their way from memory before the first
-// is looked at. Sorted logs repeat the last key: that is asked first. Whole numbers of a small range take a
-// table by value and no hash.
-// Threads encode a contiguous part each with a table of their own; the parts are merged in order, which
-// gives the codes of one thread.
+// Rows pass a belt in blocks: what a step looks at (the bytes, the slot, the known key) was asked for by the
+// step before, a block earlier, so that a row waits for no memory. Whole numbers of a small range and the
+// entries of a dictionary take a table by value and no hash. Views that share their bytes are looked up once
+// each.
+// Threads encode a contiguous part each with a table of their own; later parts are merged into the first, in
+// order, which gives the codes of one thread.
 #pragma once
 
 #include <algorithm>
@@ -58,6 +59,10 @@ struct ByValue {
     }
 };
 
+struct NoNulls {  // a type of its own, so that columns without nulls ask no row
+    bool operator()(int64_t) const { return false; }
+};
+
 // Codes of the rows [from, to) in the order in which this part meets its keys.
 template <class Key>
 class PartEncoder {
@@ -70,6 +75,7 @@ class PartEncoder {
     // none. Blocks of rows pass a belt of five steps: what a step looks at was asked for a block before.
     template <class Read, class IsNull>
     void run(int64_t row, int64_t n, Read&& read, IsNull&& is_null) {
+        constexpr bool may_be_null = !std::is_same_v<std::decay_t<IsNull>, NoNulls>;
         Rows belt[8];
         const int64_t n_blocks = (n + block - 1) / block;
         const auto at_step = [&](int64_t b, auto&& step) {
@@ -78,8 +84,9 @@ class PartEncoder {
         for (int64_t b = 0; b < n_blocks + 4; ++b) {
             at_step(b, [&](Rows& rows, int64_t start, int64_t size) {
                 for (int64_t i = 0; i < size; ++i) {
-                    rows.absent[i] = is_null(start + i);
-                    rows.value[i] = rows.absent[i] ? Value{} : read(start + i);  // behind a null lies anything
+                    if constexpr (may_be_null) rows.absent[i] = is_null(start + i);
+                    // behind a null lies anything
+                    rows.value[i] = may_be_null && rows.absent[i] ? Value{} : read(start + i);
                     if constexpr (Key::is_far)
                         Key::ask_for(rows.value[i]);
                     else
@@ -90,18 +97,21 @@ class PartEncoder {
                 at_step(b - 1, [&](Rows& rows, int64_t, int64_t size) {
                     for (int64_t i = 0; i < size; ++i) hash(rows, i);
                 });
+            const bool is_large = table_.is_large();
             at_step(b - 2, [&](Rows& rows, int64_t, int64_t size) {
                 for (int64_t i = 0; i < size; ++i) {
                     rows.likely[i] = table_.likely(rows.hash[i]);
-                    table_.ask_for_known(rows.likely[i]);
+                    if (is_large) table_.ask_for_known(rows.likely[i]);
                 }
             });
-            if constexpr (Key::is_far)
+            if (Key::is_far && is_large)
                 at_step(b - 3, [&](Rows& rows, int64_t, int64_t size) {
                     for (int64_t i = 0; i < size; ++i) table_.ask_for_bytes(rows.likely[i]);
                 });
             at_step(b - 4, [&](const Rows& rows, int64_t start, int64_t size) {
-                for (int64_t i = 0; i < size; ++i) code_[row + start + i] = take(rows, i, row + start + i);
+                for (int64_t i = 0; i < size; ++i)
+                    code_[row + start + i] = may_be_null && rows.absent[i] ? take_null(row + start + i)
+                                                                           : take(rows, i, row + start + i);
             });
         }
     }
@@ -130,20 +140,26 @@ class PartEncoder {
         PartEncoder<ViewKey> part(null_is_key_, code_);
         part.run(row, n, view, is_null);
         KeyTable<ViewKey>& views = part.table();
-        Array<int32_t> codes(static_cast<size_t>(views.size()));
+        const int32_t n_views = views.size();
+        Array<int32_t> codes(static_cast<size_t>(n_views));
         bool as_they_are = true;
-        for (int32_t k = 0; k < views.size(); ++k) {
-            const int64_t first = views.first()[static_cast<size_t>(k)];
-            int32_t code;
-            if (views.is_null(k)) {
-                code = null_code(first);
-            } else {
-                Value value = read(first - row);
-                code = table_.find(static_cast<uint32_t>(Key::hash(value)), value, first);
+        Rows rows;
+        for (int32_t start = 0; start < n_views; start += block) {
+            const int32_t size = std::min<int32_t>(block, n_views - start);
+            for (int32_t i = 0; i < size; ++i) {
+                rows.absent[i] = views.is_null(start + i);
+                rows.value[i] = rows.absent[i] ? Value{} : read(views.first_of(start + i) - row);
+                Key::ask_for(rows.value[i]);
             }
-            table_.count(code, views.count_of(k));
-            codes[static_cast<size_t>(k)] = code;
-            as_they_are &= code == k;
+            for (int32_t i = 0; i < size; ++i) hash(rows, i);
+            for (int32_t i = 0; i < size; ++i) {
+                const int64_t first = views.first_of(start + i);
+                const int32_t code =
+                    rows.absent[i] ? null_code(first) : table_.find(rows.hash[i], rows.value[i], first);
+                if (code >= 0) table_.count(code, views.count_of(start + i));
+                codes[static_cast<size_t>(start + i)] = code;
+                as_they_are &= code == start + i;
+            }
         }
         if (as_they_are) return;
         for (int64_t i = row; i < row + n; ++i)
@@ -167,10 +183,12 @@ class PartEncoder {
     }
     int32_t take(const Rows& rows, int64_t i, int64_t row) {
         int32_t code = rows.likely[i];
-        if (rows.absent[i])
-            code = null_code(row);
-        else if (code < 0 || !table_.is(code, rows.value[i]))
-            code = table_.find(rows.hash[i], rows.value[i], row);
+        if (code < 0 || !table_.is(code, rows.value[i])) code = table_.find(rows.hash[i], rows.value[i], row);
+        table_.count(code, 1);
+        return code;
+    }
+    int32_t take_null(int64_t row) {
+        const int32_t code = null_code(row);
         if (code >= 0) table_.count(code, 1);
         return code;
     }
@@ -207,7 +225,7 @@ void with_values(const Chunk& chunk, int64_t from, Use&& use) {
 template <class Use>
 void with_nulls(const Chunk& chunk, int64_t from, Use&& use) {
     if (chunk.layout != Layout::null && !chunk.valid)
-        use([](int64_t) { return false; });
+        use(NoNulls{});
     else
         use([&chunk, from](int64_t i) { return chunk.is_null(from + i); });
 }
