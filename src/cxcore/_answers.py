@@ -56,7 +56,7 @@ def score_counts(
     """
     low, high = scale
     column = _answers(call, house[score], scale)
-    code, groups = _groups(call, house, by, n_threads)
+    code, groups, order = _groups(call, house, by, n_threads)
     codes = [value for value in missing if _holds(column.dtype, value)]
     single = [value for value in codes if not low <= value <= high]
     answer = column
@@ -66,11 +66,13 @@ def score_counts(
         single.append(blank)
         answer = column.fill_null(blank)
     table = _count(answer, code, len(groups), scale, single)
+    if order is not None:
+        table, groups = table[order], groups[order]
     n_level = high - low + 1
     if table[:, n_level].any() or (n_blank and table[:, -1].sum() != n_blank):
         raise _bad_answer(call, column, scale, codes)
-    counts, n_null = table[:, :n_level].copy(), table[:, n_level + 1 :].sum(axis=1)
-    for value in dict.fromkeys(codes):
+    counts, n_null = table[:, :n_level], table[:, n_level + 1 :].sum(axis=1)
+    for value in codes:
         if low <= value <= high:
             n_null += counts[:, value - low]
             counts[:, value - low] = 0
@@ -151,10 +153,16 @@ def _bad_answer(
 _NO_CODES, _ONE_GROUP = np.empty(0, dtype=np.int32), pl.DataFrame(height=1)
 
 
-def _groups(call: str, house: pl.DataFrame, by: Any, n_threads: int) -> tuple[Int32, pl.DataFrame]:
-    """Codes int32[n] (empty without ``by``) into a frame of groups, sorted, nulls last."""
+def _groups(
+    call: str, house: pl.DataFrame, by: Any, n_threads: int
+) -> tuple[Int32, pl.DataFrame, Int64 | None]:
+    """Codes int32[n] into a frame of groups, and the order that sorts the groups, nulls last.
+
+    Without ``by`` no codes and no order. The groups are sorted after they are counted: a table of counts is
+    shorter than the codes of the rows.
+    """
     if not _options.parts(by):
-        return _NO_CODES, _ONE_GROUP
+        return _NO_CODES, _ONE_GROUP, None
     frame = _by_columns(call, house, by)
     names = frame.columns
     physical = frame.with_columns(cs.temporal().to_physical())
@@ -168,9 +176,7 @@ def _groups(call: str, house: pl.DataFrame, by: Any, n_threads: int) -> tuple[In
         dense[rows.to_numpy()] = np.arange(len(rows), dtype=np.int32)
         code, groups = dense[first.to_numpy()], frame[rows]
     order = groups.select(pl.arg_sort_by(names, nulls_last=True, maintain_order=True)).to_series()
-    place = np.empty(len(groups), dtype=np.int32)
-    place[order.to_numpy()] = np.arange(len(groups), dtype=np.int32)
-    return place[code], groups[order]
+    return code, groups, order.to_numpy()
 
 
 def by_schema(call: str, before: pl.Schema, by: Any) -> pl.Schema:
