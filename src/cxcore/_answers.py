@@ -81,18 +81,19 @@ def score_counts(
 
 def _answers(call: str, column: pl.Series, scale: tuple[int, int]) -> pl.Series:
     """The column in a dtype that the kernel reads and that holds the scale: as it lies, but for odd cases."""
-    if column.dtype in (pl.Boolean, pl.Null):
-        column = column.cast(pl.UInt8)
-    if type(column.dtype) in _LIMITS:
-        fits = _holds(column.dtype, scale[0]) and _holds(column.dtype, scale[1])
-        return column if fits else column.cast(pl.Float64)
+    dtype = column.dtype
+    limits = _LIMITS.get(type(dtype))
+    if limits is not None:
+        return column if limits[0] <= scale[0] and scale[1] <= limits[1] else column.cast(pl.Float64)
+    if dtype in (pl.Boolean, pl.Null):
+        return _answers(call, column.cast(pl.UInt8), scale)
     name = column.name
     hint = (
         f"parse it, such as pl.col({name!r}).cast(pl.Int64, strict=False); what is no number turns null."
-        if column.dtype == pl.String
+        if dtype == pl.String
         else f"cast it, for example pl.col({name!r}).cast(pl.Int64)."
     )
-    raise errors.wrong_dtype(call, "score", name, column.dtype, "takes whole numbers", hint)
+    raise errors.wrong_dtype(call, "score", name, dtype, "takes whole numbers", hint)
 
 
 def _holds(dtype: pl.DataType, value: int) -> bool:

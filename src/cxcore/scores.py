@@ -6,7 +6,7 @@ all that it needs: one pass over the rows, then a kernel whose cost does not dep
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -422,19 +422,15 @@ def with_total(counted: ScoreCounts) -> ScoreCounts:
 
 def _answer(call: str, what: Score, counted: ScoreCounts, method: Method, level: float) -> pl.DataFrame:
     sample = sample_of(counted.counts, what.weights)
-    numbers = np.concatenate(numbers_of(sample, level, method)) * what.factor
+    parts = sample.counts.T[::-1][: len(what.parts)]
+    numbers = numbers_of(sample, level, method)
     used, flags = words_of(call, sample, method)
-    parts = (sample.counts[:, -1 - at] for at in range(len(what.parts)))
-    names = list(_result_columns(what))
-    columns = [
-        *_side_by_side(names[:-6], pl.Series(np.concatenate([*parts, sample.n, counted.n_null]))),
-        *_side_by_side(names[-6:-2], pl.Series(numbers, nan_to_null=not sample.n.all())),
-        *_side_by_side(names[-2:], pl.Series([*used, *flags], dtype=pl.String)),
-    ]
-    return counted.groups.hstack(columns)
-
-
-def _side_by_side(names: Sequence[str], stacked: pl.Series) -> list[pl.Series]:
-    """Columns that lie one behind another in a series, cut apart: cheaper than a series for each."""
-    n = len(stacked) // len(names)
-    return [stacked.slice(at * n, n).alias(name) for at, name in enumerate(names)]
+    # A series for each dtype, cut apart: cheaper than a series for each column.
+    stacks = (
+        (len(parts) + 2, pl.Series(np.concatenate([*parts, sample.n, counted.n_null]))),
+        (4, pl.Series(np.concatenate(numbers) * what.factor, nan_to_null=True)),
+        (2, pl.Series([*used, *flags], dtype=pl.String)),
+    )
+    n = len(counted.groups)
+    columns = [stack.slice(at * n, n) for n_columns, stack in stacks for at in range(n_columns)]
+    return counted.groups.hstack(list(map(pl.Series.alias, columns, _result_columns(what))))
