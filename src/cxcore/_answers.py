@@ -21,7 +21,7 @@ class ScoreCounts:
     """Answers as counts: every score is a mean of one weight per level, so this is all it needs.
 
     ``groups`` has one row a group (the columns of ``by``; one row and no column without), sorted.
-    ``counts`` int64[n_groups, n_levels]: answers at each level of the scale, lowest first.
+    ``counts`` int64[n_groups, n_classes]: answers in each class of levels, lowest first.
     ``n_null`` int64[n_groups]: rows without an answer.
     """
 
@@ -49,8 +49,12 @@ def score_counts(
     scale: tuple[int, int],
     missing: Sequence[int] = (),
     n_threads: int = 1,
+    last: Int64 | None = None,
 ) -> ScoreCounts:
-    """Answers of each group at each level of the scale, in one pass over the column.
+    """Answers of each group in each class of levels, in one pass over the column.
+
+    ``last`` int64[n_classes]: the level at which each class ends, the last one at the end of the scale; None
+    where each level is a class.
 
     Nulls and the codes of ``missing`` are rows without an answer; any other answer off the scale is refused.
     """
@@ -59,23 +63,27 @@ def score_counts(
     code, groups, order = _groups(call, house, by, n_threads)
     codes = [value for value in missing if _holds(column.dtype, value)]
     single = [value for value in codes if not low <= value <= high]
+    within = len(single) < len(codes)  # a code on the scale is told from the answers of its class
+    ends = np.arange(low, high + 1) if last is None or within else last
     answer = column
     n_blank = column.null_count()
     if n_blank:
         blank = _blank(column.dtype, scale, single)
         single.append(blank)
         answer = column.fill_null(blank)
-    table = _count(answer, code, len(groups), scale, single)
+    table = _count(answer, code, len(groups), low, ends, single)
     if order is not None:
         table, groups = table[order], groups[order]
-    n_level = high - low + 1
-    if table[:, n_level].any() or (n_blank and table[:, -1].sum() != n_blank):
+    n_cells = len(ends)
+    if table[:, n_cells].any() or (n_blank and table[:, -1].sum() != n_blank):
         raise _bad_answer(call, column, scale, codes)
-    counts, n_null = table[:, :n_level], table[:, n_level + 1 :].sum(axis=1)
-    for value in codes:
-        if low <= value <= high:
-            n_null += counts[:, value - low]
-            counts[:, value - low] = 0
+    counts, n_null = table[:, :n_cells].copy(), table[:, n_cells + 1 :].sum(axis=1)
+    if within:
+        on_scale = [value - low for value in codes if low <= value <= high]
+        n_null += counts[:, on_scale].sum(axis=1)
+        counts[:, on_scale] = 0
+        if last is not None:
+            counts = np.add.reduceat(counts, [0, *(last[:-1] + 1 - low)], axis=1)
     return ScoreCounts(groups, counts, n_null)
 
 
@@ -113,17 +121,16 @@ def _blank(dtype: pl.DataType, scale: tuple[int, int], single: Sequence[int]) ->
 
 
 def _count(
-    answer: pl.Series, code: Int32, n_groups: int, scale: tuple[int, int], single: Sequence[int]
+    answer: pl.Series, code: Int32, n_groups: int, first: int, last: Int64, single: Sequence[int]
 ) -> Int64:
-    """int64[n_groups, n_levels + 1 + n_single]; chunks are counted where they lie."""
-    low, high = scale
+    """int64[n_groups, n_classes + 1 + n_single]; chunks are counted where they lie."""
     codes = np.array(single, dtype=np.int64)
-    table = np.zeros((n_groups, high - low + 2 + len(codes)), dtype=np.int64)
+    table = np.zeros((n_groups, len(last) + 1 + len(codes)), dtype=np.int64)
     at = 0
     for chunk in answer.get_chunks():
         part = code[at : at + len(chunk)]
         at += len(chunk)
-        score_kernels.count_levels(chunk.to_numpy(), part, low, high - low + 1, codes, table)
+        score_kernels.count_levels(chunk.to_numpy(), part, first, last, codes, table)
     return table
 
 

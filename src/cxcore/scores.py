@@ -13,12 +13,13 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cxcore import _options, errors
 from cxcore._answers import ScoreCounts, by_schema, score_counts
 from cxcore._columns import check_roles, needed
 from cxcore.engines import open_frame
-from cxcore.intervals import Method, MethodName, method_for, numbers_of, sample_of, words_of
+from cxcore.intervals import Method, MethodName, Sample, method_for, numbers_of, words_of
 
 __all__ = ["Score", "ces", "csat", "mean_score", "nps"]
 
@@ -32,23 +33,29 @@ Kind = Literal["top", "mean"]
 class Score:
     """A score: what an answer at each level weighs.
 
-    ``weights`` has one whole number per level of ``scale``, lowest level first; ``factor`` turns the mean
-    weight into the unit of the score. ``parts`` names a column of counts for each distinct weight, from the
-    highest.
+    ``weights`` has one whole number per level of ``scale``, lowest level first, never falling; ``factor`` turns the mean
+    weight into the unit of the score. ``parts`` names columns of counts, each with the weight that it counts.
     """
 
     name: str
     scale: tuple[int, int]
     weights: tuple[int, ...]
     factor: float = 1.0
-    parts: tuple[str, ...] = ()
+    parts: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         assert len(self.weights) == self.scale[1] - self.scale[0] + 1
+        assert list(self.weights) == sorted(self.weights)
 
 
 #: points from -100 to 100: share of 9 and 10 less share of 0 to 6
-NPS = Score("nps", (0, 10), (-1,) * 7 + (0,) * 2 + (1,) * 2, 100.0, ("promoters", "passives", "detractors"))
+NPS = Score(
+    "nps",
+    (0, 10),
+    (-1,) * 7 + (0,) * 2 + (1,) * 2,
+    100.0,
+    (("promoters", 1), ("passives", 0), ("detractors", -1)),
+)
 #: per cent of answers on 4 and 5
 CSAT = Score("csat", (1, 5), (0, 0, 0, 1, 1), 100.0)
 #: mean of 1 to 7
@@ -389,8 +396,11 @@ def _summary(
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
         n_threads = _options.n_threads(call, None)
-        counted = score_counts(call, house, score, by, what.scale, codes, n_threads)
-        return _answer(call, what, with_total(counted) if total else counted, chosen, level)
+        last, weights = _classes(what)
+        counted = score_counts(call, house, score, by, what.scale, codes, n_threads, last)
+        if total:
+            counted = with_total(counted)
+        return _answer(call, what, counted, Sample(counted.counts, weights), chosen, level)
 
     def schema(before: pl.Schema) -> pl.Schema:
         of_groups = by_schema(call, before, by)
@@ -401,9 +411,18 @@ def _summary(
 
 
 @lru_cache
+def _classes(what: Score) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Levels of equal weight are one class: the level at which each ends, and its weight."""
+    weights, n_levels = np.unique(np.array(what.weights, dtype=np.int64), return_counts=True)
+    last = what.scale[0] - 1 + np.cumsum(n_levels)
+    last.flags.writeable = weights.flags.writeable = False  # shared by every call
+    return last, weights
+
+
+@lru_cache
 def _result_columns(what: Score) -> dict[str, pl.DataType]:
     return {
-        **dict.fromkeys((*what.parts, "n", "n_null"), pl.Int64()),
+        **dict.fromkeys((*(name for name, _ in what.parts), "n", "n_null"), pl.Int64()),
         **dict.fromkeys(("estimate", "low", "high", "standard_error"), pl.Float64()),
         **dict.fromkeys(("method", "flags"), pl.String()),
     }
@@ -420,9 +439,11 @@ def with_total(counted: ScoreCounts) -> ScoreCounts:
     )
 
 
-def _answer(call: str, what: Score, counted: ScoreCounts, method: Method, level: float) -> pl.DataFrame:
-    sample = sample_of(counted.counts, what.weights)
-    parts = sample.counts.T[::-1][: len(what.parts)]
+def _answer(
+    call: str, what: Score, counted: ScoreCounts, sample: Sample, method: Method, level: float
+) -> pl.DataFrame:
+    by_weight = dict(zip(sample.weights.tolist(), sample.counts.T, strict=True))
+    parts = [by_weight.get(weight, np.zeros_like(sample.n)) for _, weight in what.parts]
     numbers = numbers_of(sample, level, method)
     used, flags = words_of(call, sample, method)
     # A series for each dtype, cut apart: cheaper than a series for each column.

@@ -7,7 +7,7 @@ def count_levels(
     answer: NDArray[Any],
     group: NDArray[np.int32],
     first: int,
-    n_levels: int,
+    last: NDArray[np.int64],
     single: NDArray[np.int64],
     counts: NDArray[np.int64],
 ) -> None: ...

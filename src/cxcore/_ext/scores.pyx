@@ -18,7 +18,8 @@ ctypedef fused answer_t:
 cdef extern from "cxcore/levels.hpp" namespace "cxcore" nogil:
     cdef cppclass Values:
         int64_t first
-        int n_run
+        const int64_t* last
+        int n_classes
         const int64_t* single
         int n_single
     void _count "cxcore::count_levels"[T](const T*, int64_t, const Values&, int64_t*) noexcept
@@ -35,17 +36,18 @@ def count_levels(
     const answer_t[::1] answer,      # IN   n answers of any width; the values counted fit it
     const int[::1] group,            # IN   n codes 0..n_groups-1, or empty: one group
     long long first,                 # IN   lowest level of the scale
-    int n_levels,                    # IN   levels first, first + 1, …
+    const long long[::1] last,       # IN   n_classes, ascending: the level at which each class of levels ends
     const long long[::1] single,     # IN   codes counted beside the scale, none of them on it
-    long long[:, ::1] counts,        # OUT  [n_groups, n_levels + 1 + n_single], +=: levels, others, codes
+    long long[:, ::1] counts,        # OUT  [n_groups, n_classes + 1 + n_single], +=: classes, others, codes
 ):
-    """Add the answers of each group at each level, off the scale, and with each code."""
+    """Add the answers of each group in each class of levels, off the scale, and with each code."""
     cdef Values values
     cdef int64_t n = answer.shape[0]
     if n == 0:
         return
     values.first = first
-    values.n_run = n_levels
+    values.last = <const int64_t*>&last[0]
+    values.n_classes = <int>last.shape[0]
     values.n_single = <int>single.shape[0]
     values.single = <const int64_t*>&single[0] if values.n_single else NULL
     with nogil:
