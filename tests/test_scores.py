@@ -164,7 +164,8 @@ def test_count_levels_in_blocks(dtype, n):
     levels = np.bincount(drawn, minlength=13)[:11]
     alone = score_counts("nps", pl.DataFrame(column), "score", None, (0, 10), (11,))
     assert (alone.counts[0] == levels).all()
-    merged = score_counts("nps", pl.DataFrame(column), "score", None, (0, 10), (11,), last=np.array([6, 8, 10]))
+    last = np.array([6, 8, 10])
+    merged = score_counts("nps", pl.DataFrame(column), "score", None, (0, 10), (11,), last=last)
     assert merged.counts.tolist() == [[levels[:7].sum(), levels[7:9].sum(), levels[9:].sum()]]
 
 

@@ -63,8 +63,9 @@ def score_counts(
     code, groups, order = _groups(call, house, by, n_threads)
     codes = [value for value in missing if _holds(column.dtype, value)]
     single = [value for value in codes if not low <= value <= high]
-    within = len(single) < len(codes)  # a code on the scale is told from the answers of its class
-    ends = np.arange(low, high + 1) if last is None or within else last
+    within = len(single) < len(codes)
+    # By class where that saves comparisons; a code on the scale is told from the answers of its class.
+    ends = np.arange(low, high + 1) if last is None or within or order is not None else last
     answer = column
     n_blank = column.null_count()
     if n_blank:
@@ -82,8 +83,8 @@ def score_counts(
         on_scale = [value - low for value in codes if low <= value <= high]
         n_null += counts[:, on_scale].sum(axis=1)
         counts[:, on_scale] = 0
-        if last is not None:
-            counts = np.add.reduceat(counts, [0, *(last[:-1] + 1 - low)], axis=1)
+    if last is not None and len(last) < n_cells:
+        counts = np.add.reduceat(counts, [0, *(last[:-1] + 1 - low)], axis=1)
     return ScoreCounts(groups, counts, n_null)
 
 

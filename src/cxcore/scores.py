@@ -33,15 +33,16 @@ Kind = Literal["top", "mean"]
 class Score:
     """A score: what an answer at each level weighs.
 
-    ``weights`` has one whole number per level of ``scale``, lowest level first, never falling; ``factor`` turns the mean
-    weight into the unit of the score. ``parts`` names columns of counts, each with the weight that it counts.
+    ``weights`` has one whole number per level of ``scale``, lowest level first, never falling; ``factor``
+    turns the mean weight into the unit of the score. ``parts`` names a column of counts for each distinct
+    weight, from the highest.
     """
 
     name: str
     scale: tuple[int, int]
     weights: tuple[int, ...]
     factor: float = 1.0
-    parts: tuple[tuple[str, int], ...] = ()
+    parts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         assert len(self.weights) == self.scale[1] - self.scale[0] + 1
@@ -49,13 +50,7 @@ class Score:
 
 
 #: points from -100 to 100: share of 9 and 10 less share of 0 to 6
-NPS = Score(
-    "nps",
-    (0, 10),
-    (-1,) * 7 + (0,) * 2 + (1,) * 2,
-    100.0,
-    (("promoters", 1), ("passives", 0), ("detractors", -1)),
-)
+NPS = Score("nps", (0, 10), (-1,) * 7 + (0,) * 2 + (1,) * 2, 100.0, ("promoters", "passives", "detractors"))
 #: per cent of answers on 4 and 5
 CSAT = Score("csat", (1, 5), (0, 0, 0, 1, 1), 100.0)
 #: mean of 1 to 7
@@ -395,7 +390,7 @@ def _summary(
     check_roles(call, engine.columns(frame), {"score": score, "by": by})
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
-        n_threads = _options.n_threads(call, None)
+        n_threads = _options.n_threads(call, None) if groups else 1
         last, weights = _classes(what)
         counted = score_counts(call, house, score, by, what.scale, codes, n_threads, last)
         if total:
@@ -422,7 +417,7 @@ def _classes(what: Score) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 @lru_cache
 def _result_columns(what: Score) -> dict[str, pl.DataType]:
     return {
-        **dict.fromkeys((*(name for name, _ in what.parts), "n", "n_null"), pl.Int64()),
+        **dict.fromkeys((*what.parts, "n", "n_null"), pl.Int64()),
         **dict.fromkeys(("estimate", "low", "high", "standard_error"), pl.Float64()),
         **dict.fromkeys(("method", "flags"), pl.String()),
     }
@@ -442,8 +437,9 @@ def with_total(counted: ScoreCounts) -> ScoreCounts:
 def _answer(
     call: str, what: Score, counted: ScoreCounts, sample: Sample, method: Method, level: float
 ) -> pl.DataFrame:
-    by_weight = dict(zip(sample.weights.tolist(), sample.counts.T, strict=True))
-    parts = [by_weight.get(weight, np.zeros_like(sample.n)) for _, weight in what.parts]
+    parts = sample.counts.T[::-1][: len(what.parts)]
+    if len(parts) < len(what.parts):  # promoters begin where detractors end: nobody is between
+        parts = np.insert(parts, 1, 0, axis=0)
     numbers = numbers_of(sample, level, method)
     used, flags = words_of(call, sample, method)
     # A series for each dtype, cut apart: cheaper than a series for each column.

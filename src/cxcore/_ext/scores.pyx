@@ -36,7 +36,7 @@ def count_levels(
     const answer_t[::1] answer,      # IN   n answers of any width; the values counted fit it
     const int[::1] group,            # IN   n codes 0..n_groups-1, or empty: one group
     long long first,                 # IN   lowest level of the scale
-    const long long[::1] last,       # IN   n_classes, ascending: the level at which each class of levels ends
+    const long long[::1] last,       # IN   n_classes, ascending: where each class of levels ends; every level where grouped
     const long long[::1] single,     # IN   codes counted beside the scale, none of them on it
     long long[:, ::1] counts,        # OUT  [n_groups, n_classes + 1 + n_single], +=: classes, others, codes
 ):

@@ -1,8 +1,8 @@
 // Answers as counts: one pass over a column of answers of any numeric width.
 // Bytes are compared with each level, or with the end of each class of levels, in registers, and the hits are
-// summed in byte lanes (at most 255 steps, then a flush); wider answers are first narrowed, a cache-sized block at a time, to the index of their
-// level. With groups the same index goes into a table of counters; small tables are kept four times, so that
-// a run of equal answers does not wait for its own last store.
+// summed in byte lanes (at most 255 steps, then a flush); wider answers are first narrowed, a cache-sized
+// block at a time, to the index of their level. With groups the same index goes into a table of counters;
+// small tables are kept four times, so that a run of equal answers does not wait for its own last store.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,8 @@ inline __attribute__((always_inline)) std::int64_t sum_lanes(const Lanes& lanes)
     return sum;
 }
 
-// hits of some values (UPTO: of what is no further above base) among steps <= 255 lanes, which share each load
+// hits of some values (UPTO: of what is no further above base) among steps <= 255 lanes, which share each
+// load
 template <int SOME, bool UPTO>
 inline __attribute__((always_inline)) void count_some(const unsigned char* block, std::int64_t steps,
                                                       unsigned char base, const unsigned char* value,
@@ -148,7 +149,8 @@ CXCORE_CLONES void narrow_block(const T* answer, std::int64_t n, const Values& v
 // counts int64[cells] += answers of each class and code. Values must fit T.
 template <typename T>
 inline void count_levels(const T* answer, std::int64_t n, const Values& values, std::int64_t* counts) {
-    const int n_classes = values.n_classes, n_levels = values.levels(), n_wanted = n_classes + values.n_single;
+    const int n_classes = values.n_classes, n_levels = values.levels(),
+              n_wanted = n_classes + values.n_single;
     const bool each = n_classes == n_levels;  // no class of several levels: equal is cheaper than up to
     const bool bytes = sizeof(T) == 1;        // compared as they lie
     const unsigned char base = static_cast<unsigned char>(bytes ? values.first : 0);
@@ -177,27 +179,13 @@ inline void count_levels(const T* answer, std::int64_t n, const Values& values, 
     }
 }
 
-// classes of levels in place of levels
-CXCORE_CLONES
-static void merge_levels(unsigned char* cell, std::int64_t n, const Values& values) {
-    const int n_levels = values.levels(), n_gone = n_levels - values.n_classes;
-    if (n_gone == 0) return;
-    unsigned char merged[BLOCK] = {0};
-    for (int k = 0; k < values.n_classes; ++k) {
-        const unsigned char reach = values.reach(k);
-        for (std::int64_t i = 0; i < n; ++i) merged[i] = static_cast<unsigned char>(merged[i] + (cell[i] > reach));
-    }
-    for (std::int64_t i = 0; i < n; ++i)
-        cell[i] = cell[i] > n_levels ? static_cast<unsigned char>(cell[i] - n_gone) : merged[i];
-}
-
 CXCORE_CLONES
 static void find_counters(const std::int32_t* group, const unsigned char* cell, std::int64_t n,
                           std::int64_t row, std::int64_t* counter) {
     for (std::int64_t i = 0; i < n; ++i) counter[i] = group[i] * row + cell[i];
 }
 
-// counts int64[n_groups, cells] += the same by group code 0..n_groups - 1.
+// counts int64[n_groups, cells] += the same by group code 0..n_groups - 1; each level is a class.
 template <typename T>
 inline void count_levels_by(const T* answer, const std::int32_t* group, std::int64_t n, std::int64_t n_groups,
                             const Values& values, std::int64_t* counts) {
@@ -210,7 +198,6 @@ inline void count_levels_by(const T* answer, const std::int32_t* group, std::int
     for (std::int64_t done = 0; done < n; done += BLOCK) {
         const std::int64_t some = n - done < BLOCK ? n - done : BLOCK;
         narrow_block(answer + done, some, values, cell);
-        merge_levels(cell, some, values);
         find_counters(group + done, cell, some, row, counter);
         std::int64_t i = 0;
         for (; small && i + 4 <= some; i += 4) {
