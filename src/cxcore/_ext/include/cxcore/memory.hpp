@@ -1,9 +1,9 @@
 // Memory for long arrays that are read at random places, and for arrays whose zeros nobody reads.
 //
-// From 4 MB on an Array asks for huge pages (Linux gives them on request only): a read at a random place
-// misses the cache anyway, but with pages of 4 KB it misses the table of pages as well. `resize` leaves new
-// numbers as they come, unlike std::vector, which would write each of them once more. Elsewhere plain
-// malloc.
+// From 1 MB on an Array asks for huge pages (Linux gives them on request only): a new array of small pages
+// costs a fault each 4 KB, which is more than a kernel's work on them, and a read at a random place misses
+// the table of pages as well. `resize` leaves new numbers as they come, unlike std::vector, which would write
+// each of them once more. Elsewhere plain malloc.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +25,7 @@ inline void* allocate_bytes(size_t size) {
     void* at = nullptr;
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     constexpr size_t huge_page = size_t{1} << 21;
-    if (size >= 2 * huge_page) {
+    if (size >= huge_page / 2) {
         if (size > std::numeric_limits<size_t>::max() - huge_page) throw std::bad_alloc();
         size = (size + huge_page - 1) / huge_page * huge_page;
         at = std::aligned_alloc(huge_page, size);
