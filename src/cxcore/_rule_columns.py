@@ -80,9 +80,10 @@ def _marks(call: str, house: pl.DataFrame, rules: Any) -> UInt8:
         if value is None:
             continue
         one = _column(call, house, role, value)
-        on = marks(call, role, one.to_frame(), one.name)
+        yes = marks(call, role, one.to_frame(), one.name)
         if role == "keep_alive":  # a null is a no elsewhere; here it says nothing against the event
-            on = (~one).fill_null(value=False).cast(pl.UInt8).to_numpy()
+            yes = (~one).fill_null(value=False)
+        on = yes.cast(pl.UInt8).to_numpy()
         mark = on * np.uint8(bit) if not len(mark) else mark | on * np.uint8(bit)
     return mark
 

@@ -1,5 +1,5 @@
 # Sessions by all rules, and the measures of sessions, at the border to NumPy.
-# Design: include/cxcore/rules.hpp. Kernel law: README.md. An input that a rule does not have is an array of no item.
+# Design: include/cxcore/rules.hpp. Kernel law: README.md. A rule that is not there comes as an array of no item.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libcpp cimport bool as cbool

@@ -8,14 +8,14 @@ from typing import Any, Literal
 import polars as pl
 
 from cxcore import _options, errors
-from cxcore._columns import check_roles, event_columns, needed
+from cxcore._columns import check_roles, needed
 from cxcore._index import (
     EventIndex,
     NullTime,
     NullUser,
     check_event_roles,
     event_roles,
-    index_columns,
+    index_of,
 )
 from cxcore._options import TimeUnit
 from cxcore.engines import open_frame
@@ -29,7 +29,7 @@ from cxcore.sessions.found import (
     table,
     table_schema,
 )
-from cxcore.sessions.measures import measure, measures_of
+from cxcore.sessions.measures import Measures, measure, measures_of
 from cxcore.sessions.rules import (
     GAP,
     GAP_CLOSED,
@@ -211,8 +211,7 @@ def sessionize(
     _refuse_names(call, engine, names, list(added))
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
-        columns = event_columns(call, house, roles, n_threads=threads)
-        return rows(index_columns(columns, roles, house, engine, frame, n_threads=threads))
+        return rows(index_of(call, house, roles, engine, frame, n_threads=threads))
 
     read = needed(roles.columns, *rules.roles.values())
     return engine.rows(call, frame, read, compute, lambda _: pl.Schema(added))
@@ -316,15 +315,10 @@ def sessions(
     _options.word(call, "id", id, ("stable", "dense"))
     measures = measures_of(call, first=first, last=last, sum=sum, any=any)
     threads = _options.n_threads(call, n_threads)
-    read = {**rules.roles, **measures.roles}
-    added = [*TABLE_COLUMNS, *_flags(rules), *measures.names]
+    read, added = {**rules.roles, **measures.roles}, [*TABLE_COLUMNS, *_flags(rules), *measures.names]
 
     def answer(index: EventIndex) -> pl.DataFrame:
-        found = find(call, index, rules, threads, on_index=bool(measures.names))
-        sheet = table(found.named(id), index.house, index.roles, rules.long_after)
-        if not measures.names:
-            return sheet
-        return sheet.hstack(measure(call, found, index, index.house, measures, threads))
+        return _sheet(call, index, rules, measures, id, threads)
 
     if isinstance(events, EventIndex):
         _refuse_roles(call, user, time, order, time_unit, null_user, null_time)
@@ -339,14 +333,20 @@ def sessions(
     check_event_roles(call, engine.columns(frame), roles, **read)
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
-        columns = event_columns(call, house, roles, n_threads=threads)
-        return answer(index_columns(columns, roles, house, engine, frame, n_threads=threads))
+        return answer(index_of(call, house, roles, engine, frame, n_threads=threads))
 
     def schema(before: pl.Schema) -> pl.Schema:
-        more = {**_flags(rules), **measures.schema(before)}
-        return pl.Schema({**table_schema(before, roles), **more})
+        return pl.Schema({**table_schema(before, roles), **_flags(rules), **measures.schema(before)})
 
     return engine.summary(call, frame, needed(roles.columns, *read.values()), compute, schema)
+
+
+def _sheet(
+    call: str, index: EventIndex, rules: Rules, measures: Measures, id: Id, n_threads: int
+) -> pl.DataFrame:
+    found = find(call, index, rules, n_threads, on_index=bool(measures.names)).named(id)
+    sheet = table(found, index.house, index.roles, rules.long_after)
+    return sheet.hstack(measure(call, found, index, measures, n_threads))
 
 
 # ---------------------------------------------------------------- options

@@ -49,10 +49,12 @@ def measures_of(call: str, **columns: Any) -> Measures:
 
 
 def measure(
-    call: str, found: Sessions, index: EventIndex, house: pl.DataFrame, measures: Measures, n_threads: int
+    call: str, found: Sessions, index: EventIndex, measures: Measures, n_threads: int
 ) -> pl.DataFrame:
     """One column for each measure, one row for each session; the sessions lie on the index."""
-    at = (found.begin, index.row, found.copy_of)
+    if not measures.names:
+        return pl.DataFrame()
+    house, at = index.house, (found.begin, index.row, found.copy_of)
     columns: dict[str, pl.Series] = {}
     for name in dict.fromkeys((*measures.first, *measures.last)):
         valid = np.empty(0, np.uint8)
@@ -67,7 +69,7 @@ def measure(
         columns[f"sum_{name}"] = _sum(call, house[name], at, len(found.start), n_threads)
     for name in measures.any:
         total = np.empty(len(found.start), np.int64)
-        kernels.sum_whole(*at, marks(call, "any", house, name).astype(np.int64), n_threads, total)
+        kernels.sum_whole(*at, int64_of(marks(call, "any", house, name), null=0), n_threads, total)
         columns[f"any_{name}"] = pl.Series(total > 0)
     return pl.DataFrame({name: columns[name] for name in measures.names})
 

@@ -1,7 +1,7 @@
-// Sessions on the event index by all rules at once: one walk over each user's events in order, with what is known
-// of the open session in registers. Where several rules hold, the one that stands first in `Reason` is given.
-// Rules of rows come by row and may be absent (null); calendar days come as the ticks at which they begin.
-// Measures of a session (sums, first and last values) walk its positions in their order. Semantics:
+// Sessions on the event index by all rules at once: one walk over each user's events in order, with what is
+// known of the open session in registers. Where several rules hold, the one that stands first in `Reason` is
+// given. Rules of rows come by row and may be absent (null); calendar days come as the ticks at which they
+// begin. Measures of a session (sums, first and last values) walk its positions in their order. Semantics:
 // docs/explanation/session-rules.md.
 #pragma once
 
@@ -28,8 +28,8 @@ struct Rules {
     int64_t max_events;
     const int64_t* edge;  // [n_edges] first ticks of calendar periods, rising
     int64_t n_edges;
-    const uint8_t* mark;     // or null: Mark bits of the row
-    const int32_t* value;    // [n_values][n_rows] or null: codes whose change splits, -1 where null
+    const uint8_t* mark;   // or null: Mark bits of the row
+    const int32_t* value;  // [n_values][n_rows] or null: codes whose change splits, -1 where null
     int64_t n_values, n_rows;
     int32_t split_null;
     const int32_t* copy;  // or null: rows of one code (of one user) are copies of one event, -1: of none
@@ -68,9 +68,7 @@ struct Walk {
         }
         return changed;
     }
-    bool is_silent(int64_t t) const {
-        return rules.gap_of_row ? t > until : silence(last, t) > rules.gap;
-    }
+    bool is_silent(int64_t t) const { return rules.gap_of_row ? t > until : silence(last, t) > rules.gap; }
     // Why a session starts at this event; max_events + 1 where none does.
     int reason(int64_t t, uint8_t mark, bool changed) const {
         if (n == 0) return first;
@@ -109,9 +107,11 @@ struct Part {
 }  // namespace rules
 
 // IN  offset int64[n_users + 1], row int64[] or null (positions are rows), tick int64[] by position
-// OUT copy_of int64[] by position: position of the event that this one is a copy of, else -1 (null: no copies)
+// OUT copy_of int64[] by position: position of the event that this one is a copy of, else -1 (null: no
+// copies)
 inline RuledSessions find_ruled_sessions(const int64_t* offset, const int64_t* row, const int64_t* tick,
-                                         int64_t n_users, const Rules& rule, int n_threads, int64_t* copy_of) {
+                                         int64_t n_users, const Rules& rule, int n_threads,
+                                         int64_t* copy_of) {
     using namespace rules;
     const auto cuts = cut_users(offset, n_users);
     const auto n_pieces = static_cast<int64_t>(cuts.size()) - 1;
@@ -198,7 +198,8 @@ void for_each_row(const SessionRows& at, int n_threads, Take&& take) {
     });
 }
 
-// IN valid uint8[n_rows] or null; OUT first, last int64[n_sessions]: rows that have a value, -1 where none has
+// IN valid uint8[n_rows] or null; OUT first, last int64[n_sessions]: rows that have a value, -1 where none
+// has
 inline void edge_rows(const SessionRows& at, const uint8_t* valid, int n_threads, int64_t* first_row,
                       int64_t* last_row) {
     std::fill(first_row, first_row + at.n_sessions, -1);
