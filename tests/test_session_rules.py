@@ -117,6 +117,11 @@ def test_copies_have_the_session_of_the_first() -> None:
     assert cx.sessionize(shuffled, **ROLES, unique="key")["session_number"].to_list() == [1, 2, 1, 2, 1]
 
 
+def test_times_tell_events_apart() -> None:
+    events = log(0, 0, 0, 1, page=["x", "x", "y", "x"])
+    assert cx.sessions(events, **ROLES, unique=["time", "page"])["events"].to_list() == [3]
+
+
 def test_a_row_without_a_key_repeats_nothing() -> None:
     events = log(0, 1, 2, key=[None, None, "x"])
     assert cx.sessions(events, **ROLES, unique="key")["events"].to_list() == [3]
@@ -472,7 +477,7 @@ def test_kernels_take_what_is_empty() -> None:
     none = np.empty(0, np.int64)
     found = kernels.find_ruled_sessions(
         np.zeros(1, np.int64), none, none, 1, -1, none, 1, 1, none, np.empty(0, np.uint8),
-        np.empty((0, 0), np.int32), 0, np.empty(0, np.int32), 0, 1, none,
+        np.empty((0, 0), np.int32), 0, np.empty((0, 0), np.int64), 1, none,
     )  # fmt: skip
     assert [part.tolist() for part in found] == [[0], [0], [], [], []]
 

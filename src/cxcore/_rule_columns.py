@@ -11,13 +11,13 @@ import numpy as np
 import polars as pl
 
 from cxcore import _options, errors
-from cxcore._columns import EventColumns, EventRoles, Int32, Int64, UInt8, keys, marks
+from cxcore._columns import EventColumns, EventRoles, Int32, Int64, UInt8, int64_of, keys, marks
 
 _INT64_MAX = 2**63 - 1
 #: microseconds: Python's dates know the years 1 to 9999, and a local period may begin in the year before
 _FIRST, _LAST = -62_104_060_800_000_000, 253_370_764_799_999_999
 #: bits of a mark
-STARTS, ENDS, IDLES = 1, 2, 4
+STARTS, ENDS, IDLES, UNLIKE = 1, 2, 4, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +25,14 @@ class RuleColumns:
     """What rules read, by row; an array of no item where there is no such rule.
 
     ``gap`` int64[n] ticks that an event keeps its session open; ``mark`` uint8[n] bits; ``value`` int32[k, n]
-    codes whose change splits, -1 where null; ``copy`` int32[n] codes of events (``n_copies`` of them), -1
-    where a row is nobody's copy; ``edge`` int64[] ticks at which calendar periods begin.
+    codes whose change splits, -1 where null; ``key`` int64[k, n]: rows of a user that agree in all repeat one
+    event; ``edge`` int64[] ticks at which calendar periods begin.
     """
 
     gap: Int64
     mark: UInt8
     value: Int32
-    copy: Int32
-    n_copies: int
+    key: Int64
     edge: Int64
 
 
@@ -53,12 +52,14 @@ def rule_columns(
     for at, part in enumerate(rules.split_on):
         one = _column(call, house, "split_on", part)
         value[at] = keys(call, "split_on", one.to_frame(), [one.name], n_threads=n_threads).code
-    copy, n_copies = np.empty(0, np.int32), 0
-    if rules.unique:
-        names = list(dict.fromkeys((*roles.user, *rules.unique)))
-        found = keys(call, "unique", house, names, n_threads=n_threads)
-        copy, n_copies = np.where(columns.code < 0, np.int32(-1), found.code), len(found)
-    return RuleColumns(gap, mark, value, copy, n_copies, edge)
+    key = np.empty((len(rules.unique), n), np.int64)
+    for at, name in enumerate(rules.unique):
+        key[at] = _told(call, house[name], n_threads)
+    null = [house[name].is_null() for name in rules.unique if house[name].null_count()]
+    for absent in null:
+        bits = absent.cast(pl.UInt8).to_numpy() * np.uint8(UNLIKE)
+        mark = mark | bits if len(mark) else bits
+    return RuleColumns(gap, mark, value, key, edge)
 
 
 def _column(call: str, house: pl.DataFrame, role: str, value: str | pl.Expr) -> pl.Series:
@@ -71,6 +72,14 @@ def _column(call: str, house: pl.DataFrame, role: str, value: str | pl.Expr) -> 
         raise errors.bad_option(call, role, found.columns[0], problem, "one value for each row is needed.")
     column = found.to_series()
     return column if len(column) == house.height else column.new_from_index(0, house.height)
+
+
+def _told(call: str, column: pl.Series, n_threads: int) -> Int64 | Int32:
+    """Whole numbers by which rows can be told apart: the values themselves, or codes of them."""
+    dtype = column.dtype
+    if dtype.is_temporal() or (dtype.is_integer() and dtype not in (pl.UInt64, pl.Int128, pl.UInt128)):
+        return int64_of(column.to_physical(), null=0)
+    return keys(call, "unique", column.to_frame(), [column.name], n_threads=n_threads).code
 
 
 def _marks(call: str, house: pl.DataFrame, rules: Any) -> UInt8:
@@ -120,22 +129,24 @@ def _edges(
     call: str, dtype: pl.DataType, roles: EventRoles, columns: EventColumns, every: str, zone: str | None
 ) -> Int64:
     """Ticks at which days, weeks or months begin, between the first and the last event."""
-    tick = columns.tick[columns.code >= 0]
-    if not len(tick):
+    seen = int(columns.count.sum())
+    tick = columns.tick if seen == len(columns.tick) else columns.tick[columns.code >= 0]
+    if not seen:
         return np.empty(0, np.int64)
     if dtype == pl.Date and zone is not None:
         problem = f"the column {roles.time!r} is {dtype}, and a date lies in no zone."
         raise errors.bad_option(call, "time_zone", zone, problem, "leave it out.")
     zone = zone or getattr(dtype, "time_zone", None) or "UTC"
-    least, most = (_microseconds(int(end), columns.tick_length) for end in (tick.min(), tick.max()))
-    if least < _FIRST or most > _LAST:
-        far = int(tick.min() if least < _FIRST else tick.max())
+    least, most = int(tick.min()), int(tick.max())
+    first, last = (_microseconds(end, columns.tick_length) for end in (least, most))
+    if first < _FIRST or last > _LAST:
+        far = least if first < _FIRST else most
         row = int(((columns.code >= 0) & (columns.tick == far)).argmax())
         problem = f"a calendar needs years 2 to 9998; see row {row:,}."
         raise errors.bad_data(call, "time", roles.time, problem, "drop such rows, or leave out calendar=.")
-    starts = period_starts(least, most, every, zone)
-    ticks = [-(-start * 1_000 // columns.tick_length) for start in starts]  # the first tick not before it
-    return np.array([at for at in ticks if tick.min() < at <= tick.max()], np.int64)
+    starts = period_starts(first, last, every, zone)
+    ticks = (-(-start * 1_000 // columns.tick_length) for start in starts)  # the first tick not before it
+    return np.array([at for at in ticks if least < at <= most], np.int64)
 
 
 def _microseconds(tick: int, tick_length: int) -> int:

@@ -19,8 +19,7 @@ def find_ruled_sessions(
     mark: _UInt8,
     value: _Int32,
     split_null: int,
-    copy: _Int32,
-    n_copies: int,
+    key: _Int64,
     n_threads: int,
     copy_of: _Int64,
 ) -> tuple[_Int64, _Int64, _Int64, _Int64, _UInt8]: ...

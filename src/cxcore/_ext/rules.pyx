@@ -1,5 +1,5 @@
 # Sessions by all rules, and the measures of sessions, at the border to NumPy.
-# Design: include/cxcore/rules.hpp. Kernel law: README.md. A rule that is not there comes as an array of no item.
+# Design: include/cxcore/rules.hpp. Kernel law: README.md. A rule that is not there is an array of no item.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libcpp cimport bool as cbool
@@ -31,8 +31,8 @@ cdef extern from "cxcore/rules.hpp" namespace "cxcore" nogil:
         int64_t n_values
         int64_t n_rows
         int32_t split_null
-        const int32_t* copy
-        int64_t n_copies
+        const int64_t* key
+        int64_t n_keys
 
     cdef cppclass RuledSessions:
         Int64Array offset
@@ -95,11 +95,10 @@ def find_ruled_sessions(
     uint64_t max_duration,          # ticks
     int64_t max_events,
     const int64_t[::1] edge,        # IN  [n_edges] ticks, rising
-    const uint8_t[::1] mark,        # IN  [n_rows] bits: 1 starts, 2 ends, 4 idles; or [0]
+    const uint8_t[::1] mark,        # IN  [n_rows] bits: 1 starts, 2 ends, 4 idles, 8 repeats nothing; or [0]
     const int32_t[:, ::1] value,    # IN  [n_values, n_rows] codes, -1 where null
     int split_null,                 # 0 carry, 1 break, 2 ignore
-    const int32_t[::1] copy,        # IN  [n_rows] code of the event, -1: of none; or [0]
-    int64_t n_copies,               # codes of events
+    const int64_t[:, ::1] key,      # IN  [n_keys, n_rows] rows of a user that agree in all repeat one event
     int n_threads,
     int64_t[::1] copy_of,           # OUT [n_positions] position of the original, -1: none; [0] without copies
 ):
@@ -110,9 +109,10 @@ def find_ruled_sessions(
     rule.max_duration, rule.max_events = max_duration, max_events
     rule.edge, rule.n_edges = longs(edge), edge.shape[0]
     rule.mark, rule.split_null = bytes_of(mark), split_null
-    rule.n_values, rule.n_rows = value.shape[0], value.shape[1]
+    rule.n_values, rule.n_rows = value.shape[0], max(value.shape[1], key.shape[1])
     rule.value = &value[0, 0] if value.shape[0] and value.shape[1] else NULL
-    rule.copy, rule.n_copies = codes(copy), n_copies
+    rule.n_keys = key.shape[0]
+    rule.key = &key[0, 0] if key.shape[0] and key.shape[1] else NULL
     with nogil:
         found = c_find_ruled_sessions(
             &offset[0], longs(row), longs(tick), offset.shape[0] - 1, rule, n_threads,

@@ -120,8 +120,7 @@ def _of_rules(call: str, index: EventIndex, rules: Rules, n_threads: int) -> Ses
         read.mark,
         read.value,
         _SPLIT_NULL[rules.split_null],
-        read.copy,
-        read.n_copies,
+        read.key,
         n_threads,
         copy_of,
     )

@@ -17,7 +17,7 @@
 namespace cxcore {
 
 enum Reason : uint8_t { first, start_on, end_on, split_on, calendar, gap, max_duration, max_events };
-enum Mark : uint8_t { starts = 1, ends = 2, idles = 4 };
+enum Mark : uint8_t { starts = 1, ends = 2, idles = 4, unlike = 8 };
 enum SplitNull : int32_t { carry, breaks, ignore };
 
 struct Rules {
@@ -32,8 +32,9 @@ struct Rules {
     const int32_t* value;  // [n_values][n_rows] or null: codes whose change splits, -1 where null
     int64_t n_values, n_rows;
     int32_t split_null;
-    const int32_t* copy;  // or null: rows of one code (of one user) are copies of one event, -1: of none
-    int64_t n_copies;
+    const int64_t*
+        key;         // [n_keys][n_rows] or null: rows of a user that agree in all are copies of one event,
+    int64_t n_keys;  // but for those whose mark says `unlike`
 };
 
 struct RuledSessions {
@@ -99,6 +100,44 @@ struct Walk {
     }
 };
 
+// The events of one user that are no copies: a table of positions by the keys of their rows.
+class Originals {
+  public:
+    Originals(const Rules& rules, const int64_t* row) : rules_(rules), row_(row) {}
+
+    void clear(int64_t n_events) {
+        size_t size = 4;
+        while (size < 2 * static_cast<size_t>(n_events)) size *= 2;
+        slots_.assign(size, -1);
+    }
+    // The position of the event that this one repeats, or -1: then it is one of them.
+    int64_t take(int64_t position) {
+        const int64_t r = row_ ? row_[position] : position;
+        for (size_t at = hash(r);; ++at) {
+            int64_t& known = slots_[at & (slots_.size() - 1)];
+            if (known < 0) return known = position, -1;
+            if (same(row_ ? row_[known] : known, r)) return known;
+        }
+    }
+
+  private:
+    size_t hash(int64_t r) const {
+        uint64_t h = hash_seed.start;
+        for (int64_t k = 0; k < rules_.n_keys; ++k)
+            h = fold(h ^ static_cast<uint64_t>(rules_.key[k * rules_.n_rows + r]), hash_seed.right);
+        return static_cast<size_t>(h);
+    }
+    bool same(int64_t a, int64_t b) const {
+        for (int64_t k = 0; k < rules_.n_keys; ++k)
+            if (rules_.key[k * rules_.n_rows + a] != rules_.key[k * rules_.n_rows + b]) return false;
+        return true;
+    }
+
+    const Rules& rules_;
+    const int64_t* row_;
+    Array<int64_t> slots_;
+};
+
 struct Part {
     Array<int64_t> begin, end, events;
     Array<uint8_t> reason;
@@ -119,30 +158,28 @@ inline RuledSessions find_ruled_sessions(const int64_t* offset, const int64_t* r
     RuledSessions found;
     found.offset.resize(static_cast<size_t>(n_users) + 1);
     found.offset[0] = 0;
-    Array<int64_t> original(static_cast<size_t>(rule.copy ? rule.n_copies : 0), -1);
     const int64_t n_positions = offset[n_users];
     for_each_piece(n_pieces, n_threads, [&](int64_t piece) {
         Part& part = parts[static_cast<size_t>(piece)];
+        Originals originals(rule, row);
         for (int64_t u = cuts[static_cast<size_t>(piece)]; u < cuts[static_cast<size_t>(piece) + 1]; ++u) {
             Walk walk(rule);
+            if (copy_of) originals.clear(offset[u + 1] - offset[u]);
             const size_t before = part.begin.size();
             for (int64_t p = offset[u]; p < offset[u + 1]; ++p) {
                 constexpr int64_t ahead = 16;
                 if (row && p + ahead < n_positions) {
                     if (rule.mark) __builtin_prefetch(&rule.mark[row[p + ahead]]);
                     if (rule.value) __builtin_prefetch(&rule.value[row[p + ahead]]);
-                    if (rule.copy) __builtin_prefetch(&rule.copy[row[p + ahead]]);
+                    if (rule.key) __builtin_prefetch(&rule.key[row[p + ahead]]);
                     if (rule.gap_of_row) __builtin_prefetch(&rule.gap_of_row[row[p + ahead]]);
                 }
                 const int64_t r = row ? row[p] : p, t = tick[p];
-                if (copy_of) {
-                    const int32_t code = rule.copy[r];
-                    int64_t* const known = code < 0 ? nullptr : &original[static_cast<size_t>(code)];
-                    copy_of[p] = known ? *known : -1;
-                    if (copy_of[p] >= 0) continue;
-                    if (known) *known = p;
-                }
                 const uint8_t mark = rule.mark ? rule.mark[r] : 0;
+                if (copy_of) {
+                    copy_of[p] = mark & unlike ? -1 : originals.take(p);
+                    if (copy_of[p] >= 0) continue;
+                }
                 const bool changed = rule.value && walk.changes(r);
                 const int why = u == rule.own ? first : walk.reason(t, mark, changed);
                 if (why <= max_events) {
