@@ -28,7 +28,7 @@ Float64 = NDArray[np.float64]
 _KEY_TYPES = (pl.String, pl.Binary, pl.Categorical, pl.Enum, pl.Boolean, pl.Date)
 _INT64_MIN = -(2**63)
 #: rows and codes are int32 inside the kernels
-_MOST_ROWS = 2**31 - 1
+MOST_ROWS = 2**31 - 1
 
 
 # ---------------------------------------------------------------- roles
@@ -241,7 +241,7 @@ def event_columns(
     n_threads: int,
 ) -> EventColumns:
     """Check the user, time and order columns once, by the policies for nulls."""
-    if len(house) > _MOST_ROWS:
+    if len(house) > MOST_ROWS:
         raise errors.too_many_rows(call, len(house))
     found = keys(call, "user", house, roles.user, n_threads=n_threads)
     tick, tick_length, absent = time_ticks(call, house, roles.time, roles.time_unit)
