@@ -205,18 +205,18 @@ def _id_list(call: str, value: Any) -> pl.Series:
         engine, frame = open_frame(call, value)
         names = engine.columns(frame)
         if len(names) != 1:
-            problem = f"the frame has {len(names)} columns."
-            raise errors.bad_option(call, "unstitch", value, problem, "select the one that holds known ids.")
+            problem = f"is a frame of {len(names)} columns."
+            raise errors.bad_ids(call, "unstitch", problem, "select the one that holds known ids.")
         return engine.read(call, frame, names).to_series().drop_nulls()
     if isinstance(value, pl.Series):
         return value.drop_nulls()
     hint = "write unstitch=['ann'], or pass a column or a frame of one column."
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise errors.bad_option(call, "unstitch", value, "not a list of known ids.", hint)
+        raise errors.bad_ids(call, "unstitch", "is not a list of known ids.", hint)
     try:
         return pl.Series(list(value)).drop_nulls()
     except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
-        raise errors.bad_option(call, "unstitch", value, "the ids are not of one type.", hint) from error
+        raise errors.bad_ids(call, "unstitch", "holds ids of several types.", hint) from error
 
 
 # ---------------------------------------------------------------- compute
@@ -337,5 +337,5 @@ def _unstitched(call: str, known: str, ids: pl.Series, barred: pl.Series | None)
         return np.zeros(len(ids), np.uint8)
     if not is_key(barred.dtype) or _kind(barred.dtype) != _kind(ids.dtype):
         problem = f"holds {_kind(barred.dtype)}, but the column {known!r} holds {_kind(ids.dtype)}."
-        raise errors.bad_option(call, "unstitch", barred.to_list(), problem, "cast one to the other.")
+        raise errors.bad_ids(call, "unstitch", problem, "cast one to the other.")
     return _text(ids).is_in(_text(barred).implode()).cast(pl.UInt8).to_numpy()
