@@ -275,9 +275,7 @@ AFFIXES = st.lists(st.sampled_from(("anonymous:", "known:", "7", "a")), max_size
 
 @given(st.lists(st.tuples(st.sampled_from(("anonymous", "known")), AFFIXES), min_size=1))
 def test_no_two_ids_have_one_text(ids: list[tuple[str, str]]) -> None:
-    events = log(
-        *((text, None, 0) if kind == "anonymous" else (None, text, 0) for kind, text in ids)
-    )
+    events = log(*((text, None, 0) if kind == "anonymous" else (None, text, 0) for kind, text in ids))
     pairs = set(zip(ids, stitched(events), strict=True))
     assert len({who for who, _ in pairs}) == len({text for _, text in pairs}) == len(pairs)
 
@@ -292,7 +290,7 @@ def test_bytes_are_shown_in_hexadecimal() -> None:
 
 @st.composite
 def stitch_logs(draw: st.DrawFn, max_size: int = 30) -> pl.DataFrame:
-    """Few devices and customers, some of one text; ties are common; rows in any order, sometimes in chunks."""
+    """Few devices and customers, some of one text; ties are common; rows in any order."""
     size = draw(st.integers(0, max_size))
     device = st.lists(st.none() | st.sampled_from(("7", "8", "kiosk")), min_size=size, max_size=size)
     customer = st.lists(
@@ -323,7 +321,9 @@ def test_stitch(data: st.DataObject, policy: Any, threads: int) -> None:
             data.draw(strategies.key_columns(size, "device")),
             data.draw(strategies.key_columns(size, "customer")),
             data.draw(strategies.time_columns(size)),
-            pl.Series("seq", data.draw(st.lists(st.integers(0, 3), min_size=size, max_size=size))).cast(pl.Int64),
+            pl.Series("seq", data.draw(st.lists(st.integers(0, 3), min_size=size, max_size=size))).cast(
+                pl.Int64
+            ),
         ]
     )
     if data.draw(st.booleans()):
@@ -338,7 +338,9 @@ def test_stitch(data: st.DataObject, policy: Any, threads: int) -> None:
         frame["time"].to_physical().to_list(),
         frame["seq"].to_list() if ordered else (),
         policy=policy,
-        lookback=float("inf") if minutes is None else minutes * 60 * {"ms": 10**3, "us": 10**6, "ns": 10**9}[unit],
+        lookback=float("inf")
+        if minutes is None
+        else minutes * 60 * {"ms": 10**3, "us": 10**6, "ns": 10**9}[unit],
         unstitched=barred,
     )
     found = stitched(
@@ -421,9 +423,7 @@ def test_spread_logins(columns: tuple[Any, Any, Any, Any], threads: int) -> None
 
 
 @given(codes_of_logs(), st.sampled_from(POLICIES), st.sampled_from((0, 1, 3, INFINITE)), strategies.threads)
-def test_follow_logins(
-    columns: tuple[Any, Any, Any, Any], policy: str, lookback: int, threads: int
-) -> None:
+def test_follow_logins(columns: tuple[Any, Any, Any, Any], policy: str, lookback: int, threads: int) -> None:
     device, known, tick, tie = columns
     ties = tie if len(tie) else np.zeros(len(device), np.int64)
     row = np.lexsort((np.arange(len(device)), ties, tick, device))
@@ -483,9 +483,10 @@ def test_every_engine_answers_alike(frame: Flavour, policy: Any) -> None:
     )
     frame.check(cx.stitch(frame(events), **ROLES, policy=policy), expected)
     frame.check(cx.stitch(frame(events.clear()), **ROLES, policy=policy), expected.clear())
-    frame.check(cx.stitch(frame(events[:1]), **ROLES, unstitch=["ryan"]), expected[:1].with_columns(
-        identity=pl.lit("anonymous:1234")
-    ))
+    frame.check(
+        cx.stitch(frame(events[:1]), **ROLES, unstitch=["ryan"]),
+        expected[:1].with_columns(identity=pl.lit("anonymous:1234")),
+    )
 
 
 @pytest.mark.parametrize("dtype", [pl.Categorical, pl.Enum(["1234", "cassidy", "ryan"])])

@@ -275,7 +275,7 @@ def bad_option(call: str, option: str, value: object, problem: str, hint: str) -
 
 
 def bad_ids(call: str, option: str, problem: str, hint: str) -> InvalidOptionError:
-    """A list of people is wrong; it is not shown, since an error goes to logs that they asked to be kept from."""
+    """A list of people is wrong. It is not shown: errors go to logs, and these people asked for privacy."""
     return InvalidOptionError(_text(call, None, f"{option}= {problem}", hint))
 
 

@@ -231,16 +231,30 @@ def _identities(
     n_threads: int,
 ) -> pl.DataFrame:
     """The column ``identity`` of a log."""
+    names, place = _named_rows(call, house, roles, rule, barred, n_threads)
+    return names.gather(place).alias(_COLUMN).to_frame()
+
+
+def _named_rows(
+    call: str,
+    house: pl.DataFrame,
+    roles: StitchRoles,
+    rule: StitchRule,
+    barred: pl.Series | None,
+    n_threads: int,
+) -> tuple[pl.Series, pl.Series]:
+    """All names that an identity can have, and the place of each row's among them."""
     columns = _stitch_columns(call, house, roles, n_threads)
     ids = house[roles.known].gather(columns.known.first)
+    devices = house[roles.anonymous].gather(columns.device.first)
     unstitched = _unstitched(call, roles.known, ids, barred)
     link = _links(columns, house, roles, rule, n_threads)
-    name = np.empty(len(link), np.int64)
-    kernels.name_rows(columns.device.code, link, unstitched, len(columns.device), n_threads, name)
-    devices = house[roles.anonymous].gather(columns.device.first)
+    place = np.empty(len(link), np.int64)
+    kernels.name_rows(columns.device.code, link, unstitched, len(devices), n_threads, place)
     nobody = pl.Series([None], dtype=pl.String)
-    texts = pl.concat([_known_text(ids), _ANONYMOUS + _text(devices), nobody])
-    return texts.gather(pl.Series(name)).alias(_COLUMN).to_frame()
+    # in one chunk: Polars gathers many times faster from one than from three
+    names = pl.concat([_known_text(ids), _ANONYMOUS + _text(devices), nobody], rechunk=True)
+    return names, pl.Series(place)
 
 
 def _stitch_columns(call: str, house: pl.DataFrame, roles: StitchRoles, n_threads: int) -> StitchColumns:
@@ -263,9 +277,7 @@ def _links(
     """The known id of each row, -1 where it has none."""
     device, known = columns.device, columns.known.code
     login, shared = np.empty(len(device), np.int32), np.empty(len(device), np.uint8)
-    kernels.find_logins(
-        device.code, known, columns.tick, columns.tie, rule.policy == "first", login, shared
-    )
+    kernels.find_logins(device.code, known, columns.tick, columns.tie, rule.policy == "first", login, shared)
     link = np.empty(len(known), np.int32)
     kernels.spread_logins(device.code, known, login, n_threads, link)
     if rule.lookback is not None:
@@ -290,7 +302,7 @@ def _follow(
     device = columns.device
     code, count = device.code, device.count
     if not wanted.all():
-        of_code = np.append(wanted, False)  # noqa: FBT003  (a row without a device has the code -1)
+        of_code = np.append(wanted, False)  # a row without a device has the code -1, and so the last place
         code = np.where(of_code[code], code, np.int32(-1))
         count = np.where(wanted, count, 0)
     events = EventColumns(device, code, count, columns.tick, columns.tie, columns.tick_length, -1)

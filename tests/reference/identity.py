@@ -52,7 +52,9 @@ def follow_logins(
             found.append(own)
             continue
         logins = logins_of(devices[row], devices, known, time, tie)
-        if policy == "sliced":  # the login before the row alone, and where it is too far or none, the one after
+        if (
+            policy == "sliced"
+        ):  # the login before the row alone, and where it is too far or none, the one after
             here = order_of(row, time, tie)
             before = [r for r in logins if order_of(r, time, tie) < here][-1:]
             after = [r for r in logins if order_of(r, time, tie) > here][:1]
@@ -64,9 +66,7 @@ def follow_logins(
     return found
 
 
-def name_rows(
-    devices: Sequence[Id], links: Sequence[Id], unstitched: set[Id]
-) -> list[tuple[str, Id] | None]:
+def name_rows(devices: Sequence[Id], links: Sequence[Id], unstitched: set[Id]) -> list[tuple[str, Id] | None]:
     """The identity of each row: a known id that may be linked, else the anonymous id, else none."""
     named: list[tuple[str, Id] | None] = []
     for device, link in zip(devices, links, strict=True):

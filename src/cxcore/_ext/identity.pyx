@@ -93,7 +93,7 @@ def name_rows(
     const uint8_t[::1] unstitched,  # IN  [n_known] 1: may not be linked
     int64_t n_devices,
     int n_threads,
-    int64_t[::1] name,              # OUT [n] place among the known ids, the anonymous ids, and none
+    int64_t[::1] place,             # OUT [n] among the known ids, the anonymous ids, and none
 ):
     """Where each row's identity stands in a list of all known ids, all anonymous ids, and a null."""
     if device.shape[0] == 0:
@@ -101,5 +101,5 @@ def name_rows(
     with nogil:
         c_name_rows(
             &device[0], &link[0], device.shape[0], &unstitched[0] if unstitched.shape[0] else NULL,
-            unstitched.shape[0], n_devices, n_threads, &name[0],
+            unstitched.shape[0], n_devices, n_threads, &place[0],
         )

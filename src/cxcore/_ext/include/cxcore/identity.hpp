@@ -127,13 +127,16 @@ inline void follow_logins(const int64_t* offset, const int64_t* row, const int64
 }
 
 // IN  device, link int32[n]; unstitched uint8[n_known]: 1 where a known id may not be linked
-// OUT name int64[n]: place of the row's identity among n_known known ids, n_devices anonymous ids, and none
+// OUT place int64[n]: of the row's identity among n_known known ids, n_devices anonymous ids, and none
 inline void name_rows(const int32_t* device, const int32_t* link, int64_t n, const uint8_t* unstitched,
-                      int64_t n_known, int64_t n_devices, int n_threads, int64_t* name) {
+                      int64_t n_known, int64_t n_devices, int n_threads, int64_t* place) {
+    const uint8_t nobody = 0;
+    const uint8_t* barred = n_known ? unstitched : &nobody;
     for_each_block(n, 1 << 16, n_threads, [=](int64_t from, int64_t to) {
-        for (int64_t i = from; i < to; ++i) {
+        for (int64_t i = from; i < to; ++i) {  // who is linked is noise to the processor: no branch on it
             const int64_t anonymous = n_known + (device[i] >= 0 ? device[i] : n_devices);
-            name[i] = link[i] >= 0 && !unstitched[link[i]] ? link[i] : anonymous;
+            const bool linked = (link[i] >= 0) & (barred[std::max(link[i], 0)] == 0);
+            place[i] = linked ? link[i] : anonymous;
         }
     });
 }
