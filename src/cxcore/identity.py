@@ -139,7 +139,7 @@ def stitch(
     -----
     Two customers are never merged, whatever devices they share. Time O(n); rows are sorted only where they
     differ inside a device (``lookback``, or ``'sliced'`` on a shared device). Memory beyond input and output:
-    about 24 bytes a row, 40 where all rows are sorted. On a LazyFrame the work waits for ``collect``, and so
+    about 25 bytes a row (measured). On a LazyFrame the work waits for ``collect``, and so
     do errors about data.
 
     Examples
@@ -302,8 +302,7 @@ def _follow(
     device = columns.device
     code, count = device.code, device.count
     if not wanted.all():
-        of_code = np.append(wanted, False)  # a row without a device has the code -1, and so the last place
-        code = np.where(of_code[code], code, np.int32(-1))
+        code = np.where(wanted[code], code, np.int32(-1))  # -1 stays -1, whatever the last device says
         count = np.where(wanted, count, 0)
     events = EventColumns(device, code, count, columns.tick, columns.tie, columns.tick_length, -1)
     of_devices = EventRoles((roles.anonymous,), roles.time, roles.order, roles.time_unit)
