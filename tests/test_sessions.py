@@ -295,8 +295,8 @@ def test_verbs_and_twin_agree(
 
     for source, given_roles in ((events, roles), (cx.index(events, **roles), {})):
         rows = cx.sessionize(source, **given_roles, **options)
-        assert rows["session_id"].to_list() == twin.spread_sessions(found, session_ids, events.height)
-        assert rows["session_number"].fill_null(0).to_list() == twin.fill_sessions(found, events.height)
+        names = twin.name_rows(found, session_ids, events.height)
+        assert (rows["session_id"].to_list(), rows["session_number"].to_list()) == names
         table = cx.sessions(source, **given_roles, **options)
         assert table["user"].to_list() == [s.user for s in found]
         assert table["session_id"].to_list() == session_ids
@@ -312,15 +312,39 @@ def test_arrival_order_with_disorder_agrees(data: st.DataObject, n_threads: int,
     code = data.draw(st.lists(st.integers(-1, 4), min_size=n, max_size=n))
     late = data.draw(st.lists(st.sampled_from((0, 0, 0, 3, 20, 60)), min_size=n, max_size=n))
     tick = [3 * i - late[i] for i in range(n)]
-    number = np.empty(n, np.int32)
-    offset, start, end, events = kernels.sessionize_arrival(
-        np.array(code, np.int32), np.array(tick, np.int64), 5, gap, -1, n_threads, number
+    label = np.empty(n, np.int32)
+    array = np.array(code, np.int32)
+    count = np.bincount(array[array >= 0], minlength=5).astype(np.int64)
+    offset, start, end, events, session = kernels.sessionize_arrival(
+        array, np.array(tick, np.int64), count, gap, -1, n_threads, label
     )
     found = twin.sessionize([c if c >= 0 else None for c in code], tick, gap)
     found.sort(key=lambda s: (s.user, s.number))
-    assert offset.tolist() == twin.count_sessions(found, range(5))
-    assert number.tolist() == twin.fill_sessions(found, n)
+    assert offset.tolist() == twin.find_sessions(found, range(5))[0]
+    assert [session[of] if of >= 0 else -1 for of in label] == twin.label_rows(found, n)
     assert [(s.start, s.end, s.events) for s in found] == list(zip(start, end, events, strict=True))
+
+
+@given(data=st.data(), n_threads=strategies.threads, gap=st.integers(1, 30))
+def test_a_scan_of_the_index_agrees(data: st.DataObject, n_threads: int, gap: int) -> None:
+    n = data.draw(st.integers(0, 60))
+    code = sorted(data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)))
+    tick = data.draw(st.lists(st.integers(-50, 50), min_size=n, max_size=n))
+    tick = [t for _, t in sorted(zip(code, tick, strict=True))]
+    found = twin.sessionize(code, tick, gap)
+    offset = np.searchsorted(code, np.arange(5)).astype(np.int64)
+    session_offset, begin = kernels.find_sessions(offset, np.array(tick, np.int64), gap, -1, n_threads)
+    assert (session_offset.tolist(), begin.tolist()) == twin.find_sessions(found, range(4))
+    row = np.arange(n, dtype=np.int64)[::-1].copy()  # the log lies in the opposite order
+    label = np.empty(n, np.int32)
+    kernels.label_rows(begin, row, n_threads, label)
+    assert label[::-1].tolist() == twin.label_rows(found, n)
+    name = np.array([(s.start, s.number) for s in found], np.int64).reshape(-1, 2)
+    want = twin.name_rows(found, name[:, 0].tolist(), n)
+    for kernel, by in ((kernels.name_rows, label[::-1].copy()), (kernels.name_runs, begin)):
+        named = np.empty(n, np.int64), np.empty(n, np.int64)
+        kernel(by, name, n_threads, *named)
+        assert (named[0].tolist(), named[1].tolist()) == want
 
 
 @given(data=st.data(), n_threads=strategies.threads)

@@ -7,7 +7,8 @@ the place of the frame, and cost one scan each.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ import polars as pl
 from cxcore import _options, errors
 from cxcore._columns import EventColumns, EventRoles, Int64, check_roles, event_columns
 from cxcore._ext import sessions as kernels
+from cxcore._ext.arrays import empty
 from cxcore._options import TimeUnit
 from cxcore.engines import open_frame
 from cxcore.engines.base import Engine
@@ -24,24 +26,50 @@ NullUser = Literal["null", "own", "error"]
 NullTime = Literal["error", "null"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class EventIndex:
     """Events by user, in order of (time, order column, row). Made by :func:`cxcore.index`.
 
     User ``u`` has the positions ``offset[u]:offset[u + 1]``; position ``p`` is row ``row[p]`` of the log
     (``row`` is empty where the log lies in this order already), at ``tick[p]``. Rows without a user or a time
-    have no position. An index is read by any number of calls and threads, and changed by none.
+    have no position. An index is read by any number of calls and threads.
     """
 
     roles: EventRoles
     columns: EventColumns
     offset: Int64
-    row: Int64
-    tick: Int64
+    #: does the log lie in the order of the index?
+    is_log: bool
+    n_threads: int
     #: the log as it was read, and where it came from
     house: pl.DataFrame
     engine: Engine
     frame: Any
+    #: sessions by the rule that was asked last: rows and table of one rule cost one scan
+    last: list[tuple[Any, Any]] = field(default_factory=list, repr=False)
+
+    @cached_property
+    def _order(self) -> tuple[Int64, Int64]:
+        """Sorted when the first verb asks: sessions of a log in arrival order need no sort."""
+        columns, n = self.columns, int(self.offset[-1])
+        if self.is_log:
+            return np.empty(0, np.int64), columns.tick
+        row, tick = empty(n, np.int64), empty(n, np.int64)
+        kernels.sort_events(columns.code, columns.tick, columns.tie, self.offset, self.n_threads, row, tick)
+        return row, tick
+
+    @property
+    def row(self) -> Int64:
+        return self._order[0]
+
+    @property
+    def tick(self) -> Int64:
+        return self._order[1]
+
+    @property
+    def is_sorted(self) -> bool:
+        """Does the order cost nothing, now?"""
+        return self.is_log or "_order" in self.__dict__
 
     def __len__(self) -> int:
         return len(self.house)
@@ -170,11 +198,7 @@ def index_columns(
     *,
     n_threads: int,
 ) -> EventIndex:
-    """The index of checked columns; free where the log lies in its order already."""
+    """The index of checked columns."""
     offset = np.concatenate(([0], np.cumsum(columns.count)))
-    if kernels.is_indexed(columns.code, columns.tick, columns.tie):
-        return EventIndex(roles, columns, offset, np.empty(0, np.int64), columns.tick, house, engine, frame)
-    row = np.empty(offset[-1], np.int64)
-    tick = np.empty(offset[-1], np.int64)
-    kernels.sort_events(columns.code, columns.tick, columns.tie, offset, n_threads, row, tick)
-    return EventIndex(roles, columns, offset, row, tick, house, engine, frame)
+    is_log = kernels.is_indexed(columns.code, columns.tick, columns.tie)
+    return EventIndex(roles, columns, offset, is_log, n_threads, house, engine, frame)

@@ -74,19 +74,23 @@ def _of_user(
     return found
 
 
-def count_sessions(sessions: Sequence[Session], users: Sequence[object]) -> list[int]:
-    """Sessions before each user, and of all."""
+def find_sessions(sessions: Sequence[Session], users: Sequence[object]) -> tuple[list[int], list[int]]:
+    """Sessions before each user, and events before each session; of all in the last place."""
     counts = [sum(s.user == u for s in sessions) for u in users]
-    return [sum(counts[:k]) for k in range(len(counts) + 1)]
+    events = [s.events for s in sessions]
+    return (
+        [sum(counts[:k]) for k in range(len(counts) + 1)],
+        [sum(events[:k]) for k in range(len(events) + 1)],
+    )
 
 
-def fill_sessions(sessions: Sequence[Session], n_rows: int) -> list[int]:
-    """Number of each row's session inside its user, 0 where it has none."""
-    number = [0] * n_rows
-    for session in sessions:
+def label_rows(sessions: Sequence[Session], n_rows: int) -> list[int]:
+    """Place of each row's session in the table, -1 where it has none."""
+    label = [-1] * n_rows
+    for place, session in enumerate(sessions):
         for row in session.rows:
-            number[row] = session.number
-    return number
+            label[row] = place
+    return label
 
 
 #: one definition, two ways to it
@@ -113,13 +117,15 @@ def session_ids(sessions: Sequence[Session], key: dict[object, bytes], nanosecon
     return ids
 
 
-def spread_sessions(sessions: Sequence[Session], ids: Sequence[int], n_rows: int) -> list[int | None]:
-    """The id of each row's session."""
-    row_id: list[int | None] = [None] * n_rows
-    for session, identifier in zip(sessions, ids, strict=True):
-        for row in session.rows:
-            row_id[row] = identifier
-    return row_id
+def name_rows(
+    sessions: Sequence[Session], ids: Sequence[int], n_rows: int
+) -> tuple[list[int | None], list[int | None]]:
+    """Id and number of each row's session (``name_runs`` in a log that lies by session)."""
+    label = label_rows(sessions, n_rows)
+    return (
+        [ids[place] if place >= 0 else None for place in label],
+        [sessions[place].number if place >= 0 else None for place in label],
+    )
 
 
 def xxh64(data: bytes) -> int:

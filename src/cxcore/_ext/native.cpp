@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cxcore/keys.hpp"
+#include "cxcore/memory.hpp"
 
 #if defined(__clang__)
 #define CXCORE_COMPILER "clang " __clang_version__
@@ -20,13 +21,14 @@ namespace py = pybind11;
 
 namespace {
 
-template <class T>
-py::array_t<T> array_of(std::vector<T>&& values) {
-    auto kept = std::make_unique<std::vector<T>>(std::move(values));
+template <class Values>
+py::array_t<typename Values::value_type> array_of(Values&& values) {
+    auto kept = std::make_unique<Values>(std::move(values));
     auto* raw = kept.get();
-    py::capsule owner(raw, [](void* p) { delete static_cast<std::vector<T>*>(p); });
+    py::capsule owner(raw, [](void* p) { delete static_cast<Values*>(p); });
     kept.release();
-    return py::array_t<T>(static_cast<py::ssize_t>(raw->size()), raw->data(), owner);
+    return py::array_t<typename Values::value_type>(static_cast<py::ssize_t>(raw->size()), raw->data(),
+                                                    owner);
 }
 
 cxcore::Column column_of(const py::handle& series) {
@@ -48,6 +50,11 @@ py::tuple encode_keys(const py::list& columns, bool null_is_key, int n_threads) 
                           array_of(std::move(keys.data)));
 }
 
+// Memory for what a kernel writes: NumPy asks for huge pages from 4 MB on, and for whole ones only.
+py::array_t<uint8_t> empty(int64_t n_bytes) {
+    return array_of(cxcore::Array<uint8_t>(static_cast<size_t>(n_bytes)));
+}
+
 py::dict build() {
     py::dict info;
     info["version"] = CXCORE_VERSION;
@@ -62,5 +69,6 @@ py::dict build() {
 PYBIND11_MODULE(native, module) {
     module.doc() = "Arrow streams in, keys out.";
     module.def("encode_keys", &encode_keys, py::arg("columns"), py::arg("null_is_key"), py::arg("n_threads"));
+    module.def("empty", &empty, py::arg("n_bytes"));
     module.def("build", &build);
 }

@@ -1,54 +1,61 @@
 # The event index and sessions by the gap rule, at the border to NumPy.
-# Design and sources: include/cxcore/index.hpp, include/cxcore/sessions.hpp. Kernel law: README.md.
+# Design and sources: index.hpp, sessions.hpp and arrival.hpp in include/cxcore. Kernel law: README.md.
 # Phases of long work are calls of their own; between them Python looks for signals, so Ctrl-C works.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libcpp cimport bool as cbool
-from libcpp.vector cimport vector
 from libc.string cimport memcpy
 
 import numpy as np
 
+
+cdef extern from "cxcore/memory.hpp" namespace "cxcore" nogil:
+    cdef cppclass Int64Array "cxcore::Array<int64_t>":
+        size_t size()
+        int64_t* data()
+
+cdef extern from "cxcore/index.hpp" namespace "cxcore" nogil:
+    cbool c_is_indexed "cxcore::is_indexed"(const int32_t*, const int64_t*, const int64_t*, int64_t)
+    void c_sort_events "cxcore::sort_events"(
+        const int32_t*, const int64_t*, const int64_t*, int64_t, const int64_t*, int64_t, int,
+        int64_t*, int64_t*
+    ) except +
 
 cdef extern from "cxcore/sessions.hpp" namespace "cxcore" nogil:
     cdef struct GapRule:
         uint64_t gap
         int32_t own
 
-    cdef struct SessionTable:
-        int64_t* start
-        int64_t* end
-        int64_t* events
+    cdef cppclass Begins:
+        Int64Array offset
+        Int64Array begin
 
-    cdef cppclass ArrivalSessions:
-        vector[int64_t] offset
-        vector[int64_t] start
-        vector[int64_t] end
-        vector[int64_t] events
-
-    cbool c_is_indexed "cxcore::is_indexed"(const int32_t*, const int64_t*, const int64_t*, int64_t)
-    void c_sort_events "cxcore::sort_events"(
-        const int32_t*, const int64_t*, const int64_t*, int64_t, const int64_t*, int64_t, int,
-        int64_t*, int64_t*
-    ) except +
-    void c_count_sessions "cxcore::count_sessions"(
-        const int64_t*, const int64_t*, int64_t, GapRule, int, int64_t*
-    ) except +
-    void c_fill_sessions "cxcore::fill_sessions"(
-        const int64_t*, const int64_t*, const int64_t*, int64_t, GapRule, const int64_t*, int,
-        SessionTable, int32_t*
-    ) except +
-    cbool c_arrives_in_order "cxcore::arrives_in_order"(const int64_t*, int64_t, uint64_t)
-    ArrivalSessions c_sessionize_arrival "cxcore::sessionize_arrival"(
-        const int32_t*, const int64_t*, int64_t, int64_t, GapRule, int, int32_t*
+    Begins c_find_sessions "cxcore::find_sessions"(
+        const int64_t*, const int64_t*, int64_t, GapRule, int
     ) except +
     void c_session_ids "cxcore::session_ids"(
         const int64_t*, int64_t, const int64_t*, int64_t, const int64_t*, const uint8_t*, int32_t, int,
-        int64_t*, int64_t*, int32_t*
+        int64_t*, int32_t*
     ) except +
-    void c_spread_sessions "cxcore::spread_sessions"(
-        const int32_t*, const int32_t*, int64_t, const int64_t*, const int64_t*, const int64_t*, int,
-        int64_t*, int64_t*
+    void c_label_rows "cxcore::label_rows"(const int64_t*, int64_t, const int64_t*, int, int32_t*) except +
+    void c_name_rows "cxcore::name_rows"(
+        const int32_t*, int64_t, const int64_t*, int, int64_t*, int64_t*
+    ) except +
+    void c_name_runs "cxcore::name_runs"(
+        const int64_t*, int64_t, const int64_t*, int, int64_t*, int64_t*
+    ) except +
+
+cdef extern from "cxcore/arrival.hpp" namespace "cxcore" nogil:
+    cdef cppclass ArrivalSessions:
+        Int64Array offset
+        Int64Array start
+        Int64Array end
+        Int64Array events
+        Int64Array session
+
+    cbool c_arrives_in_order "cxcore::arrives_in_order"(const int64_t*, int64_t, uint64_t)
+    ArrivalSessions c_sessionize_arrival "cxcore::sessionize_arrival"(
+        const int32_t*, const int64_t*, int64_t, const int64_t*, int64_t, GapRule, int, int32_t*
     ) except +
 
 
@@ -91,45 +98,27 @@ def sort_events(
         )
 
 
-def count_sessions(
-    const int64_t[::1] offset,      # IN  [n_users + 1]
-    const int64_t[::1] tick,        # IN  sorted inside users
-    uint64_t gap,                   # ticks; a longer silence splits
-    int own,                        # user whose every event is a session, or -1
-    int n_threads,
-    int64_t[::1] session_offset,    # OUT [n_users + 1]
-):
-    """Sessions before each user; the last is the number of sessions."""
-    cdef GapRule rule = GapRule(gap, own)
-    with nogil:
-        c_count_sessions(
-            &offset[0], longs(tick), offset.shape[0] - 1, rule, n_threads, &session_offset[0])
+cdef object array_of(Int64Array& values):
+    array = np.empty(values.size(), dtype=np.int64)
+    cdef int64_t[::1] view = array
+    if values.size():
+        memcpy(&view[0], values.data(), values.size() * sizeof(int64_t))
+    return array
 
 
-def fill_sessions(
-    const int64_t[::1] offset,          # IN  [n_users + 1]
-    const int64_t[::1] row,             # IN  by position, or [0] where positions are rows
-    const int64_t[::1] tick,            # IN  sorted inside users
-    uint64_t gap,
-    int own,
-    const int64_t[::1] session_offset,  # IN  [n_users + 1]
+def find_sessions(
+    const int64_t[::1] offset,  # IN  [n_users + 1]
+    const int64_t[::1] tick,    # IN  sorted inside users
+    uint64_t gap,               # ticks; a longer silence splits
+    int own,                    # user whose every event is a session, or -1
     int n_threads,
-    int64_t[::1] start,                 # OUT [n_sessions] ticks
-    int64_t[::1] end,                   # OUT [n_sessions] ticks
-    int64_t[::1] events,                # OUT [n_sessions]
-    int32_t[::1] number,                # OUT [n_rows] or [0]
 ):
-    """The table of sessions, and each row's number inside its user, counted from 1."""
+    """Sessions before each user, [n_users + 1], and the position where each begins, [n_sessions + 1]."""
     cdef GapRule rule = GapRule(gap, own)
-    cdef SessionTable table
-    if start.shape[0] == 0:
-        return
-    table.start, table.end, table.events = &start[0], &end[0], &events[0]
+    cdef Begins found
     with nogil:
-        c_fill_sessions(
-            &offset[0], longs(row), longs(tick), offset.shape[0] - 1, rule, &session_offset[0], n_threads,
-            table, &number[0] if number.shape[0] else NULL,
-        )
+        found = c_find_sessions(&offset[0], longs(tick), offset.shape[0] - 1, rule, n_threads)
+    return array_of(found.offset), array_of(found.begin)
 
 
 def arrives_in_order(
@@ -143,32 +132,31 @@ def arrives_in_order(
     return answer
 
 
-cdef object array_of(vector[int64_t]& values):
-    array = np.empty(values.size(), dtype=np.int64)
-    cdef int64_t[::1] view = array
-    if values.size():
-        memcpy(&view[0], values.data(), values.size() * sizeof(int64_t))
-    return array
-
-
 def sessionize_arrival(
-    const int32_t[::1] code,  # IN  [n], -1: left out
-    const int64_t[::1] tick,  # IN  [n]
-    int64_t n_users,
+    const int32_t[::1] code,   # IN  [n], -1: left out
+    const int64_t[::1] tick,   # IN  [n]
+    const int64_t[::1] count,  # IN  [n_users] rows of each user
     uint64_t gap,
     int own,
     int n_threads,
-    int32_t[::1] number,      # OUT [n]
+    int32_t[::1] label,        # OUT [n], -1: left out
 ):
-    """Sessions of a log in arrival order: session_offset[n_users + 1], start, end, events[n_sessions]."""
+    """Sessions of a log in arrival order.
+
+    session_offset[n_users + 1], start, end, events[n_sessions], and the session that has a label,
+    [n_labels], -1 where none has it.
+    """
     cdef GapRule rule = GapRule(gap, own)
     cdef ArrivalSessions found
     with nogil:
         found = c_sessionize_arrival(
-            codes(code), longs(tick), code.shape[0], n_users, rule, n_threads,
-            &number[0] if number.shape[0] else NULL,
+            codes(code), longs(tick), code.shape[0], longs(count), count.shape[0], rule, n_threads,
+            &label[0] if label.shape[0] else NULL,
         )
-    return array_of(found.offset), array_of(found.start), array_of(found.end), array_of(found.events)
+    return (
+        array_of(found.offset), array_of(found.start), array_of(found.end), array_of(found.events),
+        array_of(found.session),
+    )
 
 
 def session_ids(
@@ -179,8 +167,7 @@ def session_ids(
     const uint8_t[::1] key,             # IN  canonical bytes
     int own,
     int n_threads,
-    int64_t[::1] id,                    # OUT [n_sessions]
-    int64_t[::1] number,                # OUT [n_sessions]
+    int64_t[:, ::1] name,               # OUT [n_sessions, 2] id and number inside the user
     int32_t[::1] user,                  # OUT [n_sessions]
 ):
     """Stable ids, numbers inside the user, and the user's code, of each session."""
@@ -189,28 +176,52 @@ def session_ids(
     with nogil:
         c_session_ids(
             &session_offset[0], session_offset.shape[0] - 1, &start[0], tick_length, &key_offset[0],
-            &key[0] if key.shape[0] else NULL, own, n_threads, &id[0], &number[0], &user[0],
+            &key[0] if key.shape[0] else NULL, own, n_threads, &name[0, 0], &user[0],
         )
 
 
-def spread_sessions(
-    const int32_t[::1] code,            # IN  [n]
-    const int32_t[::1] number,          # IN  [n]
-    const int64_t[::1] session_offset,  # IN  [n_users + 1]
-    const int64_t[::1] id,              # IN  [n_sessions]
-    const int64_t[::1] session_number,  # IN  [n_sessions]
+def label_rows(
+    const int64_t[::1] begin,  # IN  [n_sessions + 1] positions
+    const int64_t[::1] row,    # IN  by position
     int n_threads,
-    int64_t[::1] row_id,                # OUT [n]
-    int64_t[::1] row_number,            # OUT [n]
+    int32_t[::1] label,        # OUT [n]; what has no position is left as it is
 ):
-    """Id and number of the session of each row; 0 where it has none."""
-    if code.shape[0] == 0:
+    """The session of each row."""
+    if row.shape[0] == 0:
         return
     with nogil:
-        c_spread_sessions(
-            &code[0], &number[0], code.shape[0], &session_offset[0], longs(id), longs(session_number),
-            n_threads, &row_id[0], &row_number[0],
+        c_label_rows(&begin[0], begin.shape[0] - 1, &row[0], n_threads, &label[0])
+
+
+def name_rows(
+    const int32_t[::1] label,    # IN  [n], -1: no session
+    const int64_t[:, ::1] name,  # IN  [n_labels, 2] id and number
+    int n_threads,
+    int64_t[::1] row_id,         # OUT [n]
+    int64_t[::1] row_number,     # OUT [n]
+):
+    """Id and number of the session of each row; 0 where it has none."""
+    if label.shape[0] == 0:
+        return
+    with nogil:
+        c_name_rows(
+            &label[0], label.shape[0], &name[0, 0] if name.shape[0] else NULL, n_threads,
+            &row_id[0], &row_number[0],
         )
+
+
+def name_runs(
+    const int64_t[::1] begin,    # IN  [n_sessions + 1] rows
+    const int64_t[:, ::1] name,  # IN  [n_sessions, 2] id and number
+    int n_threads,
+    int64_t[::1] row_id,         # OUT [n]
+    int64_t[::1] row_number,     # OUT [n]
+):
+    """Id and number of each row of a log that is its own index: the rows of a session lie side by side."""
+    if name.shape[0] == 0:
+        return
+    with nogil:
+        c_name_runs(&begin[0], name.shape[0], &name[0, 0], n_threads, &row_id[0], &row_number[0])
 
 
 def xxh64(

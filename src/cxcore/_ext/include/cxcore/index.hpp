@@ -3,9 +3,10 @@
 // 1. Partition by user: rows go, in their order, to buckets of whole users of about equal size; a bucket fits
 //    the cache. Tick and (user in bucket, row) lie in the two output arrays already, so nothing else is as
 //    long.
-// 2. Bucket by bucket: a counting sort by user, then each user alone, by a sort that is free on what is
-//    sorted, cheap on what nearly is, and else distributes by ranges of time. Buckets are independent:
-//    threads take them as they come.
+// 2. Bucket by bucket: a counting sort by (user, slot of time). A user whose events come in order has one
+// slot;
+//    others have one for each event, spread evenly from the first to the last, so that what shares a slot is
+//    a burst: a handful, sorted rank by rank. Buckets are independent: threads take them as they come.
 // Memory beyond the output: one bucket a thread.
 #pragma once
 
@@ -14,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "memory.hpp"
 #include "threads.hpp"
 
 namespace cxcore {
@@ -39,6 +41,12 @@ constexpr int64_t few_events = 16;
 
 // Rank by rank, without a branch on the data: what a shuffled handful costs most is mispredicted branches.
 inline void sort_few(Event* events, int64_t n) {
+    if (n == 2) {
+        const bool turned = events[0].tick > events[1].tick;
+        const Event pair[2] = {events[turned], events[!turned]};
+        events[0] = pair[0], events[1] = pair[1];
+        return;
+    }
     Event sorted[few_events];
     int32_t rank[few_events] = {};
     for (int64_t i = 1; i < n; ++i) {
@@ -140,7 +148,11 @@ struct Buckets {
 // Calls work(i) for the rows that are not left out. Which rows are is noise to the processor, so a block is
 // first asked without a branch.
 template <class Work>
-void for_each_kept(const int32_t* code, int64_t from, int64_t to, Work&& work) {
+void for_each_kept(const int32_t* code, int64_t from, int64_t to, bool all, Work&& work) {
+    if (all) {
+        for (int64_t i = from; i < to; ++i) work(i);
+        return;
+    }
     constexpr int64_t block = 256;
     int64_t kept[block];
     for (int64_t start = from; start < to; start += block) {
@@ -153,6 +165,100 @@ void for_each_kept(const int32_t* code, int64_t from, int64_t to, Work&& work) {
     }
 }
 
+// One bucket: `tick` and `row` ((user in bucket) << 31 | row) in order of rows, put in the order of the
+// index.
+class BucketSort {
+  public:
+    // Users are counted from the first of the bucket; `offset` is theirs, so it need not begin at 0.
+    BucketSort(int64_t* tick, int64_t* row, const int64_t* offset, int64_t n_users)
+        : tick_(tick),
+          row_(row),
+          n_(offset[n_users] - offset[0]),
+          users_(static_cast<size_t>(n_users)) {
+        look();
+        distribute(offset);
+    }
+
+    void finish(const int64_t* tie) {
+        Array<Event> spare;
+        size_t from = 0;
+        for (const User& user : users_) {
+            Event* const events = events_.data() + from;
+            if (user.late)
+                for (size_t slot = 0; slot < user.slots; ++slot) {
+                    const size_t to = end_[user.first_slot + slot];
+                    const size_t size = to - from;
+                    if (size > few_events && spare.size() < size) spare.resize(size);
+                    if (size > 1)
+                        sort_by_time(events_.data() + from, spare.data(), static_cast<int64_t>(size));
+                    from = to;
+                }
+            else if (user.slots)
+                from = end_[user.first_slot];
+            if (tie) sort_ties(events, events_.data() + from - events, tie);
+        }
+        for (int64_t p = 0; p < n_; ++p) {
+            tick_[p] = events_[static_cast<size_t>(p)].tick;
+            row_[p] = events_[static_cast<size_t>(p)].row;
+        }
+    }
+
+  private:
+    struct User {
+        int64_t least = INT64_MAX, most = INT64_MIN, last = INT64_MIN;
+        bool late = false;  // does an event come after a later one?
+        uint32_t slots = 0, first_slot = 0;
+        double slots_a_tick = 0.0;
+    };
+    static constexpr int64_t most_slots = 1
+                                          << 15;  // of one user: what is scattered to must stay in the cache
+
+    void look() {
+        for (int64_t p = 0; p < n_; ++p) {
+            User& user = users_[static_cast<size_t>(row_[p] >> 31)];
+            user.late |= tick_[p] < user.last;
+            user.last = tick_[p];
+            user.least = std::min(user.least, tick_[p]);
+            user.most = std::max(user.most, tick_[p]);
+        }
+    }
+
+    void distribute(const int64_t* offset) {
+        uint32_t n_slots = 0;
+        for (size_t u = 0; u < users_.size(); ++u) {
+            User& user = users_[u];
+            const int64_t size = offset[u + 1] - offset[u];
+            const uint64_t range = static_cast<uint64_t>(user.most) - static_cast<uint64_t>(user.least);
+            const bool spreads = user.late && size > few_events && range < (uint64_t{1} << 62);
+            user.slots = static_cast<uint32_t>(spreads ? std::min(size, most_slots) : size > 0);
+            user.first_slot = n_slots;
+            if (spreads) user.slots_a_tick = user.slots / (static_cast<double>(range) + 1.0);
+            n_slots += user.slots;
+        }
+        end_.assign(n_slots, 0);
+        slot_.resize(static_cast<size_t>(n_));
+        for (int64_t p = 0; p < n_; ++p) {
+            const User& user = users_[static_cast<size_t>(row_[p] >> 31)];
+            const auto after = static_cast<double>(tick_[p] - (user.slots > 1 ? user.least : tick_[p]));
+            const auto slot = static_cast<uint32_t>(after * user.slots_a_tick);  // never falls with time
+            slot_[static_cast<size_t>(p)] = user.first_slot + std::min(slot, user.slots - 1);
+            ++end_[slot_[static_cast<size_t>(p)]];
+        }
+        uint32_t sum = 0;
+        for (auto& end : end_) sum += std::exchange(end, sum);
+        events_.resize(static_cast<size_t>(n_));
+        for (int64_t p = 0; p < n_; ++p)
+            events_[end_[slot_[static_cast<size_t>(p)]]++] = {tick_[p], row_[p] & 0x7FFFFFFF};
+    }
+
+    int64_t *tick_, *row_;
+    int64_t n_;
+    Array<User> users_;
+    Array<uint32_t> end_;   // [n_slots] of the slot's events: its begin, until they are there
+    Array<uint32_t> slot_;  // [n]
+    Array<Event> events_;
+};
+
 // IN  code int32[n] (-1: left out), tick int64[n], tie int64[n] or null, offset int64[n_users + 1]
 // OUT row int64[offset[n_users]], sorted_tick int64[offset[n_users]]
 inline void sort_events(const int32_t* code, const int64_t* tick, const int64_t* tie, int64_t n,
@@ -164,49 +270,37 @@ inline void sort_events(const int32_t* code, const int64_t* tick, const int64_t*
     const Buckets buckets(offset, n_users, n_buckets);
     const int64_t n_parts = std::max<int64_t>(1, std::min<int64_t>(n_threads, n >> 16));
     const auto cut = [=](int64_t part) { return n * part / n_parts; };
+    const bool all = offset[n_users] == n;
 
     std::vector<std::vector<int64_t>> cursor(static_cast<size_t>(n_parts));
-    for_each_piece(n_parts, n_threads, [&](int64_t part) {
-        auto& count = cursor[static_cast<size_t>(part)];
-        count.assign(static_cast<size_t>(n_buckets), 0);
-        for_each_kept(code, cut(part), cut(part + 1),
-                      [&](int64_t i) { ++count[buckets.of_user[static_cast<size_t>(code[i])]]; });
-    });
+    for (auto& count : cursor) count.assign(static_cast<size_t>(n_buckets), 0);
+    if (n_parts > 1)  // one part begins where its buckets begin
+        for_each_piece(n_parts, n_threads, [&](int64_t part) {
+            auto& count = cursor[static_cast<size_t>(part)];
+            for_each_kept(code, cut(part), cut(part + 1), all,
+                          [&](int64_t i) { ++count[buckets.of_user[static_cast<size_t>(code[i])]]; });
+        });
     for (int64_t b = 0; b < n_buckets; ++b) {
         int64_t at = offset[buckets.first_user[static_cast<size_t>(b)]];
         for (auto& part : cursor) at += std::exchange(part[static_cast<size_t>(b)], at);
     }
     for_each_piece(n_parts, n_threads, [&](int64_t part) {
-        auto& next = cursor[static_cast<size_t>(part)];
-        for_each_kept(code, cut(part), cut(part + 1), [&](int64_t i) {
-            const auto bucket = buckets.of_user[static_cast<size_t>(code[i])];
+        int64_t* const next = cursor[static_cast<size_t>(part)].data();
+        const uint16_t* const of_user = buckets.of_user.data();
+        const int32_t* const first_user = buckets.first_user.data();
+        for_each_kept(code, cut(part), cut(part + 1), all, [&](int64_t i) {
+            const auto bucket = of_user[code[i]];
             const int64_t at = next[bucket]++;
-            const int64_t user = code[i] - buckets.first_user[bucket];
             sorted_tick[at] = tick[i];
-            row[at] = (user << 31) | i;  // rows and codes are below 2^31
+            row[at] = static_cast<int64_t>(code[i] - first_user[bucket]) << 31 | i;  // both are below 2^31
         });
     });
     for_each_piece(n_buckets, n_threads, [&](int64_t b) {
         const int64_t user_from = buckets.first_user[static_cast<size_t>(b)];
         const int64_t user_to = buckets.first_user[static_cast<size_t>(b) + 1];
-        const int64_t from = offset[user_from], size = offset[user_to] - from;
-        std::vector<Event> arrived(static_cast<size_t>(size)), by_user(static_cast<size_t>(size));
-        for (int64_t p = 0; p < size; ++p)
-            arrived[static_cast<size_t>(p)] = {sorted_tick[from + p], row[from + p]};
-        std::vector<int64_t> next(offset + user_from, offset + user_to);
-        for (const auto& event : arrived) {
-            const int64_t at = next[static_cast<size_t>(event.row >> 31)]++ - from;
-            by_user[static_cast<size_t>(at)] = {event.tick, event.row & 0x7FFFFFFF};
-        }
-        for (int64_t u = user_from; u < user_to; ++u) {
-            Event* events = by_user.data() + (offset[u] - from);
-            sort_by_time(events, arrived.data(), offset[u + 1] - offset[u]);
-            if (tie) sort_ties(events, offset[u + 1] - offset[u], tie);
-        }
-        for (int64_t p = 0; p < size; ++p) {
-            sorted_tick[from + p] = by_user[static_cast<size_t>(p)].tick;
-            row[from + p] = by_user[static_cast<size_t>(p)].row;
-        }
+        if (user_from == user_to) return;
+        const int64_t from = offset[user_from];
+        BucketSort(sorted_tick + from, row + from, offset + user_from, user_to - user_from).finish(tie);
     });
 }
 

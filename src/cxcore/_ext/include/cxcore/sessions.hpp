@@ -1,10 +1,8 @@
-// Sessions by the gap rule: a session starts when the silence before an event is longer than the gap.
-//
-// Two ways to the same table. On the event index: one scan, users in parallel. In arrival order: one pass
-// with an open-session table and no sort; disorder is handled exactly (a late event extends or joins the open
-// session of its user, and a user for whom that is not certain is done again alone, on an index of its own).
-// Silences are differences of uint64, so that no pair of far dates overflows. Semantics:
-// docs/explanation/sessions.md.
+// Sessions on the event index by the gap rule: a session starts when the silence before an event is longer
+// than the gap. Positions of a session lie side by side in the index, so a session is where it begins; all
+// else (start, end, number of events, the sessions of rows) follows from that. One scan, whole users as
+// pieces of work. Silences are differences of uint64, so that no pair of far dates overflows. Other rules:
+// rules.hpp; logs in arrival order: arrival.hpp. Semantics: docs/explanation/sessions.md.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +10,8 @@
 #include <cstring>
 #include <vector>
 
-#include "index.hpp"
 #include "keys.hpp"
+#include "memory.hpp"
 #include "threads.hpp"
 #include "xxh64.hpp"
 
@@ -27,14 +25,13 @@ inline uint64_t silence(int64_t from, int64_t to) {
 struct GapRule {
     uint64_t gap;
     int32_t own;
-    bool splits(int32_t user, int64_t from, int64_t to) const {
-        return silence(from, to) > gap || user == own;
-    }
 };
 
-// One row a session, users in code order; the sessions of user u are offset[u] .. offset[u + 1].
-struct SessionTable {
-    int64_t *start, *end, *events;
+// The sessions of user u are offset[u] .. offset[u + 1]; session s has the positions begin[s] .. begin[s +
+// 1].
+struct Begins {
+    Array<int64_t> offset;  // [n_users + 1]
+    Array<int64_t> begin;   // [n_sessions + 1], the last is the number of positions
 };
 
 // Whole users, about this many events a piece.
@@ -45,199 +42,47 @@ inline std::vector<int64_t> cut_users(const int64_t* offset, int64_t n_users, in
     return cuts;
 }
 
-// IN offset int64[n_users + 1], tick int64[] sorted inside users; OUT session_offset int64[n_users + 1]
-inline void count_sessions(const int64_t* offset, const int64_t* tick, int64_t n_users, GapRule rule,
-                           int n_threads, int64_t* session_offset) {
+// Puts parts end to end. `offset` holds sessions of each user at u + 1, and becomes their running sum.
+template <class T>
+void append_parts(const std::vector<Array<T>>& parts, Array<T>& all) {
+    size_t n = 0;
+    for (const auto& part : parts) n += part.size();
+    all.resize(n);
+    T* to = all.data();
+    for (const auto& part : parts) to = std::copy(part.begin(), part.end(), to);
+}
+
+// IN offset int64[n_users + 1], tick int64[] sorted inside users
+inline Begins find_sessions(const int64_t* offset, const int64_t* tick, int64_t n_users, GapRule rule,
+                            int n_threads) {
     const auto cuts = cut_users(offset, n_users);
-    for_each_piece(static_cast<int64_t>(cuts.size()) - 1, n_threads, [&](int64_t piece) {
-        for (int64_t u = cuts[static_cast<size_t>(piece)]; u < cuts[static_cast<size_t>(piece) + 1]; ++u) {
-            const int64_t from = offset[u], to = offset[u + 1];
-            int64_t n = to > from;
-            for (int64_t p = from + 1; p < to; ++p)
-                n += rule.splits(static_cast<int32_t>(u), tick[p - 1], tick[p]);
-            session_offset[u + 1] = n;
-        }
-    });
-    session_offset[0] = 0;
-    for (int64_t u = 0; u < n_users; ++u) session_offset[u + 1] += session_offset[u];
-}
-
-// IN row int64[] or null (positions are rows); OUT table, number int32[n_rows] (by row; may be null)
-inline void fill_sessions(const int64_t* offset, const int64_t* row, const int64_t* tick, int64_t n_users,
-                          GapRule rule, const int64_t* session_offset, int n_threads, SessionTable table,
-                          int32_t* number) {
-    const auto cuts = cut_users(offset, n_users);
-    for_each_piece(static_cast<int64_t>(cuts.size()) - 1, n_threads, [&](int64_t piece) {
-        for (int64_t u = cuts[static_cast<size_t>(piece)]; u < cuts[static_cast<size_t>(piece) + 1]; ++u) {
-            const int64_t from = offset[u], to = offset[u + 1];
-            int64_t s = session_offset[u] - 1, begin = from;
-            for (int64_t p = from; p < to; ++p) {
-                if (p == from || rule.splits(static_cast<int32_t>(u), tick[p - 1], tick[p])) {
-                    if (p > from) table.end[s] = tick[p - 1], table.events[s] = p - begin;
-                    table.start[++s] = tick[p];
-                    begin = p;
-                }
-                if (number) {
-                    if (row && p + 16 < to) __builtin_prefetch(&number[row[p + 16]], 1);
-                    number[row ? row[p] : p] = static_cast<int32_t>(s - session_offset[u]) + 1;
-                }
+    const auto n_pieces = static_cast<int64_t>(cuts.size()) - 1;
+    std::vector<Array<int64_t>> parts(static_cast<size_t>(n_pieces));
+    Begins found;
+    found.offset.resize(static_cast<size_t>(n_users) + 1);
+    found.offset[0] = 0;
+    for_each_piece(n_pieces, n_threads, [&](int64_t piece) {
+        const int64_t user_from = cuts[static_cast<size_t>(piece)];
+        const int64_t user_to = cuts[static_cast<size_t>(piece) + 1];
+        Array<int64_t> begin(static_cast<size_t>(offset[user_to] - offset[user_from]) + 1);
+        int64_t n = 0;
+        for (int64_t u = user_from; u < user_to; ++u) {
+            const int64_t from = offset[u], to = offset[u + 1], before = n;
+            const uint64_t own = u == rule.own;
+            begin[static_cast<size_t>(n)] = from;
+            n += to > from;
+            for (int64_t p = from + 1; p < to; ++p) {  // without a branch: where sessions begin is noise
+                begin[static_cast<size_t>(n)] = p;
+                n += (silence(tick[p - 1], tick[p]) > rule.gap) | own;
             }
-            if (to > from) table.end[s] = tick[to - 1], table.events[s] = to - begin;
+            found.offset[static_cast<size_t>(u) + 1] = n - before;
         }
+        parts[static_cast<size_t>(piece)].assign(begin.begin(), begin.begin() + n);
     });
-}
-
-// ------------------------------------------------------------------ arrival order
-
-// Is the log in time order but for small disorder? Asked of 64 stretches of 64 rows: in a shuffled log most
-// rows lie further than the gap behind the latest one of their stretch.
-inline bool arrives_in_order(const int64_t* tick, int64_t n, uint64_t gap) {
-    constexpr int64_t stretches = 64, length = 64;
-    int64_t late = 0, seen = 0;
-    for (int64_t k = 0; k < stretches; ++k) {
-        const int64_t from = n * k / stretches, to = std::min(n, from + length);
-        for (int64_t i = from, latest = from; i < to; ++i, ++seen) {
-            if (tick[i] >= tick[latest])
-                latest = i;
-            else
-                late += silence(tick[i], tick[latest]) > gap;
-        }
-    }
-    return late * 20 <= seen;
-}
-
-struct ArrivalSessions {
-    std::vector<int64_t> offset;  // [n_users + 1]
-    std::vector<int64_t> start, end, events;
-};
-
-namespace arrival {
-
-constexpr int32_t again = -1;  // the number of a user who is not certain: done again, on an index
-
-struct alignas(32) Open {  // two to a cache line
-    int64_t start, last, previous_end;
-    int32_t events;
-    int32_t number = 0;  // 0: no event yet
-};
-struct Closed {
-    int64_t start, end;
-    int32_t events, user, number;
-};
-
-inline void take(Open& open, int32_t user, int64_t t, uint64_t gap, std::vector<Closed>& closed) {
-    if (open.number == again) return;
-    if (open.number == 0) {
-        open = {t, t, 0, 1, 1};
-    } else if (t >= open.last) {
-        if (silence(open.last, t) > gap) {
-            closed.push_back({open.start, open.last, open.events, user, open.number});
-            open = {t, t, open.last, 1, open.number + 1};
-        } else {
-            open.last = t, ++open.events;
-        }
-    } else if (t >= open.start) {
-        ++open.events;
-    } else if (silence(t, open.start) <= gap &&
-               (open.number == 1 || (t > open.previous_end && silence(open.previous_end, t) > gap))) {
-        open.start = t, ++open.events;
-    } else {
-        open.number = again;
-    }
-}
-
-}  // namespace arrival
-
-// IN code int32[n] (-1: left out), tick int64[n]; OUT number int32[n] (0 where left out)
-inline ArrivalSessions sessionize_arrival(const int32_t* code, const int64_t* tick, int64_t n,
-                                          int64_t n_users, GapRule rule, int n_threads, int32_t* number) {
-    using namespace arrival;
-    std::vector<Open> open(static_cast<size_t>(n_users));
-    if (rule.own >= 0) open[static_cast<size_t>(rule.own)].number = again;  // its ids need time order
-    const int hands = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(n_threads, n >> 16)));
-    std::vector<std::vector<Closed>> closed(static_cast<size_t>(hands));
-    for_each_piece(hands, n_threads, [&](int64_t hand) {
-        auto& mine = closed[static_cast<size_t>(hand)];
-        for (int64_t i = 0; i < n; ++i) {
-            constexpr int64_t ahead = 24;
-            if (i + ahead < n && code[i + ahead] >= 0)
-                __builtin_prefetch(&open[static_cast<size_t>(code[i + ahead])], 1);
-            const int32_t user = code[i];
-            if (user < 0) {
-                if (hand == 0) number[i] = 0;
-            } else if (hands == 1 || user % hands == hand) {
-                Open& state = open[static_cast<size_t>(user)];
-                take(state, user, tick[i], rule.gap, mine);
-                number[i] = state.number;
-            }
-        }
-    });
-
-    // Users to do again, as a small log of their own.
-    std::vector<int32_t> again_code(static_cast<size_t>(n_users), -1);
-    std::vector<int32_t> again_user;
-    for (int64_t u = 0; u < n_users; ++u) {
-        if (open[static_cast<size_t>(u)].number != again) continue;
-        again_code[static_cast<size_t>(u)] = static_cast<int32_t>(again_user.size());
-        again_user.push_back(static_cast<int32_t>(u));
-    }
-    const auto n_again = static_cast<int64_t>(again_user.size());
-    std::vector<int64_t> again_offset(again_user.size() + 1, 0), again_sessions(again_user.size() + 1, 0);
-    std::vector<int64_t> again_tick, again_from, row, sorted;
-    GapRule again_rule{rule.gap, rule.own < 0 ? -1 : again_code[static_cast<size_t>(rule.own)]};
-    if (n_again) {
-        std::vector<int32_t> codes;
-        for (int64_t i = 0; i < n; ++i) {
-            if (code[i] < 0) continue;
-            const int32_t c = again_code[static_cast<size_t>(code[i])];
-            if (c < 0) continue;
-            codes.push_back(c), again_tick.push_back(tick[i]), again_from.push_back(i);
-            ++again_offset[static_cast<size_t>(c) + 1];
-        }
-        for (size_t c = 0; c < again_user.size(); ++c) again_offset[c + 1] += again_offset[c];
-        row.resize(codes.size()), sorted.resize(codes.size());
-        sort_events(codes.data(), again_tick.data(), nullptr, static_cast<int64_t>(codes.size()),
-                    again_offset.data(), n_again, n_threads, row.data(), sorted.data());
-        for (auto& r : row) r = again_from[static_cast<size_t>(r)];
-        count_sessions(again_offset.data(), sorted.data(), n_again, again_rule, n_threads,
-                       again_sessions.data());
-    }
-
-    ArrivalSessions result;
-    result.offset.assign(static_cast<size_t>(n_users) + 1, 0);
-    for (int64_t u = 0; u < n_users; ++u) {
-        const auto at = static_cast<size_t>(u);
-        const int32_t c = again_code[at];
-        result.offset[at + 1] = result.offset[at] + (c < 0 ? open[at].number
-                                                           : again_sessions[static_cast<size_t>(c) + 1] -
-                                                                 again_sessions[static_cast<size_t>(c)]);
-    }
-    const auto n_sessions = static_cast<size_t>(result.offset.back());
-    result.start.resize(n_sessions), result.end.resize(n_sessions), result.events.resize(n_sessions);
-    const auto put = [&](int32_t user, int32_t session, int64_t start, int64_t end, int64_t events) {
-        const auto at = static_cast<size_t>(result.offset[static_cast<size_t>(user)] + session - 1);
-        result.start[at] = start, result.end[at] = end, result.events[at] = events;
-    };
-    for (const auto& mine : closed)
-        for (const auto& s : mine)
-            if (open[static_cast<size_t>(s.user)].number != again)
-                put(s.user, s.number, s.start, s.end, s.events);
-    for (int64_t u = 0; u < n_users; ++u) {
-        const Open& s = open[static_cast<size_t>(u)];
-        if (s.number > 0) put(static_cast<int32_t>(u), s.number, s.start, s.last, s.events);
-    }
-    if (n_again) {
-        const auto m = static_cast<size_t>(again_sessions.back());
-        std::vector<int64_t> start(m), end(m), events(m);
-        fill_sessions(again_offset.data(), row.data(), sorted.data(), n_again, again_rule,
-                      again_sessions.data(), n_threads, {start.data(), end.data(), events.data()}, number);
-        for (size_t c = 0; c < again_user.size(); ++c)
-            for (int64_t s = again_sessions[c]; s < again_sessions[c + 1]; ++s)
-                put(again_user[c], static_cast<int32_t>(s - again_sessions[c]) + 1,
-                    start[static_cast<size_t>(s)], end[static_cast<size_t>(s)],
-                    events[static_cast<size_t>(s)]);
-    }
-    return result;
+    for (size_t u = 0; u < static_cast<size_t>(n_users); ++u) found.offset[u + 1] += found.offset[u];
+    append_parts(parts, found.begin);
+    found.begin.push_back(offset[n_users]);
+    return found;
 }
 
 // ------------------------------------------------------------------ ids
@@ -256,10 +101,11 @@ inline int64_t microseconds(int64_t tick, int64_t tick_length) {
 
 // id = the low 63 bits of XXH64(key bytes, start in µs, count of earlier sessions of the user in that µs).
 // IN session_offset int64[n_users + 1], start int64[] ticks, key_offset int64[n_users + 1 (own user: none)],
-//    key uint8[]; OUT id int64[], number int64[], user int32[]
+//    key uint8[]; OUT name int64[n_sessions][2] (id and number, side by side because rows take both),
+//    user int32[n_sessions]
 inline void session_ids(const int64_t* session_offset, int64_t n_users, const int64_t* start,
                         int64_t tick_length, const int64_t* key_offset, const uint8_t* key, int32_t own,
-                        int n_threads, int64_t* id, int64_t* number, int32_t* user) {
+                        int n_threads, int64_t* name, int32_t* user) {
     const auto cuts = cut_users(session_offset, n_users, 1 << 14);
     for_each_piece(static_cast<int64_t>(cuts.size()) - 1, n_threads, [&](int64_t piece) {
         std::vector<uint8_t> bytes;
@@ -278,34 +124,52 @@ inline void session_ids(const int64_t* session_offset, int64_t n_users, const in
                 before = at;
                 std::memcpy(bytes.data() + size, &at, 8);
                 std::memcpy(bytes.data() + size + 8, &earlier, 8);
-                id[s] = static_cast<int64_t>(xxh64(bytes.data(), bytes.size()) & 0x7FFFFFFFFFFFFFFFULL);
-                number[s] = is_own ? 1 : s - session_offset[u] + 1;
+                name[2 * s] = static_cast<int64_t>(xxh64(bytes.data(), bytes.size()) & 0x7FFFFFFFFFFFFFFFULL);
+                name[2 * s + 1] = is_own ? 1 : s - session_offset[u] + 1;
                 user[s] = static_cast<int32_t>(u);
             }
         }
     });
 }
 
-// From sessions back to rows. IN code, number int32[n], session_offset, id, session_number (by session)
-// OUT row_id, row_number int64[n] (0 where a row has no session)
-inline void spread_sessions(const int32_t* code, const int32_t* number, int64_t n,
-                            const int64_t* session_offset, const int64_t* id, const int64_t* session_number,
-                            int n_threads, int64_t* row_id, int64_t* row_number) {
+// ------------------------------------------------------------------ from sessions back to rows
+
+// The session of each row. IN begin int64[n_sessions + 1], row int64[] by position
+// OUT label int32[n_rows] (rows that have no position are not written)
+inline void label_rows(const int64_t* begin, int64_t n_sessions, const int64_t* row, int n_threads,
+                       int32_t* label) {
+    const int64_t n = begin[n_sessions];
+    for_each_block(n_sessions, 1 << 12, n_threads, [&](int64_t from, int64_t to) {
+        for (int64_t s = from; s < to; ++s)
+            for (int64_t p = begin[s]; p < begin[s + 1]; ++p) {
+                constexpr int64_t ahead = 24;
+                if (p + ahead < n) __builtin_prefetch(&label[row[p + ahead]], 1);
+                label[row[p]] = static_cast<int32_t>(s);
+            }
+    });
+}
+
+// IN label int32[n] (-1: no session), name int64[][2]; OUT row_id, row_number int64[n] (0 where none)
+inline void name_rows(const int32_t* label, int64_t n, const int64_t* name, int n_threads, int64_t* row_id,
+                      int64_t* row_number) {
     for_each_block(n, 1 << 16, n_threads, [&](int64_t from, int64_t to) {
-        constexpr int64_t size = 64;
-        for (int64_t start = from; start < to; start += size) {
-            const int64_t m = std::min(size, to - start);
-            int64_t session[size];
-            for (int64_t i = 0; i < m; ++i) __builtin_prefetch(&session_offset[std::max(code[start + i], 0)]);
-            for (int64_t i = 0; i < m; ++i) {
-                const int32_t user = code[start + i];
-                session[i] = user < 0 ? -1 : session_offset[user] + number[start + i] - 1;
-                if (user >= 0) __builtin_prefetch(&id[session[i]]);
-            }
-            for (int64_t i = 0; i < m; ++i) {
-                row_id[start + i] = session[i] < 0 ? 0 : id[session[i]];
-                row_number[start + i] = session[i] < 0 ? 0 : session_number[session[i]];
-            }
+        for (int64_t i = from; i < to; ++i) {
+            constexpr int64_t ahead = 32;
+            if (i + ahead < n) __builtin_prefetch(&name[2 * std::max<int64_t>(label[i + ahead], 0)]);
+            const int64_t s = label[i];
+            row_id[i] = s < 0 ? 0 : name[2 * s];
+            row_number[i] = s < 0 ? 0 : name[2 * s + 1];
+        }
+    });
+}
+
+// The same where the log is its own index: rows of a session lie side by side.
+inline void name_runs(const int64_t* begin, int64_t n_sessions, const int64_t* name, int n_threads,
+                      int64_t* row_id, int64_t* row_number) {
+    for_each_block(n_sessions, 1 << 12, n_threads, [&](int64_t from, int64_t to) {
+        for (int64_t s = from; s < to; ++s) {
+            std::fill(row_id + begin[s], row_id + begin[s + 1], name[2 * s]);
+            std::fill(row_number + begin[s], row_number + begin[s + 1], name[2 * s + 1]);
         }
     });
 }

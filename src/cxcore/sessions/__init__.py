@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import polars as pl
 
 from cxcore import _options, errors
-from cxcore._columns import EventColumns, EventRoles, Int32, Int64, event_columns
-from cxcore._ext import sessions as kernels
+from cxcore._columns import event_columns
 from cxcore._index import (
     EventIndex,
     NullTime,
@@ -23,44 +20,17 @@ from cxcore._index import (
 from cxcore._options import TimeUnit
 from cxcore.engines import open_frame
 from cxcore.engines.base import Engine
+from cxcore.sessions.found import (
+    ROW_COLUMNS,
+    TABLE_COLUMNS,
+    GapRule,
+    find,
+    row_columns,
+    table,
+    table_schema,
+)
 
 GapClosed = Literal["right", "left"]
-
-_UINT64_MAX = 2**64 - 1  # silences are unsigned: from the first tick to the last
-_ROW_COLUMNS = ("session_id", "session_number")
-
-
-@dataclass(frozen=True, slots=True)
-class GapRule:
-    """A new session starts when the silence is longer than the gap (``>``), or as long (``>=``, "left")."""
-
-    nanoseconds: int
-    closed: str
-
-    def ticks(self, tick_length: int) -> int:
-        """The longest silence, in ticks of the time column, that does not split."""
-        if self.closed == "right":
-            return _options.ticks_below(self.nanoseconds, tick_length, _UINT64_MAX)
-        return _options.ticks_above(self.nanoseconds, tick_length, _UINT64_MAX + 1) - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Sessions:
-    """What the kernels found: one entry a session, users in order of first appearance.
-
-    The sessions of user ``u`` are ``offset[u]:offset[u + 1]``; ``number_of_row`` int32[n] is each row's
-    session inside its user, 0 where it has none.
-    """
-
-    columns: EventColumns
-    offset: Int64
-    start: Int64
-    end: Int64
-    events: Int64
-    id: Int64
-    number: Int64
-    user: Int32
-    number_of_row: Int32
 
 
 def sessionize(
@@ -138,8 +108,8 @@ def sessionize(
     threads = _options.n_threads(call, n_threads)
     if isinstance(events, EventIndex):
         _refuse_roles(call, user, time, order, time_unit, null_user, null_time)
-        _refuse_names(call, events.engine, events.engine.columns(events.frame), _ROW_COLUMNS)
-        new = _row_columns(_sessions_of_index(events, rule, threads, rows=True), threads)
+        _refuse_names(call, events.engine, events.engine.columns(events.frame), ROW_COLUMNS)
+        new = row_columns(find(events, rule, threads), events, threads)
         return events.engine.with_columns(events.frame, events.house, new)
     roles = event_roles(
         call, user=user, time=time, order=order, time_unit=time_unit, null_user=null_user, null_time=null_time
@@ -147,13 +117,15 @@ def sessionize(
     engine, frame = open_frame(call, events)
     names = engine.columns(frame)
     check_event_roles(call, names, roles)
-    _refuse_names(call, engine, names, _ROW_COLUMNS)
+    _refuse_names(call, engine, names, ROW_COLUMNS)
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
-        return _row_columns(_sessions_of(call, house, roles, rule, threads), threads)
+        columns = event_columns(call, house, roles, n_threads=threads)
+        index = index_columns(columns, roles, house, engine, frame, n_threads=threads)
+        return row_columns(find(index, rule, threads), index, threads)
 
     def schema(_: pl.Schema) -> pl.Schema:
-        return pl.Schema(dict.fromkeys(_ROW_COLUMNS, pl.Int64()))
+        return pl.Schema(dict.fromkeys(ROW_COLUMNS, pl.Int64()))
 
     return engine.rows(call, frame, roles.columns, compute, schema)
 
@@ -212,21 +184,23 @@ def sessions(
     threads = _options.n_threads(call, n_threads)
     if isinstance(events, EventIndex):
         _refuse_roles(call, user, time, order, time_unit, null_user, null_time)
-        _refuse_names(call, events.engine, events.roles.user, _TABLE_COLUMNS)
-        found = _sessions_of_index(events, rule, threads, rows=False)
-        return events.engine.from_house(events.frame, _table(found, events.house, events.roles))
+        _refuse_names(call, events.engine, events.roles.user, TABLE_COLUMNS)
+        answer = table(find(events, rule, threads), events.house, events.roles)
+        return events.engine.from_house(events.frame, answer)
     roles = event_roles(
         call, user=user, time=time, order=order, time_unit=time_unit, null_user=null_user, null_time=null_time
     )
     engine, frame = open_frame(call, events)
-    _refuse_names(call, engine, roles.user, _TABLE_COLUMNS)
+    _refuse_names(call, engine, roles.user, TABLE_COLUMNS)
     check_event_roles(call, engine.columns(frame), roles)
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
-        return _table(_sessions_of(call, house, roles, rule, threads), house, roles)
+        columns = event_columns(call, house, roles, n_threads=threads)
+        index = index_columns(columns, roles, house, engine, frame, n_threads=threads)
+        return table(find(index, rule, threads), house, roles)
 
     def schema(before: pl.Schema) -> pl.Schema:
-        return _table_schema(before, roles)
+        return table_schema(before, roles)
 
     return engine.summary(call, frame, roles.columns, compute, schema)
 
@@ -253,145 +227,9 @@ def _refuse_roles(
         raise errors.not_with_index(call, beside)
 
 
-_TABLE_COLUMNS = ("session_id", "session_number", "start", "end", "duration", "events")
-
-
 def _refuse_names(call: str, engine: Engine, names: Sequence[str], ours: Sequence[str]) -> None:
     """What comes in may not have the names that the answer adds."""
     folded = set(map(engine.folded, ours))
     taken = [name for name in names if engine.folded(name) in folded]
     if taken:
         raise errors.column_exists(call, taken)
-
-
-# ---------------------------------------------------------------- compute
-
-
-def _sessions_of(
-    call: str, house: pl.DataFrame, roles: EventRoles, rule: GapRule, n_threads: int
-) -> Sessions:
-    """Sessions of a log by the way that its order allows."""
-    columns = event_columns(call, house, roles, n_threads=n_threads)
-    gap = rule.ticks(columns.tick_length)
-    indexed = kernels.is_indexed(columns.code, columns.tick, columns.tie)
-    # a tie-break moves no event of a user to another session, but it numbers sessions of one row each
-    tied = columns.own >= 0 and len(columns.tie) > 0
-    if indexed or tied or not kernels.arrives_in_order(columns.tick, gap):
-        engine, frame = open_frame(call, house)
-        index = index_columns(columns, roles, house, engine, frame, n_threads=n_threads)
-        return _sessions_of_index(index, rule, n_threads, rows=True)
-    number_of_row = np.empty(len(columns.code), np.int32)
-    found = kernels.sessionize_arrival(
-        columns.code, columns.tick, columns.n_users, gap, columns.own, n_threads, number_of_row
-    )
-    return _with_ids(columns, *found, number_of_row, n_threads)
-
-
-def _sessions_of_index(index: EventIndex, rule: GapRule, n_threads: int, *, rows: bool) -> Sessions:
-    """Sessions of an index in two scans: how many, then which."""
-    columns = index.columns
-    gap = rule.ticks(columns.tick_length)
-    offset = np.empty(columns.n_users + 1, np.int64)
-    kernels.count_sessions(index.offset, index.tick, gap, columns.own, n_threads, offset)
-    start, end, count = (np.empty(offset[-1], np.int64) for _ in range(3))
-    number_of_row = np.zeros(len(columns.code) if rows else 0, np.int32)
-    kernels.fill_sessions(
-        index.offset,
-        index.row,
-        index.tick,
-        gap,
-        columns.own,
-        offset,
-        n_threads,
-        start,
-        end,
-        count,
-        number_of_row,
-    )
-    return _with_ids(columns, offset, start, end, count, number_of_row, n_threads)
-
-
-def _with_ids(
-    columns: EventColumns,
-    offset: Int64,
-    start: Int64,
-    end: Int64,
-    events: Int64,
-    number_of_row: Int32,
-    n_threads: int,
-) -> Sessions:
-    ids, number = np.empty(len(start), np.int64), np.empty(len(start), np.int64)
-    user = np.empty(len(start), np.int32)
-    keys = columns.keys
-    kernels.session_ids(
-        offset, start, columns.tick_length, keys.offset, keys.data, columns.own, n_threads, ids, number, user
-    )
-    return Sessions(columns, offset, start, end, events, ids, number, user, number_of_row)
-
-
-def _row_columns(found: Sessions, n_threads: int) -> pl.DataFrame:
-    """``session_id`` and ``session_number`` of each row."""
-    code = found.columns.code
-    row_id, row_number = np.empty(len(code), np.int64), np.empty(len(code), np.int64)
-    kernels.spread_sessions(
-        code, found.number_of_row, found.offset, found.id, found.number, n_threads, row_id, row_number
-    )
-    rows = pl.DataFrame(dict(zip(_ROW_COLUMNS, (row_id, row_number), strict=True)))
-    if int(found.columns.count.sum()) < len(code):
-        has_one = pl.col("session_number") > 0
-        rows = rows.with_columns(pl.when(has_one).then(pl.col(name)).alias(name) for name in _ROW_COLUMNS)
-    return rows
-
-
-def _table(found: Sessions, house: pl.DataFrame, roles: EventRoles) -> pl.DataFrame:
-    """The table of sessions in the house frame, names and types of the log kept."""
-    schema = _table_schema(house.schema, roles)
-    keys, time = found.columns.keys, house.schema[roles.time]
-    of_key = house.select(roles.user)[keys.first]
-    row = pl.Series(found.user.astype(np.int64))
-    if found.columns.own >= 0:  # the shared code of rows without a user has no key
-        row = row.set(row == found.columns.own, None)
-    users = of_key.select(pl.all().gather(row))
-    integers = time.to_python() is int
-    start, end = pl.Series(found.start), pl.Series(found.end)
-    return users.with_columns(
-        session_id=pl.Series(found.id),
-        session_number=pl.Series(found.number),
-        start=start.cast(schema["start"]) if integers else _times(start, time),
-        end=end.cast(schema["end"]) if integers else _times(end, time),
-        duration=_lengths(end - start, schema["duration"], found.columns.tick_length),
-        events=pl.Series(found.events),
-    ).cast({"duration": schema["duration"]})
-
-
-def _times(ticks: pl.Series, dtype: pl.DataType) -> pl.Series:
-    """Ticks as the time column had them."""
-    return ticks.cast(pl.Int32).cast(dtype) if dtype == pl.Date else ticks.cast(dtype)
-
-
-def _lengths(ticks: pl.Series, dtype: pl.DataType, tick_length: int) -> pl.Series:
-    """Ticks as a duration; days of a date column in milliseconds, integers as they are."""
-    if not isinstance(dtype, pl.Duration):
-        return ticks
-    unit = _options.NANOSECONDS[dtype.time_unit]
-    return (ticks * (tick_length // unit)).cast(dtype)
-
-
-def _table_schema(before: pl.Schema, roles: EventRoles) -> pl.Schema:
-    time = before[roles.time]
-    duration: pl.DataType = pl.Int64()
-    if isinstance(time, pl.Datetime):
-        duration = pl.Duration(time.time_unit)
-    elif time == pl.Date:
-        duration = pl.Duration("ms")
-    return pl.Schema(
-        {
-            **{name: before[name] for name in roles.user},
-            "session_id": pl.Int64(),
-            "session_number": pl.Int64(),
-            "start": time,
-            "end": time,
-            "duration": duration,
-            "events": pl.Int64(),
-        }
-    )
