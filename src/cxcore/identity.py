@@ -26,6 +26,7 @@ from cxcore._columns import (
     time_ticks,
 )
 from cxcore._ext import identity as kernels
+from cxcore._ext.arrays import empty
 from cxcore._index import index_columns
 from cxcore._options import TimeUnit
 from cxcore.engines import open_frame
@@ -249,7 +250,7 @@ def _named_rows(
     devices = house[roles.anonymous].gather(columns.device.first)
     unstitched = _unstitched(call, roles.known, ids, barred)
     link = _links(columns, house, roles, rule, n_threads)
-    place = np.empty(len(link), np.int64)
+    place = empty(len(link), np.int64)
     kernels.name_rows(columns.device.code, link, unstitched, len(devices), n_threads, place)
     nobody = pl.Series([None], dtype=pl.String)
     # in one chunk: Polars gathers many times faster from one than from three
@@ -276,9 +277,9 @@ def _links(
 ) -> Int32:
     """The known id of each row, -1 where it has none."""
     device, known = columns.device, columns.known.code
-    login, shared = np.empty(len(device), np.int32), np.empty(len(device), np.uint8)
+    login, shared = empty(len(device), np.int32), empty(len(device), np.uint8)
     kernels.find_logins(device.code, known, columns.tick, columns.tie, rule.policy == "first", login, shared)
-    link = np.empty(len(known), np.int32)
+    link = empty(len(known), np.int32)
     kernels.spread_logins(device.code, known, login, n_threads, link)
     if rule.lookback is not None:
         _follow(columns, login >= 0, house, roles, rule, n_threads, link)

@@ -1,17 +1,18 @@
 // Identity: which known id (a customer) the rows of an anonymous id (a device) belong to.
 //
 // A login is a row with both. 1. One scan keeps each device's first or last login, and notes devices on which
-// several customers logged in. 2. Where that answers for all rows of a device, one more scan writes it. 3. Only
-// devices on which rows differ (shared ones, or all that logged in where a lookback bounds them) are put in the
-// order of the event index, and walked with a pointer over their logins: O(rows). Known ids are never merged,
-// so the graph of devices and customers is a forest of depth one and needs no union-find (docs/adr/0011).
-// Semantics: docs/explanation/identity.md.
+// several customers logged in. 2. Where that answers for all rows of a device, one more scan writes it. 3.
+// Only devices on which rows differ (shared ones, or all that logged in where a lookback bounds them) are put
+// in the order of the event index, and walked with a pointer over their logins: O(rows). Known ids are never
+// merged, so the graph of devices and customers is a forest of depth one and needs no union-find
+// (docs/adr/0011). Semantics: docs/explanation/identity.md.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <vector>
 
+#include "memory.hpp"
 #include "sessions.hpp"
 #include "threads.hpp"
 
@@ -30,7 +31,7 @@ inline void find_logins(const int32_t* device, const int32_t* known, const int64
     };
     std::fill_n(login, n_devices, -1);
     std::fill_n(shared, n_devices, 0);
-    std::vector<Best> best(static_cast<size_t>(n_devices));
+    Array<Best> best(static_cast<size_t>(n_devices));
     const auto later = [=](int64_t i, const Best& than) {  // rows come in their order, so i is the later row
         if (tick[i] != than.tick) return tick[i] > than.tick;
         return !tie || tie[i] >= tie[than.row];
@@ -108,7 +109,8 @@ class LoginWalk {
 //     event index, known int32[n_rows]; lookback in ticks
 // OUT link int32[n_rows]: rewritten for the rows of the index that have no known id
 inline void follow_logins(const int64_t* offset, const int64_t* row, const int64_t* tick, int64_t n_devices,
-                          const int32_t* known, Policy policy, uint64_t lookback, int n_threads, int32_t* link) {
+                          const int32_t* known, Policy policy, uint64_t lookback, int n_threads,
+                          int32_t* link) {
     const auto cuts = cut_users(offset, n_devices);
     for_each_piece(static_cast<int64_t>(cuts.size()) - 1, n_threads, [&](int64_t piece) {
         LoginWalk walk(policy, lookback);
