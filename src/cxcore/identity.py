@@ -140,7 +140,7 @@ def stitch(
     -----
     Two customers are never merged, whatever devices they share. Time O(n); rows are sorted only where they
     differ inside a device (``lookback``, or ``'sliced'`` on a shared device). Memory beyond input and output:
-    about 25 bytes a row (measured). On a LazyFrame the work waits for ``collect``, and so
+    about 27 bytes a row (measured). On a LazyFrame the work waits for ``collect``, and so
     do errors about data.
 
     Examples
