@@ -17,9 +17,11 @@ from polars.testing import assert_frame_equal
 
 import cxcore as cx
 from cxcore import errors
+from cxcore._columns import EventRoles
 from cxcore._ext import attribution as kernel
 from cxcore.attribution import MODELS, Markov, ModelWord, Position, TimeDecay
 from cxcore.attribution.base import Credit, Journeys, Model
+from cxcore.attribution.journeys import looked_at, touchpoints
 from tests import strategies
 from tests.reference import attribution as reference
 
@@ -269,19 +271,66 @@ def test_heuristics_equal_their_twins(
         assert sum(touches) >= len(touched)
 
 
-@given(house=strategies.touch_logs(), everyone=st.booleans())
-def test_keep_rows(house: pl.DataFrame, everyone: bool) -> None:
-    """Rows that no model looks at are left out; here is the kernel alone, the tests above see its effect."""
-    user = house["user"].to_physical().rank("dense").cast(pl.Int32) - 1
-    channel = house["channel"].rank("dense").cast(pl.Int32) - 1
-    n_users = user.n_unique() - (user.null_count() > 0)
-    kept, count = np.empty(house.height, np.int32), np.zeros(n_users, np.int64)
-    codes = [column.fill_null(-1).to_numpy() for column in (user, channel)]
-    kernel.keep_rows(*codes, house["conversion"].cast(pl.UInt8).to_numpy(), everyone, kept, count)
-    expected = [event.row for event in reference.keep_rows(events_of(house), everyone)]
-    assert np.flatnonzero(kept >= 0).tolist() == expected
-    assert (kept[expected] == codes[0][expected]).all()
-    assert count.tolist() == np.bincount(kept[expected], minlength=n_users).tolist()
+@given(categories=st.lists(st.none() | st.integers(0, 9), max_size=40))
+def test_dense_codes(categories: list[int | None]) -> None:
+    category = np.array([-1 if c is None else c for c in categories], np.int32)
+    known, first = np.full(10, -1, np.int32), np.empty(10, np.int64)
+    code = np.empty_like(category)
+    n_codes = kernel.dense_codes(category, known, code, first)
+    expected, rows = reference.dense_codes(categories)
+    assert code.tolist() == [-1 if c is None else c for c in expected]
+    assert first[:n_codes].tolist() == rows
+
+
+ROWS = range(200)
+USERS = {
+    "int": [k % 31 for k in ROWS],
+    "text": [f"u{k % 31}" for k in ROWS],
+    "some without": [None if k % 7 == 0 else k % 31 for k in ROWS],
+    "text, some without": [None if k % 7 == 0 else f"u{k % 31}" for k in ROWS],
+    "no one": [None] * len(ROWS),
+    "bytes": [b"u%d" % (k % 31) for k in ROWS],
+    "truth": [k % 3 == 0 for k in ROWS],
+    "days": [dt.date(2026, 1, 1 + k % 31) for k in ROWS],
+}
+
+
+@pytest.mark.parametrize("user", [*USERS, "categories", "two columns"])
+@pytest.mark.parametrize("each", [3, 40])
+@pytest.mark.parametrize("everyone", [True, False])
+def test_rows_that_no_model_looks_at_are_left_out(user: str, each: int, everyone: bool) -> None:
+    """Of users who converted all touches and conversions stay, in their order; hardly any other row does."""
+    names = USERS["text" if user in ("categories", "two columns") else user]
+    house = pl.DataFrame(
+        {
+            "user": pl.Series(names, dtype=pl.Categorical if user == "categories" else None),
+            "part": [k % 2 for k in ROWS],
+            "time": [DAY + dt.timedelta(hours=37 * k % 200) for k in ROWS],
+            "seq": [0] * len(ROWS),
+            "channel": [None if k % 4 == 0 else f"c{k % 5}" for k in ROWS],
+            "conversion": [k % each == 0 for k in ROWS],
+            "value": [float(k) if k % each == 0 else None for k in ROWS],
+        }
+    )
+    two = user == "two columns"
+    roles = EventRoles(("user", "part") if two else ("user",), "time", "seq")
+    others = {"channel": "channel", "conversion": "conversion", "value": "value"}
+    log = touchpoints("f", house, [], **others, n_threads=1)
+    columns, some = looked_at("f", house, roles, log, everyone=everyone, n_threads=1)
+    who = house.with_columns(user=pl.concat_str("user", "part")) if two else house
+    rows = [event.row for event in reference.looked_at(events_of(who), everyone)]
+    tick = house["time"].to_physical().to_numpy()
+    kept = [rows.index(row) for row in np.flatnonzero(np.isin(tick, columns.tick)).tolist() if row in rows]
+    assert kept == list(range(len(rows)))
+    if not two:  # which are looked up by the first column, as that is cheap
+        assert columns.tick.tolist() == tick[rows].tolist()
+        assert some.what.tolist() == log.what[rows].tolist()
+        assert some.amount(np.arange(len(rows))).tolist() == log.amount(np.array(rows)).tolist()
+        assert columns.count.sum() == len(rows) == len(columns.code)
+        assert np.bincount(columns.code, minlength=columns.n_users).tolist() == columns.count.tolist()
+        codes = dict(zip((names[row] for row in rows), columns.code.tolist(), strict=True))
+        assert [codes[names[row]] for row in rows] == columns.code.tolist()
+        assert len(set(codes.values())) == len(codes)
 
 
 # ---------------------------------------------------------------- worked by hand

@@ -201,7 +201,7 @@ def test_rows_without_a_time_are_left_out_and_not_counted() -> None:
 
 def test_marks_are_true_and_false() -> None:
     house = pl.DataFrame({"m": [True, None, False], "n": [1, 0, 1]})
-    assert _columns.marks("f", "conversion", house, "m").tolist() == [1, 0, 0]
+    assert _columns.marks("f", "conversion", house, "m").to_list() == [True, False, False]
     assert refusal(cx.InvalidDataError, _columns.marks, "f", "conversion", house, "n") == (
         "f(conversion='n'): takes true and false, but the column is Int64.\n"
         "  Hint: pass numbers as value=, or compare: pl.col('n') > 0."
@@ -211,10 +211,10 @@ def test_marks_are_true_and_false() -> None:
 @pytest.mark.parametrize("dtype", [pl.Int8, pl.UInt64, pl.Float32, pl.Float64, pl.Decimal(10, 2)])
 def test_amounts_are_numbers_and_a_null_is_none(dtype: Any) -> None:
     house = pl.DataFrame({"v": pl.Series([2, None, 3]).cast(dtype), "w": [None] * 3})
-    amount, there = _columns.amounts("f", "value", house, "v")
-    assert (amount.tolist(), there.tolist(), amount.dtype) == ([2.0, 0.0, 3.0], [1, 0, 1], np.float64)
-    amount, there = _columns.amounts("f", "value", house, "w")
-    assert (amount.tolist(), there.tolist()) == ([0.0] * 3, [0] * 3)
+    amount = _columns.amounts("f", "value", house, "v")
+    assert (amount.to_list(), amount.dtype) == ([2.0, None, 3.0], pl.Float64)
+    amount = _columns.amounts("f", "value", house, "w")
+    assert (amount.to_list(), amount.dtype) == ([None] * 3, pl.Float64)
 
 
 @pytest.mark.parametrize(

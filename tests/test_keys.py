@@ -85,6 +85,47 @@ def test_one_binary_in_every_arrow_layout_is_one_key(layout: pa.DataType) -> Non
     assert encoded([chunked]) == reference.encode_keys([values + values[::-1]], False)
 
 
+def near(n: int) -> list[bytes]:
+    """Keys of about n bytes that differ as little as keys can: in one byte, or in a zero at the end."""
+    whole = bytes(range(65, 65 + n))
+    flipped = [whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in range(n)]
+    swapped = [whole[16:32] + whole[:16] + whole[32:], whole[8:16] + whole[:8] + whole[16:]]
+    return [whole, *flipped, *swapped, whole + b"\0", whole[:-1] + b"\0", bytes(n)]
+
+
+@pytest.mark.parametrize("layout", [pa.binary(), pa.large_binary(), pa.binary_view()], ids=str)
+def test_keys_that_differ_in_one_byte_differ_and_others_do_not(layout: pa.DataType) -> None:
+    """Every length about the borders of four, eight, twelve, sixteen and thirty-two bytes."""
+    values = [key for n in range(1, 50) for key in near(n)]
+    chunked = pa.chunked_array([pa.array(values, layout), pa.array(values[::-1], layout)])
+    assert encoded([chunked]) == reference.encode_keys([values + values[::-1]], False)
+
+
+def test_what_lies_behind_a_short_view_is_no_part_of_the_key() -> None:
+    entries = [b"\2\0\0\0ab" + behind * 10 for behind in (b"\0", b"x", b"\xff")]
+    entries += [b"\6\0\0\0abcdef" + behind * 6 for behind in (b"\0", b"y")]
+    views = pa.Array.from_buffers(pa.binary_view(), 5, [None, pa.py_buffer(b"".join(entries))])
+    column = pa.chunked_array([views, pa.array([b"ab", b"abcdef"], pa.binary_view())])
+    assert encoded([column])[0] == [0, 0, 0, 1, 1, 0, 1]
+
+
+@pytest.mark.parametrize("null_is_key", [False, True])
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_views_that_share_their_bytes_are_the_keys_of_those_that_do_not(
+    null_is_key: bool, n_threads: int
+) -> None:
+    """One key under several views, new keys in later chunks, nulls, short keys between: all by gathering."""
+    rng = np.random.default_rng(7)
+    names = [f"{'key' * (k % 9)}{k}" for k in range(3_000)]
+    table = pl.concat(
+        [pl.Series(names), pl.Series([None, *names[::-1]]), pl.Series(names[::3])], rechunk=True
+    )
+    chunks = [table.gather(rng.integers(low, len(table), 90_000)) for low in (2_000, 0, 1_000)]
+    column = pl.concat([chunks[0][5:], chunks[1], chunks[2][:-7]], rechunk=False)
+    assert column.n_chunks() == 3
+    check([column], null_is_key, n_threads)
+
+
 @pytest.mark.parametrize("dtype", strategies.INTEGERS, ids=str)
 def test_a_number_is_the_same_key_at_any_width(dtype: type[pl.DataType]) -> None:
     values = [3, None, 1, 3, 100]
@@ -195,9 +236,28 @@ def numbers_of_one_slot(n: int) -> list[int]:
     return [number - 2**63 if number >= 0 else number + 2**63 for number in found]
 
 
-def test_keys_chosen_to_meet_in_one_slot_cost_no_more() -> None:
-    """Quadratic otherwise: seconds for these, an hour for a million."""
-    chosen = pl.Series(numbers_of_one_slot(40_000), dtype=pl.Int64)
+@pytest.mark.parametrize(
+    "chosen", ["finalizer run backwards", *(f"multiples of 2**{p}" for p in (24, 40, 47))]
+)
+def test_keys_chosen_to_meet_in_one_slot_cost_no_more(chosen: str) -> None:
+    """Quadratic otherwise: seconds for these, an hour for a million. Multiples meet where low bits decide."""
+    n = 40_000
+    if chosen.startswith("multiples"):
+        numbers = [k << int(chosen.rpartition("*")[2]) for k in range(n)]
+    else:
+        numbers = numbers_of_one_slot(n)
+    column = pl.Series(numbers, dtype=pl.Int64)
     start = time.process_time()
-    native.encode_keys([chosen], False, 1)
+    native.encode_keys([column], False, 1)
     assert time.process_time() - start < 1
+
+
+def test_text_chosen_to_meet_in_one_slot_costs_no_more() -> None:
+    """Short keys, and long ones that differ in one word, each in its turn: by multiples of 2**24 in it."""
+    words = [(k << 24).to_bytes(8, "little") for k in range(40_000)]
+    columns = [[b"x" * at + word + b"y" * (24 - at) for word in words] for at in (0, 8, 16, 24)]
+    for values in (words, *columns):
+        column = pl.Series(values)
+        start = time.process_time()
+        native.encode_keys([column], False, 1)
+        assert time.process_time() - start < 1

@@ -85,6 +85,14 @@ def test_nps_groups_of_another_scale():
     assert strict.row(0)[:3] == (1, 3, 7)
 
 
+def test_nps_without_passives():
+    """Promoters may begin where detractors end; a scale of two levels has no room for others."""
+    answer = nps(repeated([1, 2, 3, 4, 10], 1), score="score", scale=(1, 5), promoter=5, detractor=4)
+    assert answer.row(0)[:6] == (10, 0, 10, 20, 0, 0.0)
+    two = nps(repeated([30, 10]), score="score", scale=(0, 1), promoter=1, detractor=0)
+    assert two.row(0)[:6] == (10, 0, 30, 40, 0, -50.0)
+
+
 @pytest.mark.shared
 def test_airport_survey_2017(shared: Path):
     survey = pl.read_parquet(shared / "data/sfo_survey/sfo_tidy_2014_2017.parquet")
@@ -112,6 +120,28 @@ def test_count_levels(house, missing, n_threads):
     assert (alone.counts.tolist(), alone.n_null.tolist()) == ([levels], [blank])
 
 
+@given(
+    strategies.answers(),
+    st.sampled_from([(), (3,), (0, 10), (11, -7, 300)]),
+    st.sets(st.integers(0, 9)),
+    st.booleans(),
+)
+def test_count_classes_of_levels(house, missing, ends, grouped):
+    """Classes are the sums of their levels, whatever the dtype and however few."""
+    by = "plan" if grouped else None
+    last = np.array([*sorted(ends), 10])
+    classes = score_counts("nps", house, "score", by, (0, 10), missing, last=last)
+    known = twin.count_levels(
+        house["score"].to_list(), house[by].to_list() if by else [None] * house.height, (0, 10), missing
+    )
+    groups = classes.groups[by].to_list() if by else [None]
+    for group, counts, n_null in zip(groups, classes.counts.tolist(), classes.n_null.tolist(), strict=True):
+        levels, blank = known.get(group, ([0] * 11, 0))
+        starts = [0, *(last[:-1] + 1)]
+        assert counts == [sum(levels[a : b + 1]) for a, b in zip(starts, last.tolist(), strict=True)]
+        assert n_null == blank
+
+
 @pytest.mark.parametrize("dtype", [*strategies.INTEGERS, pl.Float32, pl.Float64], ids=str)
 @pytest.mark.parametrize("n", [31, 4095, 20_000])
 def test_count_levels_in_blocks(dtype, n):
@@ -128,8 +158,15 @@ def test_count_levels_in_blocks(dtype, n):
         counted = score_counts("nps", house, "score", "group", (0, 10), (11,))
         assert (counted.counts == known[seen][:, :11]).all()
         assert (counted.n_null == known[seen][:, 11:].sum(axis=1)).all()
+        merged = score_counts("nps", house, "score", "group", (0, 10), (11,), last=np.array([6, 8, 10]))
+        assert (merged.counts == np.add.reduceat(counted.counts, [0, 7, 9], axis=1)).all()
+        assert (merged.n_null == counted.n_null).all()
+    levels = np.bincount(drawn, minlength=13)[:11]
     alone = score_counts("nps", pl.DataFrame(column), "score", None, (0, 10), (11,))
-    assert (alone.counts[0] == np.bincount(drawn, minlength=13)[:11]).all()
+    assert (alone.counts[0] == levels).all()
+    last = np.array([6, 8, 10])
+    merged = score_counts("nps", pl.DataFrame(column), "score", None, (0, 10), (11,), last=last)
+    assert merged.counts.tolist() == [[levels[:7].sum(), levels[7:9].sum(), levels[9:].sum()]]
 
 
 def test_scales_beside_zero():

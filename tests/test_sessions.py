@@ -91,6 +91,7 @@ def test_the_table_holds_first_and_last_event() -> None:
         "end": [NOON + dt.timedelta(minutes=20), *start[1:]],
         "duration": [dt.timedelta(minutes=15), dt.timedelta(0), dt.timedelta(0)],
         "events": [2, 1, 1],
+        "session_reason": ["first", "gap", "first"],
     }
 
 

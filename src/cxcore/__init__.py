@@ -18,7 +18,7 @@ from cxcore.errors import (
 )
 from cxcore.identity import stitch
 from cxcore.scores import ces, csat, mean_score, nps
-from cxcore.sessions import sessionize
+from cxcore.sessions import SessionRules, sessionize
 from cxcore.sessions import sessions as sessions
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "InvalidDataError",
     "InvalidOptionError",
     "MissingDependencyError",
+    "SessionRules",
     "UnsupportedFrameError",
     "attribute",
     "attribution",

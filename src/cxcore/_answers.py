@@ -21,7 +21,7 @@ class ScoreCounts:
     """Answers as counts: every score is a mean of one weight per level, so this is all it needs.
 
     ``groups`` has one row a group (the columns of ``by``; one row and no column without), sorted.
-    ``counts`` int64[n_groups, n_levels]: answers at each level of the scale, lowest first.
+    ``counts`` int64[n_groups, n_classes]: answers in each class of levels, lowest first.
     ``n_null`` int64[n_groups]: rows without an answer.
     """
 
@@ -49,48 +49,60 @@ def score_counts(
     scale: tuple[int, int],
     missing: Sequence[int] = (),
     n_threads: int = 1,
+    last: Int64 | None = None,
 ) -> ScoreCounts:
-    """Answers of each group at each level of the scale, in one pass over the column.
+    """Answers of each group in each class of levels, in one pass over the column.
+
+    ``last`` int64[n_classes]: the level at which each class ends, the last one at the end of the scale; None
+    where each level is a class.
 
     Nulls and the codes of ``missing`` are rows without an answer; any other answer off the scale is refused.
     """
     low, high = scale
     column = _answers(call, house[score], scale)
-    code, groups = _groups(call, house, by, n_threads)
+    code, groups, order = _groups(call, house, by, n_threads)
     codes = [value for value in missing if _holds(column.dtype, value)]
     single = [value for value in codes if not low <= value <= high]
+    within = len(single) < len(codes)
+    # By class where that saves comparisons; a code on the scale is told from the answers of its class.
+    ends = np.arange(low, high + 1) if last is None or within or order is not None else last
     answer = column
     n_blank = column.null_count()
     if n_blank:
         blank = _blank(column.dtype, scale, single)
         single.append(blank)
         answer = column.fill_null(blank)
-    table = _count(answer, code, len(groups), scale, single)
-    n_level = high - low + 1
-    if table[:, n_level].any() or (n_blank and table[:, -1].sum() != n_blank):
+    table = _count(answer, code, len(groups), low, ends, single)
+    if order is not None:
+        table, groups = table[order], groups[order]
+    n_cells = len(ends)
+    if table[:, n_cells].any() or (n_blank and table[:, -1].sum() != n_blank):
         raise _bad_answer(call, column, scale, codes)
-    counts, n_null = table[:, :n_level].copy(), table[:, n_level + 1 :].sum(axis=1)
-    for value in dict.fromkeys(codes):
-        if low <= value <= high:
-            n_null += counts[:, value - low]
-            counts[:, value - low] = 0
+    counts, n_null = table[:, :n_cells].copy(), table[:, n_cells + 1 :].sum(axis=1)
+    if within:
+        on_scale = [value - low for value in codes if low <= value <= high]
+        n_null += counts[:, on_scale].sum(axis=1)
+        counts[:, on_scale] = 0
+    if last is not None and len(last) < n_cells:
+        counts = np.add.reduceat(counts, [0, *(last[:-1] + 1 - low)], axis=1)
     return ScoreCounts(groups, counts, n_null)
 
 
 def _answers(call: str, column: pl.Series, scale: tuple[int, int]) -> pl.Series:
     """The column in a dtype that the kernel reads and that holds the scale: as it lies, but for odd cases."""
-    if column.dtype in (pl.Boolean, pl.Null):
-        column = column.cast(pl.UInt8)
-    if type(column.dtype) in _LIMITS:
-        fits = _holds(column.dtype, scale[0]) and _holds(column.dtype, scale[1])
-        return column if fits else column.cast(pl.Float64)
+    dtype = column.dtype
+    limits = _LIMITS.get(type(dtype))
+    if limits is not None:
+        return column if limits[0] <= scale[0] and scale[1] <= limits[1] else column.cast(pl.Float64)
+    if dtype in (pl.Boolean, pl.Null):
+        return _answers(call, column.cast(pl.UInt8), scale)
     name = column.name
     hint = (
         f"parse it, such as pl.col({name!r}).cast(pl.Int64, strict=False); what is no number turns null."
-        if column.dtype == pl.String
+        if dtype == pl.String
         else f"cast it, for example pl.col({name!r}).cast(pl.Int64)."
     )
-    raise errors.wrong_dtype(call, "score", name, column.dtype, "takes whole numbers", hint)
+    raise errors.wrong_dtype(call, "score", name, dtype, "takes whole numbers", hint)
 
 
 def _holds(dtype: pl.DataType, value: int) -> bool:
@@ -110,17 +122,16 @@ def _blank(dtype: pl.DataType, scale: tuple[int, int], single: Sequence[int]) ->
 
 
 def _count(
-    answer: pl.Series, code: Int32, n_groups: int, scale: tuple[int, int], single: Sequence[int]
+    answer: pl.Series, code: Int32, n_groups: int, first: int, last: Int64, single: Sequence[int]
 ) -> Int64:
-    """int64[n_groups, n_levels + 1 + n_single]; chunks are counted where they lie."""
-    low, high = scale
+    """int64[n_groups, n_classes + 1 + n_single]; chunks are counted where they lie."""
     codes = np.array(single, dtype=np.int64)
-    table = np.zeros((n_groups, high - low + 2 + len(codes)), dtype=np.int64)
+    table = np.zeros((n_groups, len(last) + 1 + len(codes)), dtype=np.int64)
     at = 0
     for chunk in answer.get_chunks():
         part = code[at : at + len(chunk)]
         at += len(chunk)
-        score_kernels.count_levels(chunk.to_numpy(), part, low, high - low + 1, codes, table)
+        score_kernels.count_levels(chunk.to_numpy(), part, first, last, codes, table)
     return table
 
 
@@ -151,10 +162,16 @@ def _bad_answer(
 _NO_CODES, _ONE_GROUP = np.empty(0, dtype=np.int32), pl.DataFrame(height=1)
 
 
-def _groups(call: str, house: pl.DataFrame, by: Any, n_threads: int) -> tuple[Int32, pl.DataFrame]:
-    """Codes int32[n] (empty without ``by``) into a frame of groups, sorted, nulls last."""
+def _groups(
+    call: str, house: pl.DataFrame, by: Any, n_threads: int
+) -> tuple[Int32, pl.DataFrame, Int64 | None]:
+    """Codes int32[n] into a frame of groups, and the order that sorts the groups, nulls last.
+
+    Without ``by`` no codes and no order. The groups are sorted after they are counted: a table of counts is
+    shorter than the codes of the rows.
+    """
     if not _options.parts(by):
-        return _NO_CODES, _ONE_GROUP
+        return _NO_CODES, _ONE_GROUP, None
     frame = _by_columns(call, house, by)
     names = frame.columns
     physical = frame.with_columns(cs.temporal().to_physical())
@@ -168,9 +185,7 @@ def _groups(call: str, house: pl.DataFrame, by: Any, n_threads: int) -> tuple[In
         dense[rows.to_numpy()] = np.arange(len(rows), dtype=np.int32)
         code, groups = dense[first.to_numpy()], frame[rows]
     order = groups.select(pl.arg_sort_by(names, nulls_last=True, maintain_order=True)).to_series()
-    place = np.empty(len(groups), dtype=np.int32)
-    place[order.to_numpy()] = np.arange(len(groups), dtype=np.int32)
-    return place[code], groups[order]
+    return code, groups, order.to_numpy()
 
 
 def by_schema(call: str, before: pl.Schema, by: Any) -> pl.Schema:

@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cxcore import _options, errors
+from cxcore._ext import attribution as kernel
 from cxcore._ext import native
 
 Int32 = NDArray[np.int32]
@@ -112,6 +113,21 @@ def keys(
     code, count, first, _, _ = native.encode_keys([parts[0].to_physical()], null_is_key, n_threads)
     text = parts[0].gather(first).cast(pl.String)
     return Keys(code, count, first, *native.encode_keys([text], null_is_key, 1)[3:])
+
+
+def codes(call: str, role: str, house: pl.DataFrame, name: str, *, n_threads: int) -> tuple[Int32, Int64]:
+    """Where no bytes are asked for: code of each row, -1 where null, and the first row of each code."""
+    column = _key_column(call, role, house[name])
+    if not isinstance(column.dtype, (pl.Categorical, pl.Enum)):
+        code, _, first, _, _ = native.encode_keys([column], False, n_threads)
+        return code, first
+    physical = column.to_physical().cast(pl.UInt32)
+    highest = physical.max()
+    category = physical.fill_null(2**32 - 1).rechunk().to_numpy().view(np.int32)
+    known = np.full(highest + 1 if isinstance(highest, int) else 0, -1, np.int32)
+    code, first = np.empty_like(category), np.empty(len(known), np.int64)
+    n_codes = kernel.dense_codes(category, known, code, first)
+    return code, first[:n_codes]
 
 
 def is_key(dtype: pl.DataType) -> bool:
@@ -268,8 +284,8 @@ def event_columns(
 # ---------------------------------------------------------------- marks and amounts
 
 
-def marks(call: str, role: str, house: pl.DataFrame, name: str) -> UInt8:
-    """A boolean column as uint8[n]; a null is no."""
+def marks(call: str, role: str, house: pl.DataFrame, name: str) -> pl.Series:
+    """A boolean column without nulls; a null is no."""
     column = house[name]
     if column.dtype != pl.Boolean:
         hint = (
@@ -278,17 +294,17 @@ def marks(call: str, role: str, house: pl.DataFrame, name: str) -> UInt8:
             else f"pass numbers as value=, or compare: pl.col({name!r}) > 0."
         )
         raise errors.wrong_dtype(call, role, name, column.dtype, "takes true and false", hint)
-    return column.fill_null(value=False).cast(pl.UInt8).to_numpy()
+    return column.fill_null(value=False)
 
 
-def amounts(call: str, role: str, house: pl.DataFrame, name: str) -> tuple[Float64, UInt8]:
-    """A numeric column as float64[n] with 0 where null, and uint8[n] that says where there is a value."""
+def amounts(call: str, role: str, house: pl.DataFrame, name: str) -> pl.Series:
+    """A numeric column as Float64, all finite; nulls stay."""
     column = house[name]
     if not (column.dtype.is_numeric() or column.dtype == pl.Null):
         hint = f"cast it, for example pl.col({name!r}).cast(pl.Float64)."
         raise errors.wrong_dtype(call, role, name, column.dtype, "takes numbers", hint)
     column = column.cast(pl.Float64)
-    if not math.isfinite(float(column.abs().sum())):  # one pass tells, by row only where it is needed
+    if not _has_room(column) and not math.isfinite(float(column.abs().sum())):
         endless = ~column.is_finite().fill_null(value=True)
         if endless.any():
             row = int(endless.arg_max() or 0)
@@ -296,4 +312,13 @@ def amounts(call: str, role: str, house: pl.DataFrame, name: str) -> tuple[Float
         # sums would be infinite, their differences no number
         problem = f"the {len(column) - column.null_count():,} values add up to more than a float64 can hold."
         raise errors.bad_data(call, role, name, problem, "use a larger unit.")
-    return column.fill_null(0.0).to_numpy(), column.is_not_null().cast(pl.UInt8).to_numpy()
+    return column
+
+
+def _has_room(column: pl.Series) -> bool:
+    """All are finite, and so is any sum of them. Most columns pass here, without a copy of theirs."""
+    least, most = column.min(), column.max()
+    if not (isinstance(least, float) and isinstance(most, float)):
+        return True  # no item
+    # The sum tells of items that are no number, which the others pass over.
+    return math.isfinite(float(column.sum())) and math.isfinite(max(-least, most) * len(column))

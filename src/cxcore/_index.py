@@ -147,8 +147,7 @@ def index(
     check_event_roles(call, engine.columns(frame), roles)
     frame = engine.hold(call, frame)
     house = engine.read(call, frame, None)
-    columns = event_columns(call, house, roles, n_threads=threads)
-    return index_columns(columns, roles, house, engine, frame, n_threads=threads)
+    return index_of(call, house, roles, engine, frame, n_threads=threads)
 
 
 def event_roles(
@@ -187,6 +186,14 @@ def check_event_roles(call: str, columns: Sequence[str], roles: EventRoles, **ot
     """The columns of the roles, and those of other roles of the call, are there."""
     user: Any = roles.user[0] if len(roles.user) == 1 else list(roles.user)
     check_roles(call, columns, {"user": user, "time": roles.time, **others, "order": roles.order})
+
+
+def index_of(
+    call: str, house: pl.DataFrame, roles: EventRoles, engine: Engine, frame: Any, *, n_threads: int
+) -> EventIndex:
+    """The index of a log, its columns checked."""
+    columns = event_columns(call, house, roles, n_threads=n_threads)
+    return index_columns(columns, roles, house, engine, frame, n_threads=n_threads)
 
 
 def index_columns(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import zoneinfo
 from collections.abc import Iterable
 from typing import Any, Literal, TypeVar
 
@@ -127,6 +128,16 @@ def level(call: str, option: str, value: Any) -> float:
         )
         raise errors.bad_option(call, option, value, "a level lies between 0 and 1.", hint)
     return float(value)
+
+
+def time_zone(call: str, option: str, value: Any) -> str:
+    """A name of the time zone database."""
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (ValueError, OSError, TypeError, zoneinfo.ZoneInfoNotFoundError):
+        problem = "no time zone of that name."
+        raise errors.bad_option(call, option, value, problem, "such as 'Europe/Berlin' or 'UTC'.") from None
+    return str(value)
 
 
 def flag(call: str, option: str, value: Any, hint: str) -> bool:

@@ -6,19 +6,20 @@ all that it needs: one pass over the rows, then a kernel whose cost does not dep
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cxcore import _options, errors
 from cxcore._answers import ScoreCounts, by_schema, score_counts
 from cxcore._columns import check_roles, needed
 from cxcore.engines import open_frame
-from cxcore.intervals import Method, MethodName, method_for, numbers_of, sample_of, words_of
+from cxcore.intervals import Method, MethodName, Sample, method_for, numbers_of, words_of
 
 __all__ = ["Score", "ces", "csat", "mean_score", "nps"]
 
@@ -32,9 +33,9 @@ Kind = Literal["top", "mean"]
 class Score:
     """A score: what an answer at each level weighs.
 
-    ``weights`` has one whole number per level of ``scale``, lowest level first; ``factor`` turns the mean
-    weight into the unit of the score. ``parts`` names a column of counts for each distinct weight, from the
-    highest.
+    ``weights`` has one whole number per level of ``scale``, lowest level first, never falling; ``factor``
+    turns the mean weight into the unit of the score. ``parts`` names a column of counts for each distinct
+    weight, from the highest.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Score:
 
     def __post_init__(self) -> None:
         assert len(self.weights) == self.scale[1] - self.scale[0] + 1
+        assert list(self.weights) == sorted(self.weights)
 
 
 #: points from -100 to 100: share of 9 and 10 less share of 0 to 6
@@ -388,9 +390,12 @@ def _summary(
     check_roles(call, engine.columns(frame), {"score": score, "by": by})
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
-        n_threads = _options.n_threads(call, None)
-        counted = score_counts(call, house, score, by, what.scale, codes, n_threads)
-        return _answer(call, what, with_total(counted) if total else counted, chosen, level)
+        n_threads = _options.n_threads(call, None) if groups else 1
+        last, weights = _classes(what)
+        counted = score_counts(call, house, score, by, what.scale, codes, n_threads, last)
+        if total:
+            counted = with_total(counted)
+        return _answer(call, what, counted, Sample(counted.counts, weights), chosen, level)
 
     def schema(before: pl.Schema) -> pl.Schema:
         of_groups = by_schema(call, before, by)
@@ -398,6 +403,15 @@ def _summary(
         return pl.Schema({**of_groups, **marks, **_result_columns(what)})
 
     return engine.summary(call, frame, needed(score, by), compute, schema)
+
+
+@lru_cache
+def _classes(what: Score) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Levels of equal weight are one class: the level at which each ends, and its weight."""
+    weights, n_levels = np.unique(np.array(what.weights, dtype=np.int64), return_counts=True)
+    last = what.scale[0] - 1 + np.cumsum(n_levels)
+    last.flags.writeable = weights.flags.writeable = False  # shared by every call
+    return last, weights
 
 
 @lru_cache
@@ -420,21 +434,20 @@ def with_total(counted: ScoreCounts) -> ScoreCounts:
     )
 
 
-def _answer(call: str, what: Score, counted: ScoreCounts, method: Method, level: float) -> pl.DataFrame:
-    sample = sample_of(counted.counts, what.weights)
-    numbers = np.concatenate(numbers_of(sample, level, method)) * what.factor
+def _answer(
+    call: str, what: Score, counted: ScoreCounts, sample: Sample, method: Method, level: float
+) -> pl.DataFrame:
+    parts = sample.counts.T[::-1][: len(what.parts)]
+    if len(parts) < len(what.parts):  # promoters begin where detractors end: nobody is between
+        parts = np.insert(parts, 1, 0, axis=0)
+    numbers = numbers_of(sample, level, method)
     used, flags = words_of(call, sample, method)
-    parts = (sample.counts[:, -1 - at] for at in range(len(what.parts)))
-    names = list(_result_columns(what))
-    columns = [
-        *_side_by_side(names[:-6], pl.Series(np.concatenate([*parts, sample.n, counted.n_null]))),
-        *_side_by_side(names[-6:-2], pl.Series(numbers, nan_to_null=not sample.n.all())),
-        *_side_by_side(names[-2:], pl.Series([*used, *flags], dtype=pl.String)),
-    ]
-    return counted.groups.hstack(columns)
-
-
-def _side_by_side(names: Sequence[str], stacked: pl.Series) -> list[pl.Series]:
-    """Columns that lie one behind another in a series, cut apart: cheaper than a series for each."""
-    n = len(stacked) // len(names)
-    return [stacked.slice(at * n, n).alias(name) for at, name in enumerate(names)]
+    # A series for each dtype, cut apart: cheaper than a series for each column.
+    stacks = (
+        (len(parts) + 2, pl.Series(np.concatenate([*parts, sample.n, counted.n_null]))),
+        (4, pl.Series(np.concatenate(numbers) * what.factor, nan_to_null=True)),
+        (2, pl.Series([*used, *flags], dtype=pl.String)),
+    )
+    n = len(counted.groups)
+    columns = [stack.slice(at * n, n) for n_columns, stack in stacks for at in range(n_columns)]
+    return counted.groups.hstack(list(map(pl.Series.alias, columns, _result_columns(what))))

@@ -40,7 +40,13 @@ def users(events: Sequence[Event]) -> list[object]:
     return list(dict.fromkeys(e.user for e in events if e.user is not None))
 
 
-def keep_rows(events: Sequence[Event], everyone: bool) -> list[Event]:
+def dense_codes(categories: Sequence[int | None]) -> tuple[list[int | None], list[int]]:
+    """Each category by its place in the order of first appearance, and the rows of those appearances."""
+    met = [c for c in dict.fromkeys(categories) if c is not None]
+    return [None if c is None else met.index(c) for c in categories], [categories.index(c) for c in met]
+
+
+def looked_at(events: Sequence[Event], everyone: bool) -> list[Event]:
     """Touches and conversions, of everyone or of those who converted."""
     happy = {e.user for e in events if e.converted}
     return [

@@ -1,21 +1,19 @@
 import numpy as np
 from numpy.typing import NDArray
 
-def keep_rows(
-    user: NDArray[np.int32],
-    channel: NDArray[np.int32],
-    converted: NDArray[np.uint8],
-    everyone: bool,
-    kept: NDArray[np.int32],
-    count: NDArray[np.int64],
-) -> None: ...
+def dense_codes(
+    category: NDArray[np.int32],
+    known: NDArray[np.int32],
+    code: NDArray[np.int32],
+    first: NDArray[np.int64],
+) -> int: ...
 def count_journeys(
     offset: NDArray[np.int64],
     row: NDArray[np.int64],
-    channel: NDArray[np.int32],
-    converted: NDArray[np.uint8],
-    n_threads: int,
     what: NDArray[np.int32],
+    user: NDArray[np.int64],
+    n_threads: int,
+    seen: NDArray[np.int32],
     touch_offset: NDArray[np.int64],
     conversion_offset: NDArray[np.int64],
 ) -> None: ...
@@ -23,8 +21,8 @@ def fill_journeys(
     offset: NDArray[np.int64],
     row: NDArray[np.int64],
     tick: NDArray[np.int64],
-    what: NDArray[np.int32],
-    value: NDArray[np.float64],
+    user: NDArray[np.int64],
+    seen: NDArray[np.int32],
     lookback: int,
     reset: bool,
     n_threads: int,
@@ -33,7 +31,7 @@ def fill_journeys(
     touch_channel: NDArray[np.int32],
     touch_tick: NDArray[np.int64],
     conversion_tick: NDArray[np.int64],
-    conversion_value: NDArray[np.float64],
+    conversion_row: NDArray[np.int64],
     lo: NDArray[np.int64],
     hi: NDArray[np.int64],
 ) -> None: ...

@@ -8,13 +8,21 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 cdef extern from "cxcore/attribution.hpp" namespace "cxcore" nogil:
     cdef struct Events:
-        int64_t n_users
         const int64_t* offset
+        int64_t n
         const int64_t* row
         const int64_t* tick
-        const int32_t* channel
-        const uint8_t* converted
-        const double* value
+        const int32_t* what
+        int64_t n_chosen
+        const int64_t* user
+
+    cdef struct Filled:
+        int32_t* channel
+        int64_t* touch_tick
+        int64_t* conversion_tick
+        int64_t* conversion_row
+        int64_t* lo
+        int64_t* hi
 
     cdef struct Journeys:
         int64_t n_users
@@ -26,12 +34,11 @@ cdef extern from "cxcore/attribution.hpp" namespace "cxcore" nogil:
         const int64_t* hi
         const double* value
 
-    void _keep "cxcore::keep_rows"(
-        const int32_t*, const int32_t*, const uint8_t*, int64_t, int64_t, bint, int32_t*, int64_t*) except +
+    int64_t _dense "cxcore::dense_codes"(const int32_t*, int64_t, int32_t*, int32_t*, int64_t*)
     void _count "cxcore::count_journeys"(const Events&, int, int32_t*, int64_t*, int64_t*) except +
     void _fill "cxcore::fill_journeys"(
         const Events&, const int32_t*, bint, uint64_t, bint, int, const int64_t*, const int64_t*,
-        int32_t*, int64_t*, int64_t*, double*, int64_t*, int64_t*) except +
+        const Filled&) except +
     void _first_touch "cxcore::first_touch"(const Journeys&, int64_t, int, double*, double*) except +
     void _last_touch "cxcore::last_touch"(const Journeys&, int64_t, int, double*, double*) except +
     void _linear "cxcore::linear"(const Journeys&, int64_t, int, double*, double*) except +
@@ -76,47 +83,47 @@ cdef Journeys _journeys(
     return journeys
 
 
-def keep_rows(
-    const int32_t[::1] user,  # IN  [n] code, -1 is no one
-    const int32_t[::1] channel,  # IN  [n] code, -1 is no touch
-    const uint8_t[::1] converted,  # IN  [n]
-    bint everyone,  # also users who never converted
-    int32_t[::1] kept,  # OUT [n] the user of a row that counts, else -1
-    int64_t[::1] count,  # OUT [n_users] such rows of each user, added to
+def dense_codes(
+    const int32_t[::1] category,  # IN  [n] number of a category, -1 is none
+    int32_t[::1] known,  # IN OUT [n_categories] -1; then the code of each category that occurs
+    int32_t[::1] code,  # OUT [n] in order of first appearance, -1 for none
+    int64_t[::1] first,  # OUT [n_categories] first row of each code
 ):
-    """Leave out rows that are neither touch nor conversion, and users whose journeys are not asked for."""
+    """Codes without gaps for categories, and how many there are."""
+    cdef int64_t n_codes
     with nogil:
-        _keep(start(user), start(channel), start(converted), user.shape[0], count.shape[0], everyone,
-              out(kept), out(count))
+        n_codes = _dense(start(category), category.shape[0], out(known), out(code), out(first))
+    return n_codes
 
 
 def count_journeys(
     const int64_t[::1] offset,  # IN  [n_users + 1] positions of each user
     const int64_t[::1] row,  # IN  [n] row at each position; empty: the same
-    const int32_t[::1] channel,  # IN  [n_rows] code, -1 is no touch
-    const uint8_t[::1] converted,  # IN  [n_rows]
+    const int32_t[::1] what,  # IN  [n_rows] channel * 2 + converted, channel -1 is no touch
+    const int64_t[::1] user,  # IN  [n_chosen] users to look at
     int n_threads,
-    int32_t[::1] what,  # OUT [n] by position: channel * 2 + converted
-    int64_t[::1] touch_offset,  # OUT [n_users + 1]
-    int64_t[::1] conversion_offset,  # OUT [n_users + 1]
+    int32_t[::1] seen,  # OUT [n] what, by position; of the chosen alone
+    int64_t[::1] touch_offset,  # OUT [n_chosen + 1]
+    int64_t[::1] conversion_offset,  # OUT [n_chosen + 1]
 ):
-    """How many touches and conversions each user has, as offsets."""
+    """How many touches and conversions each chosen user has, as offsets."""
     cdef Events events
     with nogil:
-        events.n_users = offset.shape[0] - 1
         events.offset = start(offset)
+        events.n = seen.shape[0]
         events.row = start(row)
-        events.channel = start(channel)
-        events.converted = start(converted)
-        _count(events, n_threads, out(what), out(touch_offset), out(conversion_offset))
+        events.what = start(what)
+        events.n_chosen = user.shape[0]
+        events.user = start(user)
+        _count(events, n_threads, out(seen), out(touch_offset), out(conversion_offset))
 
 
 def fill_journeys(
     const int64_t[::1] offset,  # IN  [n_users + 1]
     const int64_t[::1] row,  # IN  [n] or empty
     const int64_t[::1] tick,  # IN  [n] by position, never falling within a user
-    const int32_t[::1] what,  # IN  from count_journeys
-    const double[::1] value,  # IN  [n_rows], or empty: all 0
+    const int64_t[::1] user,  # IN  [n_chosen]
+    const int32_t[::1] seen,  # IN  from count_journeys
     int64_t lookback,  # in ticks: a touch counts where its age is below; -1: no limit
     bint reset,  # a touch that an earlier conversion looked at does not count again
     int n_threads,
@@ -125,21 +132,28 @@ def fill_journeys(
     int32_t[::1] touch_channel,  # OUT [n_touches] by user and time
     int64_t[::1] touch_tick,  # OUT [n_touches]
     int64_t[::1] conversion_tick,  # OUT [n_conversions] by user and time
-    double[::1] conversion_value,  # OUT [n_conversions]
+    int64_t[::1] conversion_row,  # OUT [n_conversions]
     int64_t[::1] lo,  # OUT [n_conversions] first touch of the window
     int64_t[::1] hi,  # OUT [n_conversions] behind its last touch; lo == hi: none
 ):
     """Touches and conversions by user and time, and the window of each conversion."""
     cdef Events events
+    cdef Filled filled
     with nogil:
-        events.n_users = offset.shape[0] - 1
         events.offset = start(offset)
+        events.n = seen.shape[0]
         events.row = start(row)
         events.tick = start(tick)
-        events.value = start(value)
-        _fill(events, start(what), lookback >= 0, <uint64_t> lookback, reset, n_threads,
-              start(touch_offset), start(conversion_offset), out(touch_channel), out(touch_tick),
-              out(conversion_tick), out(conversion_value), out(lo), out(hi))
+        events.n_chosen = user.shape[0]
+        events.user = start(user)
+        filled.channel = out(touch_channel)
+        filled.touch_tick = out(touch_tick)
+        filled.conversion_tick = out(conversion_tick)
+        filled.conversion_row = out(conversion_row)
+        filled.lo = out(lo)
+        filled.hi = out(hi)
+        _fill(events, start(seen), lookback >= 0, <uint64_t> lookback, reset, n_threads,
+              start(touch_offset), start(conversion_offset), filled)
 
 
 def first_touch(

@@ -7,7 +7,7 @@ def count_levels(
     answer: NDArray[Any],
     group: NDArray[np.int32],
     first: int,
-    n_levels: int,
+    last: NDArray[np.int64],
     single: NDArray[np.int64],
     counts: NDArray[np.int64],
 ) -> None: ...
@@ -15,11 +15,8 @@ def describe(
     counts: NDArray[np.int64],
     weight: NDArray[np.int64],
     few: int,
-    n: NDArray[np.int64],
-    outside: NDArray[np.int64],
-    flags: NDArray[np.int64],
-    estimate: NDArray[np.float64],
-    standard_error: NDArray[np.float64],
+    sizes: NDArray[np.int64],
+    moments: NDArray[np.float64],
 ) -> None: ...
 def resample_interval(
     counts: NDArray[np.int64],

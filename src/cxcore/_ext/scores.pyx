@@ -18,7 +18,8 @@ ctypedef fused answer_t:
 cdef extern from "cxcore/levels.hpp" namespace "cxcore" nogil:
     cdef cppclass Values:
         int64_t first
-        int n_run
+        const int64_t* last
+        int n_classes
         const int64_t* single
         int n_single
     void _count "cxcore::count_levels"[T](const T*, int64_t, const Values&, int64_t*) noexcept
@@ -35,17 +36,18 @@ def count_levels(
     const answer_t[::1] answer,      # IN   n answers of any width; the values counted fit it
     const int[::1] group,            # IN   n codes 0..n_groups-1, or empty: one group
     long long first,                 # IN   lowest level of the scale
-    int n_levels,                    # IN   levels first, first + 1, …
+    const long long[::1] last,       # IN   level at which each class ends, ascending; grouped: every level
     const long long[::1] single,     # IN   codes counted beside the scale, none of them on it
-    long long[:, ::1] counts,        # OUT  [n_groups, n_levels + 1 + n_single], +=: levels, others, codes
+    long long[:, ::1] counts,        # OUT  [n_groups, n_classes + 1 + n_single], +=: classes, others, codes
 ):
-    """Add the answers of each group at each level, off the scale, and with each code."""
+    """Add the answers of each group in each class of levels, off the scale, and with each code."""
     cdef Values values
     cdef int64_t n = answer.shape[0]
     if n == 0:
         return
     values.first = first
-    values.n_run = n_levels
+    values.last = <const int64_t*>&last[0]
+    values.n_classes = <int>last.shape[0]
     values.n_single = <int>single.shape[0]
     values.single = <const int64_t*>&single[0] if values.n_single else NULL
     with nogil:
@@ -60,16 +62,15 @@ def describe(
     const long long[:, ::1] counts,   # IN   [n_groups, n_levels]
     const long long[::1] weight,      # IN   n_levels
     long long few,                    # IN   answers below which there are few
-    long long[::1] n,                 # OUT  n_groups, answers
-    long long[::1] outside,           # OUT  n_groups, answers outside the largest class
-    long long[::1] flags,             # OUT  n_groups, 1: no answers, else 2: few, plus 4: all of one weight
-    double[::1] estimate,             # OUT  n_groups, mean weight; NaN without answers
-    double[::1] standard_error,       # OUT  n_groups: root of (sum c (w - mean)^2), over n
+    long long[:, ::1] sizes,          # OUT  [3, n_groups]: answers; answers outside the largest class; flags,
+                                      #      1: no answers, else 2: few, plus 4: all of one weight
+    double[:, ::1] moments,           # OUT  [2, n_groups]: mean weight; root of (sum c (w - mean)^2), over n;
+                                      #      NaN without answers
 ):
     """Size, flags, mean and standard error of each group."""
     cdef Py_ssize_t g, k
     cdef long long total, most, weighted
-    cdef double away, squares
+    cdef double mean, away, squares
     with nogil:
         for g in range(counts.shape[0]):
             total = most = weighted = 0
@@ -77,15 +78,16 @@ def describe(
                 total += counts[g, k]
                 most = max(most, counts[g, k])
                 weighted += counts[g, k] * weight[k]
-            n[g] = total
-            outside[g] = total - most
-            flags[g] = 2 * (total < few) + 4 * (total == most) if total else 1
-            estimate[g] = weighted / <double>total if total else NAN
+            sizes[0, g] = total
+            sizes[1, g] = total - most
+            sizes[2, g] = 2 * (total < few) + 4 * (total == most) if total else 1
+            mean = weighted / <double>total if total else NAN
             squares = 0.0
             for k in range(counts.shape[1]):
-                away = weight[k] - estimate[g]
+                away = weight[k] - mean
                 squares += counts[g, k] * away * away
-            standard_error[g] = sqrt(squares) / total if total else NAN
+            moments[0, g] = mean
+            moments[1, g] = sqrt(squares) / total if total else NAN
 
 
 def resample_interval(

@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 
 from cxcore import _options, errors
-from cxcore._columns import EventRoles, Int64, check_roles, event_columns, needed
+from cxcore._columns import MOST_ROWS, EventRoles, Float64, Int64, check_roles, event_columns, needed
 from cxcore._index import EventIndex, check_event_roles, event_roles, index_columns
 from cxcore._options import TimeUnit
 from cxcore.attribution.base import Credit, Journeys, Model, Transitions
-from cxcore.attribution.journeys import Touchpoints, journeys_of, touchpoints
+from cxcore.attribution.journeys import Touchpoints, journeys_of, looked_at, touchpoints
 from cxcore.attribution.markov import Markov
 from cxcore.attribution.positional import FirstTouch, LastTouch, Linear, Position
 from cxcore.attribution.time_decay import TimeDecay
@@ -151,26 +151,31 @@ def attribute(
     _options.flag(call, "nulls", nulls, "True learns from all journeys.")
     threads = _options.n_threads(call, n_threads)
 
-    def answer(index: EventIndex, log: Touchpoints) -> pl.DataFrame:
+    everyone = nulls and any(chosen.learns_from_nulls for chosen in models)
+
+    def answer(index: EventIndex, log: Touchpoints, met: Int64) -> pl.DataFrame:
         ticks = -1 if window is None else _options.ticks_above(window, index.columns.tick_length)
         reset = allocation == "reset"
-        journeys = journeys_of(index, log, ticks, reset=reset, nulls=nulls, n_threads=threads)
-        names = index.house[channel].gather(log.channels.first)
-        return _answer(journeys, models, names, log.touched, has_value=value is not None)
+        journeys = journeys_of(
+            index, log, ticks, reset=reset, nulls=nulls, everyone=everyone, n_threads=threads
+        )
+        return _answer(journeys, models, log.names, met, has_value=value is not None)
 
     if isinstance(events, EventIndex):
         check_roles(call, events.house.columns, others)
-        log = touchpoints(call, events.house, events.columns, models, **others, n_threads=threads)
-        return events.engine.from_house(events.frame, answer(events, log))
+        log = touchpoints(call, events.house, models, **others, n_threads=threads)
+        code = events.columns.code
+        met = log.met(None if len(events.tick) == len(code) else pl.Series(code) >= 0)
+        return events.engine.from_house(events.frame, answer(events, log, met))
     engine, frame = open_frame(call, events)
     check_event_roles(call, engine.columns(frame), roles, **others)
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
-        columns = event_columns(call, house, roles, n_threads=threads)
-        log = touchpoints(call, house, columns, models, **others, n_threads=threads)
-        everyone = nulls and any(model.learns_from_nulls for model in models)
-        columns = log.keep(columns, everyone=everyone)
-        return answer(index_columns(columns, roles, house, engine, frame, n_threads=threads), log)
+        _check_log(call, house, roles)
+        log = touchpoints(call, house, models, **others, n_threads=threads)
+        met = log.met(_has_user(house, roles))
+        columns, log = looked_at(call, house, roles, log, everyone=everyone, n_threads=threads)
+        return answer(index_columns(columns, roles, house, engine, frame, n_threads=threads), log, met)
 
     def schema(before: pl.Schema) -> pl.Schema:
         return _schema(before[channel], models)
@@ -208,6 +213,25 @@ def _models(call: str, model: Any) -> list[Model]:
     return models
 
 
+# ---------------------------------------------------------------- the log
+
+
+def _check_log(call: str, house: pl.DataFrame, roles: EventRoles) -> None:
+    """Refuse a log as a whole: what comes after reads some of its rows, and would count those alone.
+
+    Where no time is null and the rows are not too many, types are all that can be wrong.
+    """
+    whole = len(house) > MOST_ROWS or house[roles.time].null_count() > 0
+    event_columns(call, house if whole else house.clear(), roles, n_threads=1)
+
+
+def _has_user(house: pl.DataFrame, roles: EventRoles) -> pl.Series | None:
+    """Which rows say who; None: all do."""
+    if not any(house[name].null_count() for name in roles.user):
+        return None
+    return house.select(pl.all_horizontal(pl.col(roles.user).is_not_null())).to_series()
+
+
 # ---------------------------------------------------------------- the answer
 
 
@@ -223,35 +247,37 @@ def _answer(
     journeys: Journeys, models: Sequence[Model], names: pl.Series, touched: Int64, has_value: bool
 ) -> pl.DataFrame:
     """One row per model and channel that was touched, and the unattributed rest."""
-    shown = names.gather(touched)
+    shown = names[touched]
     if isinstance(shown.dtype, (pl.Categorical, pl.Enum)):
         touched = touched[shown.cast(pl.String).arg_sort().to_numpy()]
     else:
         touched = touched[shown.arg_sort().to_numpy()]
-    shown = names.gather(touched)
+    shown = names[touched]
     alone = journeys.lo == journeys.hi
     rest, rest_value = float(alone.sum()), math.fsum(journeys.value[alone])
     if rest:
         shown = shown.append(pl.Series([None], dtype=shown.dtype))
+    credits = [model.credit(journeys) for model in models]
+    n = len(journeys.value)
+    conversions = _column([credit.conversions[touched] for credit in credits], rest, rest)
+    values = _column([credit.value[touched] for credit in credits], rest, rest_value)
     schema = _schema(names.dtype, models)
-    parts = []
-    for model in models:
-        credit = model.credit(journeys)
-        conversions, value = credit.conversions[touched], credit.value[touched]
-        if rest:
-            conversions, value = np.append(conversions, rest), np.append(value, rest_value)
-        n = len(journeys.value)
-        columns: dict[str, Any] = {
-            "model": pl.repeat(model.label, len(conversions), dtype=pl.String, eager=True),
-            "channel": shown,
-            "conversions": conversions,
-            "value": value if has_value else None,
-            "share": conversions / n if n else None,
-        }
-        if "removal_effect" in schema:
-            effect = credit.removal_effect
-            columns["removal_effect"] = (
-                None if effect is None else effect[touched].tolist() + [None] * bool(rest)
-            )
-        parts.append(pl.DataFrame(columns, schema=schema))
-    return pl.concat(parts)
+    columns: dict[str, Any] = {
+        "model": [label for label in [model.label for model in models] for _ in range(len(shown))],
+        "channel": shown[np.tile(np.arange(len(shown)), len(models))],
+        "conversions": conversions,
+        "value": values if has_value else None,
+        "share": conversions / n if n else None,
+    }
+    if "removal_effect" in schema:
+        none = np.full(len(names), np.nan)
+        effects = [none if credit.removal_effect is None else credit.removal_effect for credit in credits]
+        effect = _column([effect[touched] for effect in effects], rest, np.nan)
+        columns["removal_effect"] = pl.Series(effect, nan_to_null=True)
+    return pl.DataFrame(columns, schema=schema)
+
+
+def _column(parts: Sequence[Float64], rest: float, of_rest: float) -> Float64:
+    """One column for all models: its channels, then the rest where there is one."""
+    tail = [of_rest] if rest else []
+    return np.concatenate([piece for part in parts for piece in (part, tail)])

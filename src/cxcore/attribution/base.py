@@ -20,6 +20,7 @@ from cxcore._ext import markov as kernel
 class Journeys:
     """Touches and conversions by user and time, and the window of each conversion.
 
+    Users are those who converted; all, where a model of the call learns from the others, too.
     User ``u`` has the touches ``touch_offset[u]:touch_offset[u + 1]`` and the conversions
     ``conversion_offset[u]:conversion_offset[u + 1]``. Conversion ``k`` looks at the touches
     ``lo[k]:hi[k]``, in order; where ``lo[k] == hi[k]`` there is none, and no model gives credit for it.

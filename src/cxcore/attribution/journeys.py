@@ -9,36 +9,60 @@ import numpy as np
 import polars as pl
 
 from cxcore import _columns, errors
-from cxcore._columns import EventColumns, Float64, Int64, Keys, UInt8
+from cxcore._columns import EventColumns, EventRoles, Float64, Int32, Int64
 from cxcore._ext import attribution as kernel
 from cxcore._index import EventIndex
 from cxcore.attribution.base import Journeys, Model
+
+#: so many rows for each that converts: then its users are looked up as they are, of whatever type
+_FEW = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Touchpoints:
     """What an event log says beside who and when, by row.
 
-    ``converted`` uint8[n]; ``value`` float64[n], 0 where null, no item where there is no such role;
-    ``touched`` int64[k]: codes of the channels that some user met.
+    ``channel`` Int32: its code, -1 where there is none; ``converted`` Boolean; ``value`` Float64, None
+    where there is no such role. ``names``: the channels by code.
     """
 
-    channels: Keys
-    converted: UInt8
-    value: Float64
-    touched: Int64
+    channel: pl.Series
+    converted: pl.Series
+    value: pl.Series | None
+    names: pl.Series
 
-    def keep(self, columns: EventColumns, *, everyone: bool) -> EventColumns:
-        """The same users, without the rows that no model looks at: they need no sorting."""
-        kept, count = np.empty_like(columns.code), np.zeros_like(columns.count)
-        kernel.keep_rows(columns.code, self.channels.code, self.converted, everyone, kept, count)
-        return replace(columns, code=kept, count=count)
+    def met(self, by: pl.Series | None) -> Int64:
+        """Codes of the channels that some user met. ``by``: which rows have a user; None: all."""
+        if by is None:
+            return np.arange(len(self.names))
+        code = self.channel.filter(by & (self.channel >= 0)).to_numpy()
+        return np.flatnonzero(np.bincount(code, minlength=len(self.names)))
+
+    def only(self, rows: pl.Series) -> Touchpoints:
+        return Touchpoints(
+            self.channel.filter(rows),
+            self.converted.filter(rows),
+            None if self.value is None else self.value.filter(rows),
+            self.names,
+        )
+
+    @property
+    def what(self) -> Int32:
+        """Channel and conversion as one number: the code * 2, and 1 more where the row converts."""
+        both = self.channel.to_numpy() << 1
+        both |= self.converted.cast(pl.UInt8).rechunk().to_numpy()
+        return both
+
+    def amount(self, row: Int64) -> Float64:
+        """Value of some rows, 0 where there is none."""
+        if self.value is None:
+            return np.zeros(len(row))
+        return self.value.gather(row.astype(np.uint32)).fill_null(0.0).to_numpy()  # Polars' own rows
 
 
 def touchpoints(
     call: str,
     house: pl.DataFrame,
-    columns: EventColumns,
     models: Sequence[Model],
     *,
     channel: str,
@@ -47,25 +71,60 @@ def touchpoints(
     n_threads: int,
 ) -> Touchpoints:
     """Read and check the columns of one call, no more channels than every model can take."""
-    channels = _columns.keys(call, "channel", house, [channel], n_threads=n_threads)
+    code, first = _columns.codes(call, "channel", house, channel, n_threads=n_threads)
     for model in models:
-        if model.most_channels is not None and len(channels) > model.most_channels:
-            problem = (
-                f"{len(channels):,} channels; model {model.word!r} takes at most {model.most_channels:,}."
-            )
+        if model.most_channels is not None and len(first) > model.most_channels:
+            problem = f"{len(first):,} channels; model {model.word!r} takes at most {model.most_channels:,}."
             hint = "put rare channels together, or choose another model."
             raise errors.bad_data(call, "channel", channel, problem, hint)
-    marked = None if conversion is None else _columns.marks(call, "conversion", house, conversion)
-    amount, has_value = (
-        (np.empty(0), None) if value is None else _columns.amounts(call, "value", house, value)
-    )
-    converted = has_value if marked is None else marked
-    assert converted is not None
-    seen = np.ones(len(channels), np.bool_)
-    if (columns.code < 0).any():  # else every channel that the column names was met by someone
-        seen[:] = False
-        seen[channels.code[(columns.code >= 0) & (channels.code >= 0)]] = True
-    return Touchpoints(channels, converted, amount, np.flatnonzero(seen))
+    converted = None if conversion is None else _columns.marks(call, "conversion", house, conversion)
+    amount = None if value is None else _columns.amounts(call, "value", house, value)
+    if converted is None:
+        assert amount is not None
+        converted = amount.is_not_null()
+    return Touchpoints(pl.Series(code), converted, amount, house[channel][first])
+
+
+# ---------------------------------------------------------------- rows that no model looks at
+
+
+def looked_at(
+    call: str, house: pl.DataFrame, roles: EventRoles, log: Touchpoints, *, everyone: bool, n_threads: int
+) -> tuple[EventColumns, Touchpoints]:
+    """The log without the rows that no model looks at: they need no coding and no sorting.
+
+    Those are rows that are neither touch nor conversion and, unless ``everyone`` counts, rows of users who
+    never converted. Of several columns that name the user only the first is looked up, so some of these rows
+    may stay; they cost time and change no answer.
+    """
+    says_something = (log.channel >= 0) | log.converted
+    user = house[roles.user[0]]
+    if isinstance(user.dtype, (pl.Categorical, pl.Enum)):
+        user = user.to_physical()
+    if not everyone and (user.dtype.is_integer() or log.converted.sum() * _FEW < len(user)):
+        rows = says_something & _among(user, log.converted)
+        some = pl.DataFrame([house[name].filter(rows) for name in roles.columns])
+        return _columns.event_columns(call, some, roles, n_threads=n_threads), log.only(rows)
+    # Text is slow to look up, and is coded faster.
+    columns = _columns.event_columns(call, house, roles, n_threads=n_threads)
+    coded = pl.Series(columns.code)
+    rows = says_something if everyone else says_something & _among(coded, log.converted)
+    if rows.all():
+        return columns, log
+    rows &= coded >= 0
+    code = coded.filter(rows).to_numpy()
+    tick = pl.Series(columns.tick).filter(rows).to_numpy()
+    tie = pl.Series(columns.tie).filter(rows).to_numpy() if len(columns.tie) else columns.tie
+    count = np.bincount(code, minlength=columns.n_users).astype(np.int64)
+    return replace(columns, code=code, count=count, tick=tick, tie=tie), log.only(rows)
+
+
+def _among(user: pl.Series, converted: pl.Series) -> pl.Series:
+    """Rows of the users of some rows."""
+    return user.is_in(user.filter(converted).implode())
+
+
+# ---------------------------------------------------------------- journeys
 
 
 def journeys_of(
@@ -75,42 +134,34 @@ def journeys_of(
     *,
     reset: bool,
     nulls: bool,
+    everyone: bool,
     n_threads: int,
 ) -> Journeys:
     """Journeys out of the index and what was read by row. ``lookback`` in ticks, -1 for no limit."""
-    offset = index.offset
+    offset, user = index.offset, np.arange(len(index.offset) - 1)
     if index.columns.own >= 0:  # rows without a user: the last item, in truth a user each
         offset = np.concatenate((offset[:-1], np.arange(offset[-2] + 1, offset[-1] + 1)))
-    touch_offset, conversion_offset = np.empty_like(offset), np.empty_like(offset)
-    what = np.empty(len(index.tick), np.int32)
-    kernel.count_journeys(
-        *(
-            offset,
-            index.row,
-            log.channels.code,
-            log.converted,
-            n_threads,
-            what,
-            touch_offset,
-            conversion_offset,
-        )
-    )
+        user = np.arange(len(offset) - 1)
+    elif not everyone:
+        user = _who_converted(index.columns, log.converted)
+    touch_offset, conversion_offset = (np.empty(len(user) + 1, np.int64) for _ in range(2))
+    seen = np.empty(len(index.tick), np.int32)
+    kernel.count_journeys(offset, index.row, log.what, user, n_threads, seen, touch_offset, conversion_offset)
     n_touches, n_conversions = int(touch_offset[-1]), int(conversion_offset[-1])
     channel, tick = np.empty(n_touches, np.int32), np.empty(n_touches, np.int64)
-    conversion_tick, lo, hi = (np.empty(n_conversions, np.int64) for _ in range(3))
-    amount = np.empty(n_conversions)
+    conversion_tick, row, lo, hi = (np.empty(n_conversions, np.int64) for _ in range(4))
     kernel.fill_journeys(
-        *(offset, index.row, index.tick, what, log.value, lookback, reset, n_threads),
-        *(touch_offset, conversion_offset, channel, tick, conversion_tick, amount, lo, hi),
+        *(offset, index.row, index.tick, user, seen, lookback, reset, n_threads),
+        *(touch_offset, conversion_offset, channel, tick, conversion_tick, row, lo, hi),
     )
     return Journeys(
-        n_channels=len(log.channels),
+        n_channels=len(log.names),
         touch_offset=touch_offset,
         conversion_offset=conversion_offset,
         channel=channel,
         tick=tick,
         conversion_tick=conversion_tick,
-        value=amount,
+        value=log.amount(row),
         lo=lo,
         hi=hi,
         tick_length=index.columns.tick_length,
@@ -118,3 +169,11 @@ def journeys_of(
         nulls=nulls,
         n_threads=n_threads,
     )
+
+
+def _who_converted(columns: EventColumns, converted: pl.Series) -> Int64:
+    """Codes of the users who converted, each once."""
+    user = pl.Series(columns.code).filter(converted).to_numpy()
+    found = np.zeros(columns.n_users, np.bool_)
+    found[user[user >= 0]] = True
+    return np.flatnonzero(found)

@@ -184,12 +184,12 @@ def _classes(weights: tuple[int, ...]) -> tuple[Int64, Int64, Int64]:
 def words_of(call: str, sample: Sample, method: Method) -> tuple[list[str | None], list[str]]:
     """Of each group the method that gave its interval, and its flags; warns in the name of the call."""
     n, code = sample.n, sample.flags
-    own = method.marks(sample)
-    thin = own.get("thin_support")
-    if thin is not None and thin.any():
-        text = errors.thin_support(call, method.name, int(thin.sum()), len(n), ENOUGH_OUTSIDE)
-        warnings.warn(text, errors.DegenerateDataWarning, stacklevel=2)
-    for word, where in own.items():
+    for word, where in method.marks(sample).items():
+        if not where.any():
+            continue
+        if word == "thin_support":
+            text = errors.thin_support(call, method.name, int(where.sum()), len(n), ENOUGH_OUTSIDE)
+            warnings.warn(text, errors.DegenerateDataWarning, stacklevel=2)
         code = code | where * _BIT.get(word, 0)
     used = [word if some else None for word, some in zip(method.used(sample), n.tolist(), strict=True)]
     return used, [_TEXTS[one] for one in code.tolist()]

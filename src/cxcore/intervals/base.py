@@ -49,12 +49,10 @@ class Sample:
 
     @cached_property
     def _described(self) -> tuple[Int64, Int64, Int64, Float64, Float64]:
-        n, outside, flags = np.empty((3, len(self.counts)), dtype=np.int64)
-        estimate, standard_error = np.empty((2, len(self.counts)))
-        kernels.describe(
-            self.counts, self.weights, ENOUGH_ANSWERS, n, outside, flags, estimate, standard_error
-        )
-        return n, outside, flags, estimate, standard_error
+        n_groups = len(self.counts)
+        sizes, moments = np.empty((3, n_groups), dtype=np.int64), np.empty((2, n_groups))
+        kernels.describe(self.counts, self.weights, ENOUGH_ANSWERS, sizes, moments)
+        return sizes[0], sizes[1], sizes[2], moments[0], moments[1]
 
     @property
     def n(self) -> Int64:

@@ -1,4 +1,4 @@
-"""Sessions: runs of a user's events with no long silence inside."""
+"""Sessions: runs of a user's events, ended by silence or by any of the rules of ``sessions.rules``."""
 
 from __future__ import annotations
 
@@ -8,29 +8,46 @@ from typing import Any, Literal
 import polars as pl
 
 from cxcore import _options, errors
-from cxcore._columns import event_columns
+from cxcore._columns import check_roles, needed
 from cxcore._index import (
     EventIndex,
     NullTime,
     NullUser,
     check_event_roles,
     event_roles,
-    index_columns,
+    index_of,
 )
 from cxcore._options import TimeUnit
 from cxcore.engines import open_frame
 from cxcore.engines.base import Engine
 from cxcore.sessions.found import (
+    REASON,
     ROW_COLUMNS,
     TABLE_COLUMNS,
-    GapRule,
     find,
     row_columns,
     table,
     table_schema,
 )
+from cxcore.sessions.measures import Measures, measure, measures_of
+from cxcore.sessions.rules import (
+    GAP,
+    GAP_CLOSED,
+    PRESETS,
+    SPLIT_NULL,
+    Calendar,
+    GapClosed,
+    Preset,
+    Rules,
+    SessionRules,
+    SplitNull,
+    rules_of,
+)
 
-GapClosed = Literal["right", "left"]
+__all__ = ["PRESETS", "Preset", "SessionRules", "sessionize", "sessions"]
+
+Id = Literal["stable", "dense"]
+Role = str | pl.Expr | None
 
 
 def sessionize(
@@ -38,9 +55,23 @@ def sessionize(
     *,
     user: str | Sequence[str] | None = None,
     time: str | None = None,
-    gap: Any = "30m",
-    gap_closed: GapClosed = "right",
+    gap: Any = GAP,
+    gap_closed: GapClosed = GAP_CLOSED,
+    max_duration: Any = None,
+    max_events: int | None = None,
+    calendar: Calendar | None = None,
+    time_zone: str | None = None,
+    start_on: Role = None,
+    end_on: Role = None,
+    split_on: Role | Sequence[str | pl.Expr] = None,
+    split_null: SplitNull = SPLIT_NULL,
+    keep_alive: Role = None,
+    unique: str | Sequence[str] | None = None,
+    long_after: Any = None,
+    preset: Preset | SessionRules | None = None,
     order: str | None = None,
+    reason: bool = False,
+    id: Id = "stable",
     time_unit: TimeUnit | None = None,
     null_user: NullUser = "null",
     null_time: NullTime = "error",
@@ -48,7 +79,9 @@ def sessionize(
 ) -> Any:
     """Give every event the session it belongs to.
 
-    A session is a run of one user's events in which no silence is longer than the gap.
+    A session is a run of one user's events in which no silence is longer than the gap, and which none of the
+    other rules ends. All rules may be given at once; each event is looked at in order of (time, ``order``,
+    row).
 
     Parameters
     ----------
@@ -60,13 +93,47 @@ def sessionize(
         Column that says who; several columns make one key.
     time : str
         Column that says when: dates, datetimes of any unit and zone, or integers with ``time_unit``.
-    gap : str or datetime.timedelta, default '30m'
-        Longest silence inside a session, with its unit.
+    gap : str, datetime.timedelta, Polars expression or None, default '30m'
+        Longest silence inside a session, with its unit. An expression gives a duration for each event: how
+        long that event keeps its session open. None: silence ends no session.
     gap_closed : {'right', 'left'}, default 'right'
         Whether a silence of exactly the gap joins (``'right'``: a session splits at ``>``) or splits
         (``'left'``: at ``>=``).
+    max_duration : str or datetime.timedelta, optional
+        A session starts at the first event that is strictly later than the start and this.
+    max_events : int, optional
+        A session starts after this many events.
+    calendar : {'1d', '1w', '1mo'}, optional
+        A session starts with each local day, week (Monday) or month.
+    time_zone : str, optional
+        Zone of the calendar, such as 'Europe/Berlin'; that of the time column where None, UTC where it has
+        none.
+    start_on, end_on : str or Polars expression, optional
+        Boolean column: the event starts a session; is the last of its session. Null is false.
+    split_on : str, Polars expression, or a list of them, optional
+        A session starts where one of these changes, such as the campaign.
+    split_null : {'carry', 'break', 'ignore'}, default 'carry'
+        A null of ``split_on`` stands for the last value of the user; is a value of its own; or is no change,
+        and nothing is one beside it.
+    keep_alive : str or Polars expression, optional
+        Boolean column: an event where it is false (a heartbeat) joins a session and does not prolong it, but
+        starts one where none is open. Null is true.
+    unique : str or list of str, optional
+        Columns that tell events of a user apart: of rows that are equal in all, the first counts and the
+        others get its session. A row with a null among them repeats nothing.
+    long_after : str or datetime.timedelta, optional
+        Adds ``session_is_long``: is the session longer than this? Nothing is cut or dropped.
+    preset : {'ga4', 'ua', 'mixpanel', 'amplitude', 'snowplow', 'spark', 'kafka', 'cja'} or SessionRules,
+    optional
+        Rules of a tool, or of your own; options given beside it go first.
     order : str, optional
         Column that breaks ties of time; rows that still tie keep their order.
+    reason : bool, default False
+        Adds ``session_reason``, why the session began: the first that holds of first, start_on, end_on,
+        split_on, calendar, gap, max_duration, max_events.
+    id : {'stable', 'dense'}, default 'stable'
+        A stable id depends on the user and the session's start alone; 'dense' counts 0, 1, 2 … by start, and
+        changes when the log grows.
     time_unit : {'s', 'ms', 'us', 'ns'}, optional
         Unit of a time column of integers, counted from 1970-01-01 UTC.
     null_user : {'null', 'own', 'error'}, default 'null'
@@ -88,9 +155,10 @@ def sessionize(
 
     Notes
     -----
-    Time O(n) for sorted logs and logs in arrival order; for any order a partition by user and a sort of each
-    user. Memory beyond input and output: 8 bytes a row in arrival order, 24 in any order. On a LazyFrame the
-    work waits for ``collect``, and so do errors about data.
+    Time O(n) for sorted logs and, with the gap alone, for logs in arrival order; else a partition by user and
+    a sort of each user. Memory beyond input and output: 8 bytes a row in arrival order, 24 in any order; 1
+    for the three boolean rules together, 4 for each column of ``split_on``, 12 for ``unique``. On a LazyFrame
+    the work waits for ``collect``, and so do errors about data.
 
     Examples
     --------
@@ -104,30 +172,49 @@ def sessionize(
     [1, 1, 1, 2]
     """
     call = "sessionize"
-    rule = _gap_rule(call, gap, gap_closed)
+    options = {
+        "gap": gap,
+        "gap_closed": gap_closed,
+        "max_duration": max_duration,
+        "max_events": max_events,
+        "calendar": calendar,
+        "time_zone": time_zone,
+        "start_on": start_on,
+        "end_on": end_on,
+        "split_on": split_on,
+        "split_null": split_null,
+        "keep_alive": keep_alive,
+        "unique": unique,
+        "long_after": long_after,
+    }
+    rules = rules_of(call, preset, options)
+    _options.flag(call, "reason", reason, "True adds why the session began.")
+    _options.word(call, "id", id, ("stable", "dense"))
     threads = _options.n_threads(call, n_threads)
+    added = _row_schema(reason, rules)
+
+    def rows(index: EventIndex) -> pl.DataFrame:
+        found = find(call, index, rules, threads).named(id)
+        return row_columns(found, index, threads, reason=reason, long_after=rules.long_after)
+
     if isinstance(events, EventIndex):
         _refuse_roles(call, user, time, order, time_unit, null_user, null_time)
-        _refuse_names(call, events.engine, events.engine.columns(events.frame), ROW_COLUMNS)
-        new = row_columns(find(events, rule, threads), events, threads)
-        return events.engine.with_columns(events.frame, events.house, new)
+        check_roles(call, events.house.columns, rules.roles)
+        _refuse_names(call, events.engine, events.engine.columns(events.frame), list(added))
+        return events.engine.with_columns(events.frame, events.house, rows(events))
     roles = event_roles(
         call, user=user, time=time, order=order, time_unit=time_unit, null_user=null_user, null_time=null_time
     )
     engine, frame = open_frame(call, events)
     names = engine.columns(frame)
-    check_event_roles(call, names, roles)
-    _refuse_names(call, engine, names, ROW_COLUMNS)
+    check_event_roles(call, names, roles, **rules.roles)
+    _refuse_names(call, engine, names, list(added))
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
-        columns = event_columns(call, house, roles, n_threads=threads)
-        index = index_columns(columns, roles, house, engine, frame, n_threads=threads)
-        return row_columns(find(index, rule, threads), index, threads)
+        return rows(index_of(call, house, roles, engine, frame, n_threads=threads))
 
-    def schema(_: pl.Schema) -> pl.Schema:
-        return pl.Schema(dict.fromkeys(ROW_COLUMNS, pl.Int64()))
-
-    return engine.rows(call, frame, roles.columns, compute, schema)
+    read = needed(roles.columns, *rules.roles.values())
+    return engine.rows(call, frame, read, compute, lambda _: pl.Schema(added))
 
 
 def sessions(
@@ -135,9 +222,26 @@ def sessions(
     *,
     user: str | Sequence[str] | None = None,
     time: str | None = None,
-    gap: Any = "30m",
-    gap_closed: GapClosed = "right",
+    gap: Any = GAP,
+    gap_closed: GapClosed = GAP_CLOSED,
+    max_duration: Any = None,
+    max_events: int | None = None,
+    calendar: Calendar | None = None,
+    time_zone: str | None = None,
+    start_on: Role = None,
+    end_on: Role = None,
+    split_on: Role | Sequence[str | pl.Expr] = None,
+    split_null: SplitNull = SPLIT_NULL,
+    keep_alive: Role = None,
+    unique: str | Sequence[str] | None = None,
+    long_after: Any = None,
+    preset: Preset | SessionRules | None = None,
     order: str | None = None,
+    id: Id = "stable",
+    first: str | Sequence[str] | None = None,
+    last: str | Sequence[str] | None = None,
+    sum: str | Sequence[str] | None = None,
+    any: str | Sequence[str] | None = None,
     time_unit: TimeUnit | None = None,
     null_user: NullUser = "null",
     null_time: NullTime = "error",
@@ -147,16 +251,28 @@ def sessions(
 
     Parameters
     ----------
-    events, user, time, gap, gap_closed, order, time_unit, null_user, null_time, n_threads
+    events, user, time, order, time_unit, null_user, null_time, id, n_threads
         As in :func:`cxcore.sessionize`.
+    gap, gap_closed, max_duration, max_events, calendar, time_zone, start_on, end_on, split_on, split_null
+        As in :func:`cxcore.sessionize`.
+    keep_alive, unique, long_after, preset
+        As in :func:`cxcore.sessionize`.
+    first, last : str or list of str, optional
+        Columns whose first and last value in the session is added, as ``first_page``; nulls are passed over.
+    sum : str or list of str, optional
+        Columns of numbers or durations to add up, as ``sum_revenue``; nulls count nothing.
+    any : str or list of str, optional
+        Boolean columns: was one true? As ``any_converted``.
 
     Returns
     -------
     frame
         In the flavour that came in, users in order of first appearance, their sessions in time order: the
         user's column or columns, ``session_id``, ``session_number``, ``start`` and ``end`` (first and last
-        event, as the time column has them), ``duration`` (``end - start``; an integer where time is),
-        ``events`` (Int64). Rows that have no session (no user, no time) are in none.
+        event, as the time column has them; heartbeats do not move the end), ``duration`` (``end - start``; an
+        integer where time is), ``events`` (Int64, copies not counted), ``session_reason``; then
+        ``session_is_long`` with ``long_after``, and the measures. Rows that have no session (no user, no
+        time) are in none.
 
     Raises
     ------
@@ -180,37 +296,69 @@ def sessions(
     [('ann', 1, 2), ('ann', 2, 1), ('bob', 1, 1)]
     """
     call = "sessions"
-    rule = _gap_rule(call, gap, gap_closed)
+    options = {
+        "gap": gap,
+        "gap_closed": gap_closed,
+        "max_duration": max_duration,
+        "max_events": max_events,
+        "calendar": calendar,
+        "time_zone": time_zone,
+        "start_on": start_on,
+        "end_on": end_on,
+        "split_on": split_on,
+        "split_null": split_null,
+        "keep_alive": keep_alive,
+        "unique": unique,
+        "long_after": long_after,
+    }
+    rules = rules_of(call, preset, options)
+    _options.word(call, "id", id, ("stable", "dense"))
+    measures = measures_of(call, first=first, last=last, sum=sum, any=any)
     threads = _options.n_threads(call, n_threads)
+    read, added = {**rules.roles, **measures.roles}, [*TABLE_COLUMNS, *_flags(rules), *measures.names]
+
+    def answer(index: EventIndex) -> pl.DataFrame:
+        return _sheet(call, index, rules, measures, id, threads)
+
     if isinstance(events, EventIndex):
         _refuse_roles(call, user, time, order, time_unit, null_user, null_time)
-        _refuse_names(call, events.engine, events.roles.user, TABLE_COLUMNS)
-        answer = table(find(events, rule, threads), events.house, events.roles)
-        return events.engine.from_house(events.frame, answer)
+        check_roles(call, events.house.columns, read)
+        _refuse_names(call, events.engine, events.roles.user, added)
+        return events.engine.from_house(events.frame, answer(events))
     roles = event_roles(
         call, user=user, time=time, order=order, time_unit=time_unit, null_user=null_user, null_time=null_time
     )
     engine, frame = open_frame(call, events)
-    _refuse_names(call, engine, roles.user, TABLE_COLUMNS)
-    check_event_roles(call, engine.columns(frame), roles)
+    _refuse_names(call, engine, roles.user, added)
+    check_event_roles(call, engine.columns(frame), roles, **read)
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
-        columns = event_columns(call, house, roles, n_threads=threads)
-        index = index_columns(columns, roles, house, engine, frame, n_threads=threads)
-        return table(find(index, rule, threads), house, roles)
+        return answer(index_of(call, house, roles, engine, frame, n_threads=threads))
 
     def schema(before: pl.Schema) -> pl.Schema:
-        return table_schema(before, roles)
+        return pl.Schema({**table_schema(before, roles), **_flags(rules), **measures.schema(before)})
 
-    return engine.summary(call, frame, roles.columns, compute, schema)
+    return engine.summary(call, frame, needed(roles.columns, *read.values()), compute, schema)
+
+
+def _sheet(
+    call: str, index: EventIndex, rules: Rules, measures: Measures, id: Id, n_threads: int
+) -> pl.DataFrame:
+    found = find(call, index, rules, n_threads, on_index=bool(measures.names)).named(id)
+    sheet = table(found, index.house, index.roles, rules.long_after)
+    return sheet.hstack(measure(call, found, index, measures, n_threads))
 
 
 # ---------------------------------------------------------------- options
 
 
-def _gap_rule(call: str, gap: Any, gap_closed: str) -> GapRule:
-    nanoseconds = _options.duration(call, "gap", gap)
-    return GapRule(nanoseconds, _options.word(call, "gap_closed", gap_closed, ("right", "left")))
+def _flags(rules: Rules) -> dict[str, pl.DataType]:
+    return {} if rules.long_after is None else {"session_is_long": pl.Boolean()}
+
+
+def _row_schema(reason: bool, rules: Rules) -> dict[str, pl.DataType]:
+    why = {"session_reason": REASON} if reason else {}
+    return {**dict.fromkeys(ROW_COLUMNS, pl.Int64()), **why, **_flags(rules)}
 
 
 def _refuse_roles(

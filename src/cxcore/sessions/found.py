@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import get_args
 
 import numpy as np
 import polars as pl
 
 from cxcore import _options
-from cxcore._columns import EventColumns, EventRoles, Int32, Int64
+from cxcore._columns import EventColumns, EventRoles, Int32, Int64, UInt8
+from cxcore._ext import rules as rule_kernels
 from cxcore._ext import sessions as kernels
 from cxcore._ext.arrays import empty
 from cxcore._index import EventIndex
+from cxcore._rule_columns import rule_columns
+from cxcore.sessions.rules import REASONS, Rules, SplitNull
 
 ROW_COLUMNS = ("session_id", "session_number")
-TABLE_COLUMNS = ("session_id", "session_number", "start", "end", "duration", "events")
+TABLE_COLUMNS = (*ROW_COLUMNS, "start", "end", "duration", "events", "session_reason")
+REASON = pl.Enum(REASONS)
+_WORDS = pl.Series(REASONS, dtype=REASON)
+FIRST, BY_GAP = (np.uint8(REASONS.index(word)) for word in ("first", "gap"))
+#: what each word of ``split_null=`` is to the kernel
+_SPLIT_NULL = {word: at for at, word in enumerate(get_args(SplitNull))}
 
-_UINT64_MAX = 2**64 - 1  # silences are unsigned: from the first tick to the last
 
-
-@dataclass(frozen=True, slots=True)
-class GapRule:
-    """A new session starts when the silence is longer than the gap (``>``), or as long (``>=``, "left")."""
-
-    nanoseconds: int
-    closed: str
-
-    def ticks(self, tick_length: int) -> int:
-        """The longest silence, in ticks of the time column, that does not split."""
-        if self.closed == "right":
-            return _options.ticks_below(self.nanoseconds, tick_length, _UINT64_MAX)
-        return _options.ticks_above(self.nanoseconds, tick_length, _UINT64_MAX + 1) - 1
+def _none() -> Int64:
+    return np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
     """What the kernels found: one entry a session, users in order of first appearance, then time.
 
-    ``name`` int64[n_sessions, 2] is id and number, side by side; ``user`` int32[n_sessions] the code.
-    Of the two ways back to rows one is there: ``begin`` int64[n_sessions + 1], the positions of an index; or
-    ``label`` int32[n_rows], -1 where a row has no session, with the names ``label_name`` int64[n_labels, 2].
+    ``name`` int64[n_sessions, 2] is id and number, side by side; ``user`` int32[n_sessions] the code;
+    ``reason`` uint8[n_sessions] a place in ``REASONS``. Of the two ways back to rows one is there: ``begin``
+    int64[n_sessions + 1], the positions of an index, where ``copy_of`` int64[n_positions] has the position of
+    the event that one repeats, or -1 (no item where nothing is told of copies); or ``label`` int32[n_rows],
+    -1 where a row has no session, and ``session`` int64[n_labels], the session of a label.
     """
 
     columns: EventColumns
@@ -48,26 +47,41 @@ class Sessions:
     events: Int64
     name: Int64
     user: Int32
-    begin: Int64 | None = None
+    reason: UInt8
+    begin: Int64 = field(default_factory=_none)
+    copy_of: Int64 = field(default_factory=_none)
     label: Int32 | None = None
-    label_name: Int64 | None = None
+    session: Int64 = field(default_factory=_none)
+
+    def named(self, by: str) -> Sessions:
+        """The same; "dense" with ids 0, 1, 2 … by start, where stable ids order what starts together."""
+        if by != "dense":
+            return self
+        name = self.name.copy()
+        name[np.lexsort((self.name[:, 0], self.start)), 0] = np.arange(len(name))
+        return replace(self, name=name)
 
 
-def find(index: EventIndex, rule: GapRule, n_threads: int) -> Sessions:
-    """Sessions of a log by the way that its order allows; those of the rule asked last are kept."""
+def find(call: str, index: EventIndex, rules: Rules, n_threads: int, *, on_index: bool = False) -> Sessions:
+    """Sessions of a log by the way that its order allows; those of the rule asked last are kept.
+
+    With ``on_index`` they have their positions, for what walks the events of sessions.
+    """
     found: Sessions
     for known, found in index.last:
-        if known == rule:
+        if known == rules.key and not (on_index and found.label is not None):
             return found
     columns = index.columns
-    gap = rule.ticks(columns.tick_length)
+    gap = rules.gap_ticks(columns.tick_length)
     # a tie-break moves no event of a user to another session, but it numbers sessions of one row each
     tied = columns.own >= 0 and len(columns.tie) > 0
-    if index.is_sorted or tied or not kernels.arrives_in_order(columns.tick, gap):
+    if not rules.is_plain:
+        return _of_rules(call, index, rules, n_threads)
+    if on_index or index.is_sorted or tied or not kernels.arrives_in_order(columns.tick, gap):
         found = _of_index(index, gap, n_threads)
     else:
         found = _of_arrivals(columns, gap, n_threads)
-    index.last[:] = [(rule, found)]
+    index.last[:] = [(rules.key, found)]
     return found
 
 
@@ -76,7 +90,7 @@ def _of_index(index: EventIndex, gap: int, n_threads: int) -> Sessions:
     offset, begin = kernels.find_sessions(index.offset, index.tick, gap, columns.own, n_threads)
     start, end = index.tick[begin[:-1]], index.tick[begin[1:] - 1]
     name, user = _names(columns, offset, start, n_threads)
-    return Sessions(columns, start, end, np.diff(begin), name, user, begin=begin)
+    return Sessions(columns, start, end, np.diff(begin), name, user, _gap_reasons(name), begin)
 
 
 def _of_arrivals(columns: EventColumns, gap: int, n_threads: int) -> Sessions:
@@ -85,8 +99,39 @@ def _of_arrivals(columns: EventColumns, gap: int, n_threads: int) -> Sessions:
         columns.code, columns.tick, columns.count, gap, columns.own, n_threads, label
     )
     name, user = _names(columns, offset, start, n_threads)
-    by_label = name[session] if len(name) else name
-    return Sessions(columns, start, end, events, name, user, label=label, label_name=by_label)
+    reason = _gap_reasons(name)
+    return Sessions(columns, start, end, events, name, user, reason, label=label, session=session)
+
+
+def _of_rules(call: str, index: EventIndex, rules: Rules, n_threads: int) -> Sessions:
+    columns, length = index.columns, index.columns.tick_length
+    read = rule_columns(call, index.house, columns, index.roles, rules, n_threads)
+    copy_of = empty(len(index.tick) if rules.unique else 0, np.int64)
+    offset, begin, end, events, reason = rule_kernels.find_ruled_sessions(
+        index.offset,
+        index.row,
+        index.tick,
+        rules.gap_ticks(length),
+        columns.own,
+        read.gap,
+        rules.duration_ticks(length),
+        rules.most_events,
+        read.edge,
+        read.mark,
+        read.value,
+        _SPLIT_NULL[rules.split_null],
+        read.copy,
+        read.n_copies,
+        n_threads,
+        copy_of,
+    )
+    start = index.tick[begin[:-1]]
+    name, user = _names(columns, offset, start, n_threads)
+    return Sessions(columns, start, end, events, name, user, reason, begin, copy_of)
+
+
+def _gap_reasons(name: Int64) -> UInt8:
+    return np.where(name[:, 1] == 1, FIRST, BY_GAP)
 
 
 def _names(columns: EventColumns, offset: Int64, start: Int64, n_threads: int) -> tuple[Int64, Int32]:
@@ -96,28 +141,61 @@ def _names(columns: EventColumns, offset: Int64, start: Int64, n_threads: int) -
     return name, user
 
 
-def row_columns(found: Sessions, index: EventIndex, n_threads: int) -> pl.DataFrame:
-    """``session_id`` and ``session_number`` of each row."""
+def labels(found: Sessions, index: EventIndex, n_threads: int) -> Int32:
+    """The session of each row, -1 where it has none."""
     n = len(index)
-    row_id, row_number = empty(n, np.int64), empty(n, np.int64)
-    if found.label is not None and found.label_name is not None:
-        kernels.name_rows(found.label, found.label_name, n_threads, row_id, row_number)
-    elif found.begin is not None and index.is_log:
+    if found.label is not None:
+        session = np.append(found.session, -1).astype(np.int32)  # a label of -1 finds the last
+        return session[found.label]
+    label = empty(n, np.int32)
+    if len(index.tick) < n:
+        label.fill(-1)
+    row = index.row if not index.is_log else np.arange(n)
+    kernels.label_rows(found.begin, row, n_threads, label)
+    rule_kernels.label_copies(row, found.copy_of, label)
+    return label
+
+
+def row_names(found: Sessions, index: EventIndex, n_threads: int) -> tuple[Int64, Int64]:
+    """Id and number of the session of each row, 0 where it has none."""
+    row_id, row_number = empty(len(index), np.int64), empty(len(index), np.int64)
+    if found.label is not None:
+        name = found.name[found.session] if len(found.name) else found.name
+        kernels.name_rows(found.label, name, n_threads, row_id, row_number)
+    elif index.is_log and not len(found.copy_of):
         kernels.name_runs(found.begin, found.name, n_threads, row_id, row_number)
-    elif found.begin is not None:
-        label = empty(n, np.int32)
-        if len(index.row) < n:
-            label.fill(-1)
-        kernels.label_rows(found.begin, index.row, n_threads, label)
-        kernels.name_rows(label, found.name, n_threads, row_id, row_number)
-    rows = pl.DataFrame(dict(zip(ROW_COLUMNS, (row_id, row_number), strict=True)))
-    if int(found.columns.count.sum()) < n:
+    else:
+        kernels.name_rows(labels(found, index, n_threads), found.name, n_threads, row_id, row_number)
+    return row_id, row_number
+
+
+def row_columns(
+    found: Sessions, index: EventIndex, n_threads: int, *, reason: bool, long_after: int | None
+) -> pl.DataFrame:
+    """``session_id`` and ``session_number`` of each row, and what else was asked of its session."""
+    rows = pl.DataFrame(dict(zip(ROW_COLUMNS, row_names(found, index, n_threads), strict=True)))
+    if reason or long_after is not None:
+        of_session = pl.DataFrame(_extras(found, reason, long_after))
+        session = pl.Series(labels(found, index, n_threads))
+        session = session.to_frame("at").select(pl.when(pl.col("at") >= 0).then("at")).to_series()
+        rows = rows.hstack(of_session.select(pl.all().gather(session)))
+    if int(found.columns.count.sum()) < len(index):
         has_one = pl.col("session_number") > 0
         rows = rows.with_columns(pl.when(has_one).then(pl.col(name)).alias(name) for name in ROW_COLUMNS)
     return rows
 
 
-def table(found: Sessions, house: pl.DataFrame, roles: EventRoles) -> pl.DataFrame:
+def _extras(found: Sessions, reason: bool, long_after: int | None) -> dict[str, pl.Series]:
+    extras = {}
+    if reason:
+        extras["session_reason"] = _WORDS.gather(pl.Series(found.reason))
+    if long_after is not None:
+        most = _options.ticks_below(long_after, found.columns.tick_length)
+        extras["session_is_long"] = pl.Series(found.end.view(np.uint64) - found.start.view(np.uint64) > most)
+    return extras
+
+
+def table(found: Sessions, house: pl.DataFrame, roles: EventRoles, long_after: int | None) -> pl.DataFrame:
     """The table of sessions in the house frame, names and types of the log kept."""
     schema = table_schema(house.schema, roles)
     columns, time = found.columns, house.schema[roles.time]
@@ -137,6 +215,7 @@ def table(found: Sessions, house: pl.DataFrame, roles: EventRoles) -> pl.DataFra
             "end": end.cast(schema["end"]) if integers else _times(end, time),
             "duration": _lengths(end - start, schema["duration"], columns.tick_length),
             "events": found.events,
+            **_extras(found, True, long_after),
         }
     )
 
@@ -170,5 +249,6 @@ def table_schema(before: pl.Schema, roles: EventRoles) -> pl.Schema:
             "end": time,
             "duration": duration,
             "events": pl.Int64(),
+            "session_reason": REASON,
         }
     )

@@ -4,6 +4,7 @@
 // Source: Arrow columnar format 1.4 ("C data interface", "Variable-size binary view layout").
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <stdexcept>
@@ -11,6 +12,8 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "key_table.hpp"
 
 extern "C" {
 struct ArrowSchema {
@@ -89,53 +92,77 @@ struct Chunk {
     bool is_null(int64_t at) const {
         return layout == Layout::null || (valid && !bit(valid, array->offset + at));
     }
-    template <class T>
-    T number_as(int64_t at) const {
-        return static_cast<const T*>(array->buffers[1])[array->offset + at];
-    }
-    std::string_view view(int64_t at) const {
-        const auto* entry = static_cast<const char*>(array->buffers[1]) + 16 * (array->offset + at);
-        int32_t length, buffer, start;
-        std::memcpy(&length, entry, 4);
-        if (length <= 12) return {entry + 4, static_cast<size_t>(length)};
-        std::memcpy(&buffer, entry + 8, 4);
-        std::memcpy(&start, entry + 12, 4);
-        return {static_cast<const char*>(array->buffers[2 + buffer]) + start, static_cast<size_t>(length)};
-    }
-    template <class Offset>
-    std::string_view bytes_by(int64_t at) const {
-        const auto* offset = static_cast<const Offset*>(array->buffers[1]) + array->offset + at;
-        return {static_cast<const char*>(array->buffers[2]) + offset[0],
-                static_cast<size_t>(offset[1] - offset[0])};
-    }
-
     // Calls use(read), where read(i) is the value at row `from` + i: the layout is asked once a run.
     template <class Use>
     void with_numbers(int64_t from, Use&& use) const {
         switch (layout) {
-            case Layout::i8: return use([=](int64_t i) -> int64_t { return number_as<int8_t>(from + i); });
-            case Layout::i16: return use([=](int64_t i) -> int64_t { return number_as<int16_t>(from + i); });
-            case Layout::i32: return use([=](int64_t i) -> int64_t { return number_as<int32_t>(from + i); });
-            case Layout::u8: return use([=](int64_t i) -> int64_t { return number_as<uint8_t>(from + i); });
-            case Layout::u16: return use([=](int64_t i) -> int64_t { return number_as<uint16_t>(from + i); });
-            case Layout::u32: return use([=](int64_t i) -> int64_t { return number_as<uint32_t>(from + i); });
+            case Layout::i8: return use(numbers_of<int8_t>(from));
+            case Layout::i16: return use(numbers_of<int16_t>(from));
+            case Layout::i32: return use(numbers_of<int32_t>(from));
+            case Layout::u8: return use(numbers_of<uint8_t>(from));
+            case Layout::u16: return use(numbers_of<uint16_t>(from));
+            case Layout::u32: return use(numbers_of<uint32_t>(from));
             case Layout::i64:
-            case Layout::u64: return use([=](int64_t i) { return number_as<int64_t>(from + i); });
-            case Layout::boolean:
-                return use([=](int64_t i) -> int64_t {
-                    return bit(static_cast<const uint8_t*>(array->buffers[1]), array->offset + from + i);
-                });
+            case Layout::u64: return use(numbers_of<int64_t>(from));
+            case Layout::boolean: {
+                const auto* bits = static_cast<const uint8_t*>(array->buffers[1]);
+                return use(
+                    [=, first = array->offset + from](int64_t i) -> int64_t { return bit(bits, first + i); });
+            }
             default: return use([](int64_t) -> int64_t { return 0; });  // all null
         }
     }
     template <class Use>
     void with_bytes(int64_t from, Use&& use) const {
         switch (layout) {
-            case Layout::view: return use([=](int64_t i) { return view(from + i); });
-            case Layout::bytes32: return use([=](int64_t i) { return bytes_by<int32_t>(from + i); });
-            case Layout::bytes64: return use([=](int64_t i) { return bytes_by<int64_t>(from + i); });
-            default: return use([](int64_t) { return std::string_view(); });  // all null
+            case Layout::view: return use(texts(from));
+            case Layout::bytes32: return use(bytes_by<int32_t>(from));
+            case Layout::bytes64: return use(bytes_by<int64_t>(from));
+            default: return use([](int64_t) { return Bytes{}; });  // all null
         }
+    }
+
+    auto views(int64_t from) const {
+        return [entries = buffer<View>(from)](int64_t i) { return entries[i]; };
+    }
+    auto texts(int64_t from) const {
+        return [entries = buffer<View>(from), data = array->buffers + 2](int64_t i) {
+            const auto* entry = reinterpret_cast<const char*>(entries + i);
+            const size_t length = four(entry);
+            if (length <= Bytes::short_size) return Bytes::padded(entry + 4, length);
+            return Bytes::long_of(static_cast<const char*>(data[four(entry + 8)]) + four(entry + 12), length);
+        };
+    }
+    // Whether long texts share their bytes, each with at least one other on average: more text than there
+    // are bytes of it. Judged by a sample; nothing but time depends on it.
+    bool repeats_views() const {
+        const auto* sizes = static_cast<const int64_t*>(array->buffers[array->n_buffers - 1]);
+        double held = 0, shown = 0;
+        for (int64_t k = 0; k < array->n_buffers - 3; ++k) held += static_cast<double>(sizes[k]);
+        const int64_t sample = std::min<int64_t>(size(), 1024);
+        for (int64_t k = 0; k < sample; ++k) {
+            const int64_t at = k * (size() / sample);
+            const uint64_t length = is_null(at) ? 0 : four(buffer<View>(at));
+            if (length > Bytes::short_size) shown += static_cast<double>(length);
+        }
+        return held > 0 && shown / static_cast<double>(sample) * static_cast<double>(size()) >= 2 * held;
+    }
+
+  private:
+    template <class T>
+    const T* buffer(int64_t from) const {
+        return static_cast<const T*>(array->buffers[1]) + array->offset + from;
+    }
+    template <class T>
+    auto numbers_of(int64_t from) const {
+        return [values = buffer<T>(from)](int64_t i) -> int64_t { return values[i]; };
+    }
+    template <class Offset>
+    auto bytes_by(int64_t from) const {
+        return
+            [offset = buffer<Offset>(from), data = static_cast<const char*>(array->buffers[2])](int64_t i) {
+                return Bytes::of(data + offset[i], static_cast<size_t>(offset[i + 1] - offset[i]));
+            };
     }
 };
 

@@ -20,15 +20,19 @@ namespace cxcore {
 
 // ---------------------------------------------------------------------------------------------- journeys
 
-struct Events {  // the event index, and what was read of its rows
-    int64_t n_users;
-    const int64_t* offset;   // [n_users + 1] positions of each user
-    const int64_t* row;      // [n] row at each position; null where position and row are the same
-    const int64_t* tick;     // [n] by position, never falling within a user
-    const int32_t* channel;  // by row, -1 where the row is no touch
-    const uint8_t* converted;
-    const double* value;
+struct Events {             // the event index, what was read of its rows, and the users who are looked at
+    const int64_t* offset;  // [n_users + 1] positions of each user
+    int64_t n;              // positions
+    const int64_t* row;     // [n] row at each position; null where position and row are the same
+    const int64_t* tick;    // [n] by position, never falling within a user
+    const int32_t* what;    // by row
+    int64_t n_chosen;
+    const int64_t* user;  // [n_chosen] which users, in order
 };
+
+// What a row says: the code of its channel times two (negative: no touch), the lowest bit if it converts.
+inline bool is_touch(int32_t what) { return what >= 0; }
+inline bool is_conversion(int32_t what) { return what & 1; }
 
 struct Journeys {
     int64_t n_users;
@@ -53,56 +57,49 @@ inline uint64_t age(int64_t now, int64_t then) {
     return static_cast<uint64_t>(now) - static_cast<uint64_t>(then);
 }
 
-inline int64_t row_at(const Events& e, int64_t position) { return e.row ? e.row[position] : position; }
-
-// Leaves out rows that no model looks at, before they are sorted: those that are neither touch nor
-// conversion, and (unless `all`) those of users who never converted.
-inline void keep_rows(const int32_t* user, const int32_t* channel, const uint8_t* converted, int64_t n,
-                      int64_t n_users, bool all, int32_t* kept, int64_t* count) {
-    std::vector<uint8_t> wanted(static_cast<size_t>(n_users), all);
-    if (!all)
-        for (int64_t r = 0; r < n; ++r)
-            if (converted[r] && user[r] >= 0) wanted[user[r]] = 1;
-    if (n_users == 0) return static_cast<void>(std::fill(kept, kept + n, -1));
-    for (int64_t r = 0; r < n; ++r) {  // without branches: which rows stay is noise to the processor
-        constexpr int64_t ahead = 24;
-        if (r + ahead < n) __builtin_prefetch(&count[std::max(user[r + ahead], 0)], 1);
-        const int32_t u = std::max(user[r], 0);
-        const bool keep = (user[r] >= 0) & ((channel[r] >= 0) | (converted[r] != 0)) & (wanted[u] != 0);
-        kept[r] = keep ? u : -1;
-        count[u] += keep;
+// Categories to codes in order of first appearance, without a hash: `known` holds the code of each category
+// that occurs, -1 before. Returns how many occur.
+inline int64_t dense_codes(const int32_t* category, int64_t n, int32_t* known, int32_t* code,
+                           int64_t* first) {
+    int32_t n_codes = 0;
+    for (int64_t r = 0; r < n; ++r) {
+        const int32_t c = category[r];
+        if (c >= 0 && known[c] < 0) {
+            known[c] = n_codes;
+            first[n_codes++] = r;
+        }
+        code[r] = c < 0 ? -1 : known[c];
     }
+    return n_codes;
 }
 
-// What happened at a position: the code of its channel (-1: no touch), the lowest bit says if it converts.
-inline int32_t packed(int32_t channel, uint8_t converted) { return channel * 2 + (converted != 0); }
+inline int64_t row_at(const Events& e, int64_t position) { return e.row ? e.row[position] : position; }
 
-// Touches and conversions of each user, as offsets; `what` is by position, so that rows are visited once.
-inline void count_journeys(const Events& e, int n_threads, int32_t* what, int64_t* touch_offset,
+constexpr int64_t user_block = 4096;
+
+// Touches and conversions of each chosen user, as offsets. `seen` is `what` by position: rows lie anywhere in
+// memory, and are visited once.
+inline void count_journeys(const Events& e, int n_threads, int32_t* seen, int64_t* touch_offset,
                            int64_t* conversion_offset) {
     touch_offset[0] = conversion_offset[0] = 0;
-    const int64_t n = e.offset[e.n_users];
-    for_each_block(e.n_users, 4096, n_threads, [&](int64_t from, int64_t to) {
-        for (int64_t u = from; u < to; ++u) {
+    for_each_block(e.n_chosen, user_block, n_threads, [&](int64_t from, int64_t to) {
+        for (int64_t k = from; k < to; ++k) {
+            const int64_t begin = e.offset[e.user[k]], end = e.offset[e.user[k] + 1];
             int64_t touches = 0, conversions = 0;
-            for (int64_t p = e.offset[u]; p < e.offset[u + 1]; ++p) {
+            for (int64_t p = begin; p < end; ++p) {
                 constexpr int64_t ahead = 16;
-                if (e.row && p + ahead < n) {
-                    __builtin_prefetch(&e.channel[e.row[p + ahead]]);
-                    __builtin_prefetch(&e.converted[e.row[p + ahead]]);
-                }
-                const int64_t r = row_at(e, p);
-                what[p] = packed(e.channel[r], e.converted[r]);
-                touches += what[p] >= 0;
-                conversions += what[p] & 1;
+                if (e.row && p + ahead < e.n) __builtin_prefetch(&e.what[e.row[p + ahead]]);
+                seen[p] = e.what[row_at(e, p)];
+                touches += is_touch(seen[p]);
+                conversions += is_conversion(seen[p]);
             }
-            touch_offset[u + 1] = touches;
-            conversion_offset[u + 1] = conversions;
+            touch_offset[k + 1] = touches;
+            conversion_offset[k + 1] = conversions;
         }
     });
-    for (int64_t u = 0; u < e.n_users; ++u) {
-        touch_offset[u + 1] += touch_offset[u];
-        conversion_offset[u + 1] += conversion_offset[u];
+    for (int64_t k = 0; k < e.n_chosen; ++k) {
+        touch_offset[k + 1] += touch_offset[k];
+        conversion_offset[k + 1] += conversion_offset[k];
     }
 }
 
@@ -123,25 +120,39 @@ inline void windows(int64_t t0, int64_t t1, int64_t k0, int64_t k1, bool limited
     }
 }
 
-inline void fill_journeys(const Events& e, const int32_t* what, bool limited, uint64_t lookback, bool reset,
+// Where the touches and conversions of all users go, each in order of time.
+struct Filled {
+    int32_t* channel;
+    int64_t* touch_tick;
+    int64_t* conversion_tick;
+    int64_t* conversion_row;
+    int64_t* lo;
+    int64_t* hi;
+};
+
+inline void fill_journeys(const Events& e, const int32_t* seen, bool limited, uint64_t lookback, bool reset,
                           int n_threads, const int64_t* touch_offset, const int64_t* conversion_offset,
-                          int32_t* channel, int64_t* touch_tick, int64_t* conversion_tick, double* value,
-                          int64_t* lo, int64_t* hi) {
-    for_each_block(e.n_users, 4096, n_threads, [&](int64_t from, int64_t to) {
-        for (int64_t u = from; u < to; ++u) {
-            int64_t t = touch_offset[u], k = conversion_offset[u];
-            for (int64_t p = e.offset[u]; p < e.offset[u + 1]; ++p) {
-                if (what[p] >= 0) {
-                    channel[t] = what[p] >> 1;
-                    touch_tick[t++] = e.tick[p];
+                          const Filled& out) {
+    for_each_block(e.n_chosen, user_block, n_threads, [&](int64_t from, int64_t to) {
+        const int64_t t_end = touch_offset[to], c_end = conversion_offset[to];
+        for (int64_t k = from; k < to; ++k) {
+            int64_t t = touch_offset[k], c = conversion_offset[k];
+            for (int64_t p = e.offset[e.user[k]]; p < e.offset[e.user[k] + 1]; ++p) {
+                // Written whatever it is, since that is noise to the processor: the next one lies over what
+                // does not count.
+                if (t < t_end) {
+                    out.channel[t] = seen[p] >> 1;
+                    out.touch_tick[t] = e.tick[p];
                 }
-                if (what[p] & 1) {
-                    value[k] = e.value ? e.value[row_at(e, p)] : 0.0;
-                    conversion_tick[k++] = e.tick[p];
+                if (c < c_end) {
+                    out.conversion_tick[c] = e.tick[p];
+                    out.conversion_row[c] = row_at(e, p);
                 }
+                t += is_touch(seen[p]);
+                c += is_conversion(seen[p]);
             }
-            windows(touch_offset[u], t, conversion_offset[u], k, limited, lookback, reset, touch_tick,
-                    conversion_tick, lo, hi);
+            windows(touch_offset[k], t, conversion_offset[k], c, limited, lookback, reset, out.touch_tick,
+                    out.conversion_tick, out.lo, out.hi);
         }
     });
 }
@@ -220,12 +231,8 @@ class Sliding {
 
 struct Sink {  // the credit of one block of users, by channel
     const int32_t* channel;
-    double* count;
-    double* value;
-    void operator()(int64_t touch, Amount a) const {
-        count[channel[touch]] += a.count;
-        value[channel[touch]] += a.value;
-    }
+    Amount* credit;
+    void operator()(int64_t touch, Amount a) const { credit[channel[touch]] = credit[channel[touch]] + a; }
 };
 
 struct Span {  // the touches [lo, hi) get `each`, decayed by their distance to the last of them
@@ -343,7 +350,8 @@ struct TimeDecay {
         const int64_t lo = j.lo[k], hi = j.hi[k];
         double weights[short_window], sum = 0.0;
         for (int64_t i = lo; i < hi; ++i) sum += weights[i - lo] = decay(age(j.tick[hi - 1], j.tick[i]));
-        for (int64_t i = lo; i < hi; ++i) sink(i, Amount{1.0, j.value[k]} * (weights[i - lo] / sum));
+        const Amount whole = Amount{1.0, j.value[k]} * (1.0 / sum);
+        for (int64_t i = lo; i < hi; ++i) sink(i, whole * weights[i - lo]);
     }
 };
 
@@ -355,18 +363,18 @@ void credit(const Journeys& j, int64_t n_channels, int n_threads, const Rule& ru
     const int64_t most = std::clamp<int64_t>((1 << 21) / (n_channels + 1), 1, 256);
     const int64_t size = std::max<int64_t>(64, (j.n_users + most - 1) / most);
     const int64_t n_blocks = (j.n_users + size - 1) / size;
-    std::vector<double> partial(static_cast<std::size_t>(2 * n_blocks * n_channels), 0.0);
+    std::vector<Amount> partial(static_cast<std::size_t>(n_blocks * n_channels));
     for_each_piece(n_blocks, n_threads, [&](int64_t block) {
         Rule mine = rule;
-        double* base = partial.data() + 2 * block * n_channels;
-        const Sink sink{j.channel, base, base + n_channels};
+        const Sink sink{j.channel, partial.data() + block * n_channels};
         for (int64_t u = block * size; u < std::min(j.n_users, (block + 1) * size); ++u)
             if (j.conversion_offset[u] < j.conversion_offset[u + 1]) mine(j, u, sink);
     });
     for (int64_t b = 0; b < n_blocks; ++b)
         for (int64_t c = 0; c < n_channels; ++c) {
-            count[c] += partial[2 * b * n_channels + c];
-            value[c] += partial[(2 * b + 1) * n_channels + c];
+            const Amount& part = partial[static_cast<std::size_t>(b * n_channels + c)];
+            count[c] += part.count;
+            value[c] += part.value;
         }
 }
 

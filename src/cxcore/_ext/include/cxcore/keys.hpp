@@ -1,36 +1,67 @@
 // The key encoder: a column of names to dense int32 codes, in order of first appearance.
 //
-// Rows are taken in blocks, so that the slots of a whole block are on their way from memory before the first
-// is looked at. Sorted logs repeat the last key: that is asked first. Whole numbers of a small range take a
-// table by value and no hash.
-// Threads encode a contiguous part each with a table of their own; the parts are merged in order, which
-// gives the codes of one thread.
+// Rows pass a belt in blocks: what a step looks at (the bytes, the slot, the known key) was asked for by the
+// step before, a block earlier, so that a row waits for no memory. Whole numbers of a small range and the
+// entries of a dictionary take a table by value and no hash. Views that share their bytes are looked up once
+// each.
+// Threads encode a contiguous part each with a table of their own; later parts are merged into the first, in
+// order, which gives the codes of one thread.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <string_view>
 #include <type_traits>
 #include <vector>
 
 #include "arrow.hpp"
 #include "key_table.hpp"
+#include "memory.hpp"
 #include "threads.hpp"
 
 namespace cxcore {
 
 struct EncodedKeys {
-    std::vector<int32_t> code;    // [n]       -1 where null
-    std::vector<int64_t> count;   // [n_keys]  rows of each key
-    std::vector<int64_t> first;   // [n_keys]  its first row
-    std::vector<int64_t> offset;  // [n_keys + 1] into data
-    std::vector<uint8_t> data;    // canonical bytes of each key
+    Array<int32_t> code;    // [n]       -1 where null
+    Array<int64_t> count;   // [n_keys]  rows of each key
+    Array<int64_t> first;   // [n_keys]  its first row
+    Array<int64_t> offset;  // [n_keys + 1] into data
+    Array<uint8_t> data;    // canonical bytes of each key
 };
 
-constexpr uint8_t null_byte = 0xFF;  // the canonical form of a null key: no UTF-8 text has it
-
 // ------------------------------------------------------------------ one part of the rows
+
+// A table by value. Entry 0 is that of nulls, so that a null is no branch.
+struct ByValue {
+    static constexpr int32_t unseen = -2;
+    struct Entry {
+        int32_t code = unseen;
+        uint32_t count = 0;
+    };
+    Array<Entry> entries;
+
+    explicit ByValue(size_t n_values) : entries(n_values + 1) {}
+
+    // `place(i)` is the entry of the i-th row, `meet(i)` its code where it is seen for the first time.
+    template <class Place, class Meet>
+    void run(int64_t n, Place&& place, Meet&& meet, int32_t* code) {
+        constexpr int64_t ahead = 24;
+        Entry* const table = entries.data();
+        const bool is_large = entries.size() > 1 << 12;  // than a first-level cache
+        for (int64_t i = 0; i < n; ++i) {
+            if (is_large && i + ahead < n) __builtin_prefetch(&table[place(i + ahead)], 1);
+            Entry& entry = table[place(i)];
+            int32_t known = entry.code;
+            if (known == unseen) known = entry.code = meet(i);
+            ++entry.count;
+            code[i] = known;
+        }
+    }
+};
+
+struct NoNulls {  // a type of its own, so that columns without nulls ask no row
+    bool operator()(int64_t) const { return false; }
+};
 
 // Codes of the rows [from, to) in the order in which this part meets its keys.
 template <class Key>
@@ -41,28 +72,47 @@ class PartEncoder {
     PartEncoder(bool null_is_key, int32_t* code) : null_is_key_(null_is_key), code_(code) {}
 
     // `read(i)` is the value of the i-th row of a run whose first row is `row`; `is_null(i)` whether it has
-    // none.
+    // none. Blocks of rows pass a belt of five steps: what a step looks at was asked for a block before.
     template <class Read, class IsNull>
     void run(int64_t row, int64_t n, Read&& read, IsNull&& is_null) {
-        constexpr int64_t block = 32;
-        uint64_t hash[block];
-        Value value[block];
-        bool absent[block];
-        for (int64_t start = 0; start < n; start += block) {
-            const int64_t size = std::min(block, n - start);
-            for (int64_t i = 0; i < size; ++i) {
-                absent[i] = is_null(start + i);
-                value[i] = absent[i] ? Value{} : read(start + i);  // behind a null may lie anything
-                hash[i] = Key::hash(value[i]);
-                table_.prefetch(hash[i]);
-            }
-            if (table_.is_large())
+        constexpr bool may_be_null = !std::is_same_v<std::decay_t<IsNull>, NoNulls>;
+        Rows belt[8];
+        const int64_t n_blocks = (n + block - 1) / block;
+        const auto at_step = [&](int64_t b, auto&& step) {
+            if (b >= 0 && b < n_blocks) step(belt[b & 7], b * block, std::min(block, n - b * block));
+        };
+        for (int64_t b = 0; b < n_blocks + 4; ++b) {
+            at_step(b, [&](Rows& rows, int64_t start, int64_t size) {
+                for (int64_t i = 0; i < size; ++i) {
+                    if constexpr (may_be_null) rows.absent[i] = is_null(start + i);
+                    // behind a null lies anything
+                    rows.value[i] = may_be_null && rows.absent[i] ? Value{} : read(start + i);
+                    if constexpr (Key::is_far)
+                        Key::ask_for(rows.value[i]);
+                    else
+                        hash(rows, i);
+                }
+            });
+            if constexpr (Key::is_far)
+                at_step(b - 1, [&](Rows& rows, int64_t, int64_t size) {
+                    for (int64_t i = 0; i < size; ++i) hash(rows, i);
+                });
+            const bool is_large = table_.is_large();
+            at_step(b - 2, [&](Rows& rows, int64_t, int64_t size) {
+                for (int64_t i = 0; i < size; ++i) {
+                    rows.likely[i] = table_.likely(rows.hash[i]);
+                    if (is_large) table_.ask_for_known(rows.likely[i]);
+                }
+            });
+            if (Key::is_far && is_large)
+                at_step(b - 3, [&](Rows& rows, int64_t, int64_t size) {
+                    for (int64_t i = 0; i < size; ++i) table_.ask_for_bytes(rows.likely[i]);
+                });
+            at_step(b - 4, [&](const Rows& rows, int64_t start, int64_t size) {
                 for (int64_t i = 0; i < size; ++i)
-                    if (table_.slot(hash[i]).code >= 0) Key::touch(table_.slot(hash[i]));
-            for (int64_t i = 0; i < size; ++i) {
-                const int64_t at = row + start + i;
-                code_[at] = absent[i] ? null_code(at) : take(hash[i], value[i], at);
-            }
+                    code_[row + start + i] = may_be_null && rows.absent[i] ? take_null(row + start + i)
+                                                                           : take(rows, i, row + start + i);
+            });
         }
     }
 
@@ -70,82 +120,83 @@ class PartEncoder {
     template <class Index, class IsNull, class Read>
     void dictionary(int64_t row, int64_t n, Index&& index, IsNull&& is_null, const Chunk& values,
                     Read&& read) {
-        std::vector<int32_t> known(static_cast<size_t>(values.size()), -1);
-        for (int64_t i = 0; i < n; ++i) {
-            if (is_null(i) || values.is_null(index(i))) {
-                code_[row + i] = null_code(row + i);
-                continue;
-            }
-            int32_t& code = known[static_cast<size_t>(index(i))];
-            if (code < 0) {
-                const Value value = read(index(i));
-                code = entry(table_.find(Key::hash(value), value, row + i));
-            }
-            code_[row + i] = code;
-            ++extra_[static_cast<size_t>(code)];
-        }
+        ByValue known(static_cast<size_t>(values.size()));
+        known.run(
+            n, [&](int64_t i) { return is_null(i) ? size_t{0} : static_cast<size_t>(index(i)) + 1; },
+            [&](int64_t i) {
+                if (is_null(i) || values.is_null(index(i))) return null_code(row + i);
+                Value value = read(index(i));
+                return table_.find(static_cast<uint32_t>(Key::hash(value)), value, row + i);
+            },
+            code_ + row);
+        for (const auto& entry : known.entries)
+            if (entry.code >= 0) table_.count(entry.code, entry.count);
     }
 
-    // What this part met, in its own order.
-    struct Met {
-        std::vector<Value> value;
-        std::vector<int64_t> first, count;
-        int32_t null_at = -1;
-    };
-    Met met() const {
-        const auto slots = table_.by_code();
-        Met met;
-        met.null_at = null_code_;
-        size_t next = 0;
-        const size_t n = slots.size() + (null_code_ >= 0 ? 1 : 0);
-        for (size_t k = 0; k < n; ++k) {
-            if (static_cast<int32_t>(k) == null_code_) {
-                met.value.emplace_back();
-                met.first.push_back(null_first_);
-                met.count.push_back(null_count_);
-                continue;
+    // Views of long text are often copies of few (gathered, joined, read from pages with a dictionary): equal
+    // views of one chunk are equal keys, so that each is looked up once and no other row touches the bytes.
+    template <class ReadView, class Read, class IsNull>
+    void copies(int64_t row, int64_t n, ReadView&& view, Read&& read, IsNull&& is_null) {
+        PartEncoder<ViewKey> part(null_is_key_, code_);
+        part.run(row, n, view, is_null);
+        KeyTable<ViewKey>& views = part.table();
+        const int32_t n_views = views.size();
+        Array<int32_t> codes(static_cast<size_t>(n_views));
+        bool as_they_are = true;
+        Rows rows;
+        for (int32_t start = 0; start < n_views; start += block) {
+            const int32_t size = std::min<int32_t>(block, n_views - start);
+            for (int32_t i = 0; i < size; ++i) {
+                rows.absent[i] = views.is_null(start + i);
+                rows.value[i] = rows.absent[i] ? Value{} : read(views.first_of(start + i) - row);
+                Key::ask_for(rows.value[i]);
             }
-            met.value.push_back(Key::value_of(*slots[next]));
-            met.first.push_back(table_.first()[next]);
-            met.count.push_back(static_cast<int64_t>(slots[next]->count) +
-                                (k < extra_.size() ? extra_[k] : 0));
-            ++next;
+            for (int32_t i = 0; i < size; ++i) hash(rows, i);
+            for (int32_t i = 0; i < size; ++i) {
+                const int64_t first = views.first_of(start + i);
+                const int32_t code =
+                    rows.absent[i] ? null_code(first) : table_.find(rows.hash[i], rows.value[i], first);
+                if (code >= 0) table_.count(code, views.count_of(start + i));
+                codes[static_cast<size_t>(start + i)] = code;
+                as_they_are &= code == start + i;
+            }
         }
-        return met;
+        if (as_they_are) return;
+        for (int64_t i = row; i < row + n; ++i)
+            if (code_[i] >= 0) code_[i] = codes[static_cast<size_t>(code_[i])];
     }
+
+    KeyTable<Key>& table() { return table_; }
 
   private:
-    using Slot = typename Key::Slot;
+    static constexpr int64_t block = 32;
+    struct Rows {
+        Value value[block];
+        uint32_t hash[block];
+        int32_t likely[block];
+        bool absent[block];
+    };
 
-    int32_t take(uint64_t hash, Value value, int64_t row) {
-        if (!last_ || !Key::equal(Key::value_of(*last_), value)) last_ = &table_.find(hash, value, row);
-        ++last_->count;
-        return shifted(last_->code);
+    void hash(Rows& rows, int64_t i) {
+        rows.hash[i] = static_cast<uint32_t>(Key::hash(rows.value[i]));
+        table_.ask_for(rows.hash[i]);
     }
-    int32_t entry(const Slot& slot) {
-        const int32_t code = shifted(slot.code);
-        if (static_cast<size_t>(code) >= extra_.size()) extra_.resize(static_cast<size_t>(code) + 1, 0);
+    int32_t take(const Rows& rows, int64_t i, int64_t row) {
+        int32_t code = rows.likely[i];
+        if (code < 0 || !table_.is(code, rows.value[i])) code = table_.find(rows.hash[i], rows.value[i], row);
+        table_.count(code, 1);
         return code;
     }
-    // The null key has a code of its own in the order of appearance; table codes after it move up by one.
-    int32_t shifted(int32_t code) const { return code + (null_code_ >= 0 && code >= null_code_ ? 1 : 0); }
-    int32_t null_code(int64_t row) {
-        if (!null_is_key_) return -1;
-        if (null_code_ < 0) {
-            null_code_ = static_cast<int32_t>(table_.size());
-            null_first_ = row;
-        }
-        ++null_count_;
-        return null_code_;
+    int32_t take_null(int64_t row) {
+        const int32_t code = null_code(row);
+        if (code >= 0) table_.count(code, 1);
+        return code;
     }
+    int32_t null_code(int64_t row) { return null_is_key_ ? table_.null_code(row) : -1; }
 
     KeyTable<Key> table_;
-    Slot* last_ = nullptr;  // a table grows only in `take`, which asks for it anew
     bool null_is_key_;
     int32_t* code_;
-    int32_t null_code_ = -1;
-    int64_t null_first_ = -1, null_count_ = 0;
-    std::vector<int64_t> extra_;  // rows that came through a dictionary, by code
 };
 
 // ------------------------------------------------------------------ a whole column
@@ -174,7 +225,7 @@ void with_values(const Chunk& chunk, int64_t from, Use&& use) {
 template <class Use>
 void with_nulls(const Chunk& chunk, int64_t from, Use&& use) {
     if (chunk.layout != Layout::null && !chunk.valid)
-        use([](int64_t) { return false; });
+        use(NoNulls{});
     else
         use([&chunk, from](int64_t i) { return chunk.is_null(from + i); });
 }
@@ -184,6 +235,10 @@ void encode_rows(const Column& column, int64_t from, int64_t to, PartEncoder<Key
     for_each_run(column, from, to, [&](size_t k, int64_t row, int64_t at, int64_t n) {
         const Chunk chunk = column.chunk(k);
         with_nulls(chunk, at, [&](auto is_null) {
+            if constexpr (std::is_same_v<Key, BytesKey>) {
+                if (!column.is_dictionary() && chunk.layout == Layout::view && chunk.repeats_views())
+                    return part.copies(row, n, chunk.views(at), chunk.texts(at), is_null);
+            }
             if (!column.is_dictionary())
                 return with_values<Key>(chunk, at, [&](auto read) { part.run(row, n, read, is_null); });
             const Chunk values = column.dictionary(k);
@@ -222,20 +277,13 @@ inline Span span_of(const Column& column) {
 }
 
 inline EncodedKeys encode_span(const Column& column, Span span, bool null_is_key) {
-    constexpr int32_t unseen = -2;
-    struct Entry {
-        int32_t code = unseen;
-        uint32_t count = 0;
-    };
-    // Entry 0 is that of nulls, so that a null is no branch.
-    std::vector<Entry> table(static_cast<size_t>(span.most - span.least) + 2);
-    if (!null_is_key) table[0].code = -1;
+    ByValue table(static_cast<size_t>(span.most - span.least) + 1);
+    if (!null_is_key) table.entries[0].code = -1;
     EncodedKeys keys;
     keys.code.resize(static_cast<size_t>(column.size()));
-    std::vector<const Entry*> met;
+    Array<int64_t> met;  // places of the keys, by code
     for_each_run(column, 0, column.size(), [&](size_t k, int64_t row, int64_t at, int64_t n) {
         const Chunk chunk = column.chunk(k);
-        int32_t* code = keys.code.data() + row;
         with_nulls(chunk, at, [&](auto is_null) {
             chunk.with_numbers(at, [&](auto read) {
                 const auto place = [&](int64_t i) -> size_t {
@@ -243,18 +291,12 @@ inline EncodedKeys encode_span(const Column& column, Span span, bool null_is_key
                                ? 0
                                : static_cast<uint64_t>(read(i)) - static_cast<uint64_t>(span.least) + 1;
                 };
-                for (int64_t i = 0; i < n; ++i) {
-                    constexpr int64_t ahead = 24;
-                    if (i + ahead < n) __builtin_prefetch(&table[place(i + ahead)], 1);
-                    Entry& entry = table[place(i)];
-                    if (entry.code == unseen) {
-                        entry.code = static_cast<int32_t>(met.size());
-                        met.push_back(&entry);
-                        keys.first.push_back(row + i);
-                    }
-                    ++entry.count;
-                    code[i] = entry.code;
-                }
+                const auto meet = [&](int64_t i) {
+                    met.push_back(static_cast<int64_t>(place(i)));
+                    keys.first.push_back(row + i);
+                    return static_cast<int32_t>(met.size() - 1);
+                };
+                table.run(n, place, meet, keys.code.data() + row);
             });
         });
     });
@@ -262,12 +304,12 @@ inline EncodedKeys encode_span(const Column& column, Span span, bool null_is_key
     keys.offset.reserve(met.size() + 1);
     keys.data.reserve(8 * met.size());
     keys.offset.push_back(0);
-    for (const Entry* entry : met) {
-        keys.count.push_back(entry->count);
-        if (entry == table.data())
+    for (const int64_t place : met) {
+        keys.count.push_back(table.entries[static_cast<size_t>(place)].count);
+        if (place == 0)
             keys.data.push_back(null_byte);
         else
-            NumberKey::write(keys.data, span.least + (entry - table.data()) - 1);
+            NumberKey::write(keys.data, span.least + (place - 1));
         keys.offset.push_back(static_cast<int64_t>(keys.data.size()));
     }
     return keys;
@@ -286,54 +328,28 @@ EncodedKeys encode_column(const Column& column, bool null_is_key, int n_threads)
     keys.code.resize(static_cast<size_t>(n));
     const int64_t least = 1 << 16;  // rows that are worth a thread
     const int64_t n_parts = std::max<int64_t>(1, std::min<int64_t>(n_threads, n / least));
-    std::vector<typename PartEncoder<Key>::Met> met(static_cast<size_t>(n_parts));
+    std::vector<KeyTable<Key>> met(static_cast<size_t>(n_parts));
     for_each_piece(n_parts, n_threads, [&](int64_t k) {
         PartEncoder<Key> part(null_is_key, keys.code.data());
         encode_rows(column, n * k / n_parts, n * (k + 1) / n_parts, part);
-        met[static_cast<size_t>(k)] = part.met();
+        met[static_cast<size_t>(k)] = std::move(part.table());
     });
 
-    // Merge in the order of the parts: a key has the code that one pass over all rows would have given.
-    KeyTable<Key> all;
-    std::vector<std::vector<int32_t>> to_all(met.size());
-    int32_t null_code = -1, n_keys = 0;
-    keys.offset.push_back(0);
-    for (size_t k = 0; k < met.size(); ++k) {
-        std::vector<int32_t> codes;
-        for (size_t c = 0; c < met[k].value.size(); ++c) {
-            const bool is_null = static_cast<int32_t>(c) == met[k].null_at;
-            int32_t code;
-            if (is_null) {
-                code = null_code < 0 ? n_keys : null_code;
-            } else if (met.size() == 1) {
-                code = n_keys;  // one part: nothing to merge with
-            } else {
-                const auto& slot = all.find(Key::hash(met[k].value[c]), met[k].value[c], 0);
-                code = slot.code + (null_code >= 0 && slot.code >= null_code ? 1 : 0);
-            }
-            if (code == n_keys) {
-                ++n_keys;
-                if (is_null)
-                    null_code = code, keys.data.push_back(null_byte);
-                else
-                    Key::write(keys.data, met[k].value[c]);
-                keys.offset.push_back(static_cast<int64_t>(keys.data.size()));
-                keys.first.push_back(met[k].first[c]);
-                keys.count.push_back(0);
-            }
-            keys.count[static_cast<size_t>(code)] += met[k].count[c];
-            codes.push_back(code);
-        }
-        to_all[k] = std::move(codes);
-    }
+    // Merged in the order of the parts: a key has the code that one pass over all rows would have given.
+    std::vector<Array<int32_t>> merged(met.size());
+    for (size_t k = 1; k < met.size(); ++k) merged[k] = met[0].merge(met[k]);
     for_each_piece(n_parts, n_threads, [&](int64_t k) {
         if (k == 0) return;  // the first part's order is the order
-        const auto& codes = to_all[static_cast<size_t>(k)];
+        const auto& codes = merged[static_cast<size_t>(k)];
         for (int64_t row = n * k / n_parts; row < n * (k + 1) / n_parts; ++row) {
             int32_t& code = keys.code[static_cast<size_t>(row)];
             if (code >= 0) code = codes[static_cast<size_t>(code)];
         }
     });
+    keys.count = met[0].counts();
+    keys.first = std::move(met[0].first());
+    keys.offset = std::move(met[0].offset());
+    keys.data = std::move(met[0].data());
     return keys;
 }
 
@@ -350,9 +366,8 @@ inline EncodedKeys pair_up(const EncodedKeys& a, const EncodedKeys& b) {
         0, static_cast<int64_t>(n),
         [=](int64_t i) { return (static_cast<int64_t>(left[i]) << 32) | static_cast<uint32_t>(right[i]); },
         [=](int64_t i) { return left[i] < 0 || right[i] < 0; });
-    auto met = part.met();
-    keys.first = std::move(met.first);
-    keys.count = std::move(met.count);
+    keys.count = part.table().counts();
+    keys.first = std::move(part.table().first());
     return keys;
 }
 

@@ -1,8 +1,8 @@
 // Answers as counts: one pass over a column of answers of any numeric width.
-// Bytes are compared with each level in registers, and the hits are summed in byte lanes (at most 255 steps,
-// then a flush); wider answers are first narrowed, a cache-sized block at a time, to the index of their
-// level. With groups the same index goes into a table of counters; small tables are kept four times, so that
-// a run of equal answers does not wait for its own last store.
+// Bytes are compared with each level, or with the end of each class of levels, in registers, and the hits are
+// summed in byte lanes (at most 255 steps, then a flush); wider answers are first narrowed, a cache-sized
+// block at a time, to the index of their level. With groups the same index goes into a table of counters;
+// small tables are kept four times, so that a run of equal answers does not wait for its own last store.
 #pragma once
 
 #include <cstdint>
@@ -35,74 +35,95 @@ inline __attribute__((always_inline)) std::int64_t sum_lanes(const Lanes& lanes)
     return sum;
 }
 
-// hits of some values among steps <= 255 lanes, which share each load
-template <int SOME>
+// hits of some values (UPTO: of what is no further above base) among steps <= 255 lanes, which share each
+// load
+template <int SOME, bool UPTO>
 inline __attribute__((always_inline)) void count_some(const unsigned char* block, std::int64_t steps,
-                                                      const unsigned char* value, std::int64_t* counts) {
+                                                      unsigned char base, const unsigned char* value,
+                                                      std::int64_t* counts) {
     Lanes want[SOME] = {}, sum[SOME] = {};
     for (int k = 0; k < SOME; ++k) want[k] = want[k] + value[k];
     for (std::int64_t step = 0; step < steps; ++step) {
-        const Lanes x =
-            *reinterpret_cast<const Lanes*>(block + step * static_cast<std::int64_t>(sizeof(Lanes)));
-        for (int k = 0; k < SOME; ++k) sum[k] -= (Lanes)(x == want[k]);  // a hit is -1
+        Lanes x = *reinterpret_cast<const Lanes*>(block + step * static_cast<std::int64_t>(sizeof(Lanes)));
+        if (UPTO) x = x - base;
+        for (int k = 0; k < SOME; ++k) sum[k] -= (Lanes)(UPTO ? x <= want[k] : x == want[k]);  // a hit is -1
     }
     for (int k = 0; k < SOME; ++k) counts[k] += sum_lanes(sum[k]);
 }
 
-// hits of each value among n bytes; adds to counts
+template <bool UPTO>
+inline __attribute__((always_inline)) void count_block(const unsigned char* block, std::int64_t steps,
+                                                       unsigned char base, const unsigned char* value,
+                                                       int n_values, std::int64_t* counts) {
+    int k = 0;
+    for (; k + 6 <= n_values; k += 6) count_some<6, UPTO>(block, steps, base, value + k, counts + k);
+    for (; k + 5 <= n_values; k += 5) count_some<5, UPTO>(block, steps, base, value + k, counts + k);
+    for (; k + 3 <= n_values; k += 3) count_some<3, UPTO>(block, steps, base, value + k, counts + k);
+    for (; k < n_values; ++k) count_some<1, UPTO>(block, steps, base, value + k, counts + k);
+}
+
+// hits of each value among n bytes, behind n_upto bounds: bytes at most so far above base; adds to counts
 CXCORE_CLONES
-static void count_bytes(const unsigned char* answer, std::int64_t n, const unsigned char* value, int n_values,
-                        std::int64_t* counts) {
+static void count_bytes(const unsigned char* answer, std::int64_t n, unsigned char base, int n_upto,
+                        const unsigned char* value, int n_values, std::int64_t* counts) {
     constexpr std::int64_t WIDTH = sizeof(Lanes), STEPS = 255;
     std::int64_t done = 0;
     while (n - done >= WIDTH) {
         std::int64_t steps = (n - done) / WIDTH;
         if (steps > STEPS) steps = STEPS;
-        const unsigned char* block = answer + done;
-        int k = 0;
-        for (; k + 6 <= n_values; k += 6) count_some<6>(block, steps, value + k, counts + k);
-        for (; k + 5 <= n_values; k += 5) count_some<5>(block, steps, value + k, counts + k);
-        for (; k + 3 <= n_values; k += 3) count_some<3>(block, steps, value + k, counts + k);
-        for (; k < n_values; ++k) count_some<1>(block, steps, value + k, counts + k);
+        count_block<true>(answer + done, steps, base, value, n_upto, counts);
+        count_block<false>(answer + done, steps, base, value + n_upto, n_values - n_upto, counts + n_upto);
         done += steps * WIDTH;
     }
-    for (; done < n; ++done)
-        for (int k = 0; k < n_values; ++k) counts[k] += answer[done] == value[k];
+    for (; done < n; ++done) {
+        const unsigned char above = static_cast<unsigned char>(answer[done] - base);
+        for (int k = 0; k < n_values; ++k)
+            counts[k] += k < n_upto ? above <= value[k] : answer[done] == value[k];
+    }
 }
 #else
-static void count_bytes(const unsigned char* answer, std::int64_t n, const unsigned char* value, int n_values,
-                        std::int64_t* counts) {
+static void count_bytes(const unsigned char* answer, std::int64_t n, unsigned char base, int n_upto,
+                        const unsigned char* value, int n_values, std::int64_t* counts) {
     std::int64_t table[256] = {0};
     for (std::int64_t i = 0; i < n; ++i) ++table[answer[i]];
-    for (int k = 0; k < n_values; ++k) counts[k] += table[value[k]];
+    for (int k = 0; k < n_upto; ++k)
+        for (int above = 0; above <= value[k]; ++above)
+            counts[k] += table[static_cast<unsigned char>(base + above)];
+    for (int k = n_upto; k < n_values; ++k) counts[k] += table[value[k]];
 }
 #endif
 
-// The values that are counted: a run first, first + 1, … of the scale, then single codes. A cell of counts
-// for each level of the run, one for whatever is no value, then one for each code.
+// The values that are counted: the levels of a scale, first, first + 1, …, in classes that end at levels
+// last[0] < last[1] < …, then single codes. A cell of counts for each class, one for whatever is no value,
+// then one for each code.
 struct Values {
     std::int64_t first;
-    int n_run;
+    const std::int64_t* last;
+    int n_classes;
     const std::int64_t* single;
     int n_single;
-    int cells() const { return n_run + 1 + n_single; }
+    int levels() const { return static_cast<int>(last[n_classes - 1] - first) + 1; }
+    int cells() const { return n_classes + 1 + n_single; }
+    unsigned char reach(int k) const { return static_cast<unsigned char>(last[k] - first); }
 };
 
-// cell of each answer in a byte; no branches, so that it vectorises
+// Each answer in a byte: its level from 0, the number of levels where it is no value, then the codes. No
+// branches, so that it vectorises.
 template <typename T>
 CXCORE_CLONES void narrow_block(const T* answer, std::int64_t n, const Values& values, unsigned char* cell) {
+    const int n_levels = values.levels();
     if constexpr (std::is_floating_point_v<T>) {
-        const T first = static_cast<T>(values.first), run = static_cast<T>(values.n_run);
+        const T first = static_cast<T>(values.first), run = static_cast<T>(n_levels);
         for (std::int64_t i = 0; i < n; ++i) {
             T step = answer[i] - first;
             step = step >= T(0) ? step : run;  // NaN too
             step = step < run ? step : run;
             const int whole = static_cast<int>(step);
-            cell[i] = static_cast<unsigned char>(static_cast<T>(whole) == step ? whole : values.n_run);
+            cell[i] = static_cast<unsigned char>(static_cast<T>(whole) == step ? whole : n_levels);
         }
     } else if constexpr (sizeof(T) == 8) {
         const std::uint64_t first = static_cast<std::uint64_t>(values.first);
-        const std::uint32_t run = static_cast<std::uint32_t>(values.n_run);
+        const std::uint32_t run = static_cast<std::uint32_t>(n_levels);
         for (std::int64_t i = 0; i < n; ++i) {  // halves: 64-bit compares are slow or missing
             const std::uint64_t wide = static_cast<std::uint64_t>(answer[i]) - first;
             std::uint32_t step = static_cast<std::uint32_t>(wide);
@@ -111,7 +132,7 @@ CXCORE_CLONES void narrow_block(const T* answer, std::int64_t n, const Values& v
         }
     } else {
         using U = std::make_unsigned_t<T>;
-        const U first = static_cast<U>(values.first), run = static_cast<U>(values.n_run);
+        const U first = static_cast<U>(values.first), run = static_cast<U>(n_levels);
         for (std::int64_t i = 0; i < n; ++i) {
             const U step =
                 static_cast<U>(static_cast<U>(answer[i]) - first);  // below the run wraps to far above
@@ -120,37 +141,41 @@ CXCORE_CLONES void narrow_block(const T* answer, std::int64_t n, const Values& v
     }
     for (int k = 0; k < values.n_single; ++k) {
         const T code = static_cast<T>(values.single[k]);
-        const unsigned char at = static_cast<unsigned char>(values.n_run + 1 + k);
+        const unsigned char at = static_cast<unsigned char>(n_levels + 1 + k);
         for (std::int64_t i = 0; i < n; ++i) cell[i] = answer[i] == code ? at : cell[i];
     }
 }
 
-// counts int64[cells] += answers of each value. Values must fit T.
+// counts int64[cells] += answers of each class and code. Values must fit T.
 template <typename T>
 inline void count_levels(const T* answer, std::int64_t n, const Values& values, std::int64_t* counts) {
-    const int cells = values.cells(), other = values.n_run;
+    const int n_classes = values.n_classes, n_levels = values.levels(),
+              n_wanted = n_classes + values.n_single;
+    const bool each = n_classes == n_levels;  // no class of several levels: equal is cheaper than up to
+    const bool bytes = sizeof(T) == 1;        // compared as they lie
+    const unsigned char base = static_cast<unsigned char>(bytes ? values.first : 0);
     unsigned char wanted[MOST_CELLS];
     std::int64_t hits[MOST_CELLS] = {0};
-    int n_wanted = 0;
-    for (int at = 0; at < cells; ++at) {
-        if (at == other) continue;
-        const std::int64_t value = at < other ? values.first + at : values.single[at - other - 1];
-        wanted[n_wanted++] = static_cast<unsigned char>(sizeof(T) == 1 ? value : at);
-    }
+    for (int k = 0; k < n_classes; ++k)
+        wanted[k] = static_cast<unsigned char>(values.reach(k) + (each ? base : 0));
+    for (int k = 0; k < values.n_single; ++k)
+        wanted[n_classes + k] = static_cast<unsigned char>(bytes ? values.single[k] : n_levels + 1 + k);
+    const int n_upto = each ? 0 : n_classes;
     if constexpr (sizeof(T) == 1) {
-        count_bytes(reinterpret_cast<const unsigned char*>(answer), n, wanted, n_wanted, hits);
+        count_bytes(reinterpret_cast<const unsigned char*>(answer), n, base, n_upto, wanted, n_wanted, hits);
     } else {
         unsigned char cell[BLOCK];
         for (std::int64_t done = 0; done < n; done += BLOCK) {
             const std::int64_t some = n - done < BLOCK ? n - done : BLOCK;
             narrow_block(answer + done, some, values, cell);
-            count_bytes(cell, some, wanted, n_wanted, hits);
+            count_bytes(cell, some, base, n_upto, wanted, n_wanted, hits);
         }
     }
-    counts[other] += n;
+    for (int k = n_upto - 1; k > 0; --k) hits[k] -= hits[k - 1];
+    counts[n_classes] += n;
     for (int k = 0; k < n_wanted; ++k) {
-        counts[k < other ? k : k + 1] += hits[k];
-        counts[other] -= hits[k];
+        counts[k < n_classes ? k : k + 1] += hits[k];
+        counts[n_classes] -= hits[k];
     }
 }
 
@@ -160,7 +185,7 @@ static void find_counters(const std::int32_t* group, const unsigned char* cell, 
     for (std::int64_t i = 0; i < n; ++i) counter[i] = group[i] * row + cell[i];
 }
 
-// counts int64[n_groups, cells] += the same by group code 0..n_groups - 1.
+// counts int64[n_groups, cells] += the same by group code 0..n_groups - 1; each level is a class.
 template <typename T>
 inline void count_levels_by(const T* answer, const std::int32_t* group, std::int64_t n, std::int64_t n_groups,
                             const Values& values, std::int64_t* counts) {

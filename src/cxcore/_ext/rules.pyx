@@ -1,0 +1,193 @@
+# Sessions by all rules, and the measures of sessions, at the border to NumPy.
+# Design: include/cxcore/rules.hpp. Kernel law: README.md.
+# A rule that is not there comes as an array of no item.
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libcpp cimport bool as cbool
+from libc.string cimport memcpy
+
+import numpy as np
+
+
+cdef extern from "cxcore/memory.hpp" namespace "cxcore" nogil:
+    cdef cppclass Int64Array "cxcore::Array<int64_t>":
+        size_t size()
+        int64_t* data()
+
+    cdef cppclass UInt8Array "cxcore::Array<uint8_t>":
+        size_t size()
+        uint8_t* data()
+
+cdef extern from "cxcore/rules.hpp" namespace "cxcore" nogil:
+    cdef struct Rules:
+        uint64_t gap
+        int32_t own
+        const int64_t* gap_of_row
+        uint64_t max_duration
+        int64_t max_events
+        const int64_t* edge
+        int64_t n_edges
+        const uint8_t* mark
+        const int32_t* value
+        int64_t n_values
+        int64_t n_rows
+        int32_t split_null
+        const int32_t* copy
+        int64_t n_copies
+
+    cdef cppclass RuledSessions:
+        Int64Array offset
+        Int64Array begin
+        Int64Array end
+        Int64Array events
+        UInt8Array reason
+
+    cdef struct SessionRows:
+        const int64_t* begin
+        int64_t n_sessions
+        const int64_t* row
+        const int64_t* copy_of
+
+    RuledSessions c_find_ruled_sessions "cxcore::find_ruled_sessions"(
+        const int64_t*, const int64_t*, const int64_t*, int64_t, const Rules&, int, int64_t*
+    ) except +
+    void c_label_copies "cxcore::label_copies"(const int64_t*, const int64_t*, int64_t, int32_t*)
+    void c_edge_rows "cxcore::edge_rows"(
+        const SessionRows&, const uint8_t*, int, int64_t*, int64_t*
+    ) except +
+    cbool c_sum_whole "cxcore::sum_sessions"(const SessionRows&, const int64_t*, int, int64_t*) except +
+    void c_sum_real "cxcore::sum_sessions"(const SessionRows&, const double*, int, double*) except +
+
+
+# The address of what may be empty: a memoryview of no items has none to take.
+cdef inline const int64_t* longs(const int64_t[::1] values) noexcept nogil:
+    return &values[0] if values.shape[0] else NULL
+
+cdef inline const int32_t* codes(const int32_t[::1] values) noexcept nogil:
+    return &values[0] if values.shape[0] else NULL
+
+cdef inline const uint8_t* bytes_of(const uint8_t[::1] values) noexcept nogil:
+    return &values[0] if values.shape[0] else NULL
+
+
+cdef object array_of(Int64Array& values):
+    array = np.empty(values.size(), dtype=np.int64)
+    cdef int64_t[::1] view = array
+    if values.size():
+        memcpy(&view[0], values.data(), values.size() * sizeof(int64_t))
+    return array
+
+
+cdef object byte_array_of(UInt8Array& values):
+    array = np.empty(values.size(), dtype=np.uint8)
+    cdef uint8_t[::1] view = array
+    if values.size():
+        memcpy(&view[0], values.data(), values.size())
+    return array
+
+
+def find_ruled_sessions(
+    const int64_t[::1] offset,      # IN  [n_users + 1]
+    const int64_t[::1] row,         # IN  by position, or [0] where positions are rows
+    const int64_t[::1] tick,        # IN  by position, sorted inside users
+    uint64_t gap,                   # ticks; a longer silence splits
+    int own,                        # user whose every event is a session, or -1
+    const int64_t[::1] gap_of_row,  # IN  [n_rows] ticks, or [0]
+    uint64_t max_duration,          # ticks
+    int64_t max_events,
+    const int64_t[::1] edge,        # IN  [n_edges] ticks, rising
+    const uint8_t[::1] mark,        # IN  [n_rows] bits: 1 starts, 2 ends, 4 idles; or [0]
+    const int32_t[:, ::1] value,    # IN  [n_values, n_rows] codes, -1 where null
+    int split_null,                 # 0 carry, 1 break, 2 ignore
+    const int32_t[::1] copy,        # IN  [n_rows] code of the event, -1: of none; or [0]
+    int64_t n_copies,               # codes of events
+    int n_threads,
+    int64_t[::1] copy_of,           # OUT [n_positions] position of the original, -1: none; [0] without copies
+):
+    """session_offset[n_users + 1], begin[n_sessions + 1], end, events, reason (uint8)[n_sessions]."""
+    cdef Rules rule
+    cdef RuledSessions found
+    rule.gap, rule.own, rule.gap_of_row = gap, own, longs(gap_of_row)
+    rule.max_duration, rule.max_events = max_duration, max_events
+    rule.edge, rule.n_edges = longs(edge), edge.shape[0]
+    rule.mark, rule.split_null = bytes_of(mark), split_null
+    rule.n_values, rule.n_rows = value.shape[0], value.shape[1]
+    rule.value = &value[0, 0] if value.shape[0] and value.shape[1] else NULL
+    rule.copy, rule.n_copies = codes(copy), n_copies
+    with nogil:
+        found = c_find_ruled_sessions(
+            &offset[0], longs(row), longs(tick), offset.shape[0] - 1, rule, n_threads,
+            &copy_of[0] if copy_of.shape[0] else NULL,
+        )
+    return (
+        array_of(found.offset), array_of(found.begin), array_of(found.end), array_of(found.events),
+        byte_array_of(found.reason),
+    )
+
+
+def label_copies(
+    const int64_t[::1] row,      # IN  by position, or [0]
+    const int64_t[::1] copy_of,  # IN  [n_positions]
+    int32_t[::1] label,          # INOUT [n_rows]
+):
+    """Copies of an event have the session of the first of them."""
+    if copy_of.shape[0] == 0:
+        return
+    with nogil:
+        c_label_copies(longs(row), &copy_of[0], copy_of.shape[0], &label[0])
+
+
+cdef SessionRows rows_of(
+    const int64_t[::1] begin, const int64_t[::1] row, const int64_t[::1] copy_of
+) noexcept nogil:
+    cdef SessionRows rows
+    rows.begin, rows.n_sessions = &begin[0], begin.shape[0] - 1
+    rows.row, rows.copy_of = longs(row), longs(copy_of)
+    return rows
+
+
+def edge_rows(
+    const int64_t[::1] begin,    # IN  [n_sessions + 1]
+    const int64_t[::1] row,      # IN  by position, or [0]
+    const int64_t[::1] copy_of,  # IN  by position, or [0]
+    const uint8_t[::1] valid,    # IN  [n_rows] or [0]: all are
+    int n_threads,
+    int64_t[::1] first_row,      # OUT [n_sessions] -1: none is valid
+    int64_t[::1] last_row,       # OUT [n_sessions]
+):
+    """First and last row of each session that has a value."""
+    if first_row.shape[0] == 0:
+        return
+    with nogil:
+        c_edge_rows(
+            rows_of(begin, row, copy_of), bytes_of(valid), n_threads, &first_row[0], &last_row[0])
+
+
+def sum_whole(
+    const int64_t[::1] begin,    # IN  [n_sessions + 1]
+    const int64_t[::1] row,      # IN  by position, or [0]
+    const int64_t[::1] copy_of,  # IN  by position, or [0]
+    const int64_t[::1] value,    # IN  [n_rows]
+    int n_threads,
+    int64_t[::1] total,          # OUT [n_sessions]
+):
+    """Sum of whole numbers by session; True where one does not fit."""
+    cdef cbool overflows = False
+    if total.shape[0]:
+        with nogil:
+            overflows = c_sum_whole(rows_of(begin, row, copy_of), &value[0], n_threads, &total[0])
+    return overflows
+
+
+def sum_real(
+    const int64_t[::1] begin,    # IN  [n_sessions + 1]
+    const int64_t[::1] row,      # IN  by position, or [0]
+    const int64_t[::1] copy_of,  # IN  by position, or [0]
+    const double[::1] value,     # IN  [n_rows]
+    int n_threads,
+    double[::1] total,           # OUT [n_sessions]
+):
+    """Sum by session, in the order of its events."""
+    if total.shape[0]:
+        with nogil:
+            c_sum_real(rows_of(begin, row, copy_of), &value[0], n_threads, &total[0])

@@ -1,0 +1,172 @@
+"""Checks of the columns that rules of sessions read, and the days of calendars, as arrays for the kernel."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from cxcore import _options, errors
+from cxcore._columns import EventColumns, EventRoles, Int32, Int64, UInt8, keys, marks
+
+_INT64_MAX = 2**63 - 1
+#: microseconds: Python's dates know the years 1 to 9999, and a local period may begin in the year before
+_FIRST, _LAST = -62_104_060_800_000_000, 253_370_764_799_999_999
+#: bits of a mark
+STARTS, ENDS, IDLES = 1, 2, 4
+
+
+@dataclass(frozen=True, slots=True)
+class RuleColumns:
+    """What rules read, by row; an array of no item where there is no such rule.
+
+    ``gap`` int64[n] ticks that an event keeps its session open; ``mark`` uint8[n] bits; ``value`` int32[k, n]
+    codes whose change splits, -1 where null; ``copy`` int32[n] codes of events (``n_copies`` of them), -1
+    where a row is nobody's copy; ``edge`` int64[] ticks at which calendar periods begin.
+    """
+
+    gap: Int64
+    mark: UInt8
+    value: Int32
+    copy: Int32
+    n_copies: int
+    edge: Int64
+
+
+def rule_columns(
+    call: str, house: pl.DataFrame, columns: EventColumns, roles: EventRoles, rules: Any, n_threads: int
+) -> RuleColumns:
+    """Check what ``rules`` (sessions.rules.Rules) reads, in the order of the signature."""
+    n = len(house)
+    gap = np.empty(0, np.int64)
+    if isinstance(rules.gap, pl.Expr):
+        gap = _gaps(call, _column(call, house, "gap", rules.gap), columns.tick_length, rules.closed)
+    edge = np.empty(0, np.int64)
+    if rules.calendar is not None:
+        edge = _edges(call, house.schema[roles.time], roles, columns, rules.calendar, rules.time_zone)
+    mark = _marks(call, house, rules)
+    value = np.empty((len(rules.split_on), n), np.int32)
+    for at, part in enumerate(rules.split_on):
+        one = _column(call, house, "split_on", part)
+        value[at] = keys(call, "split_on", one.to_frame(), [one.name], n_threads=n_threads).code
+    copy, n_copies = np.empty(0, np.int32), 0
+    if rules.unique:
+        names = list(dict.fromkeys((*roles.user, *rules.unique)))
+        found = keys(call, "unique", house, names, n_threads=n_threads)
+        copy, n_copies = np.where(columns.code < 0, np.int32(-1), found.code), len(found)
+    return RuleColumns(gap, mark, value, copy, n_copies, edge)
+
+
+def _column(call: str, house: pl.DataFrame, role: str, value: str | pl.Expr) -> pl.Series:
+    """A column, or what an expression gives for each row."""
+    if isinstance(value, str):
+        return house[value]
+    found = house.select(value)
+    if found.width != 1 or (found.height != house.height and found.height != 1):
+        problem = f"gives {found.height:,} rows of {found.width:,} columns for {house.height:,} rows."
+        raise errors.bad_option(call, role, found.columns[0], problem, "one value for each row is needed.")
+    column = found.to_series()
+    return column if len(column) == house.height else column.new_from_index(0, house.height)
+
+
+def _marks(call: str, house: pl.DataFrame, rules: Any) -> UInt8:
+    mark = np.empty(0, np.uint8)
+    for role, bit in (("start_on", STARTS), ("end_on", ENDS), ("keep_alive", IDLES)):
+        value = getattr(rules, role)
+        if value is None:
+            continue
+        one = _column(call, house, role, value)
+        yes = marks(call, role, one.to_frame(), one.name)
+        if role == "keep_alive":  # a null is a no elsewhere; here it says nothing against the event
+            yes = (~one).fill_null(value=False)
+        on = yes.cast(pl.UInt8).to_numpy()
+        mark = on * np.uint8(bit) if not len(mark) else mark | on * np.uint8(bit)
+    return mark
+
+
+def _gaps(call: str, column: pl.Series, tick_length: int, closed: str) -> Int64:
+    """The longest silence after each event that does not split, in ticks."""
+    if not isinstance(column.dtype, pl.Duration):
+        hint = "make it one, for example pl.duration(minutes='minutes')."
+        raise errors.wrong_dtype(call, "gap", column.name, column.dtype, "takes durations", hint)
+    if column.null_count():
+        row = int(column.is_null().arg_max() or 0)
+        hint = "fill them, for example .fill_null(pl.duration(minutes=30))."
+        raise errors.nulls(call, "gap", column.name, column.null_count(), len(column), row, hint)
+    ticks = column.to_physical().to_numpy()
+    if len(ticks) and ticks.min() <= 0:
+        n_bad, row = int((ticks <= 0).sum()), int((ticks <= 0).argmax())
+        problem = f"{n_bad:,} of {len(ticks):,} gaps are not longer than nothing; first is row {row:,}."
+        hint = "an event keeps its session open for a while; say so with a positive duration."
+        raise errors.bad_data(call, "gap", column.name, problem, hint)
+    unit = _options.NANOSECONDS[column.dtype.time_unit]
+    if unit >= tick_length:
+        per = unit // tick_length
+        whole: Int64 = np.minimum(ticks, _INT64_MAX // per) * per - (closed == "left")
+        return whole
+    per = tick_length // unit
+    rounded: Int64 = ticks // per if closed == "right" else -(-ticks // per) - 1
+    return rounded
+
+
+# ---------------------------------------------------------------- calendars
+
+
+def _edges(
+    call: str, dtype: pl.DataType, roles: EventRoles, columns: EventColumns, every: str, zone: str | None
+) -> Int64:
+    """Ticks at which days, weeks or months begin, between the first and the last event."""
+    tick = columns.tick[columns.code >= 0]
+    if not len(tick):
+        return np.empty(0, np.int64)
+    if dtype == pl.Date and zone is not None:
+        problem = f"the column {roles.time!r} is {dtype}, and a date lies in no zone."
+        raise errors.bad_option(call, "time_zone", zone, problem, "leave it out.")
+    zone = zone or getattr(dtype, "time_zone", None) or "UTC"
+    least, most = (_microseconds(int(end), columns.tick_length) for end in (tick.min(), tick.max()))
+    if least < _FIRST or most > _LAST:
+        far = int(tick.min() if least < _FIRST else tick.max())
+        row = int(((columns.code >= 0) & (columns.tick == far)).argmax())
+        problem = f"a calendar needs years 2 to 9998; see row {row:,}."
+        raise errors.bad_data(call, "time", roles.time, problem, "drop such rows, or leave out calendar=.")
+    starts = period_starts(least, most, every, zone)
+    ticks = [-(-start * 1_000 // columns.tick_length) for start in starts]  # the first tick not before it
+    return np.array([at for at in ticks if tick.min() < at <= tick.max()], np.int64)
+
+
+def _microseconds(tick: int, tick_length: int) -> int:
+    return tick * tick_length // 1_000
+
+
+def period_starts(least: int, most: int, every: str, zone: str) -> list[int]:
+    """First instants of local periods after ``least`` and up to ``most``; all in microseconds UTC.
+
+    A local midnight that clocks skip begins with the first instant after it; one that comes twice with the
+    first.
+    """
+    ends = pl.Series([least, most]).cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(zone)
+    first, last = ends.dt.replace_time_zone(None).dt.truncate(every)
+    names = pl.datetime_range(first, last, every, time_unit="us", eager=True)
+    instants = names.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    found = instants.to_physical().to_list()
+    for at in instants.is_null().arg_true():
+        found[at] = _first_instant(names[at], zone)
+    return sorted({at for at in found if least < at <= most})
+
+
+def _first_instant(midnight: dt.datetime, zone: str) -> int:
+    """The first microsecond UTC whose local time is not before a midnight that clocks skip."""
+    info = zoneinfo.ZoneInfo(zone)
+    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    around = [midnight.replace(tzinfo=info, fold=fold).astimezone(dt.UTC) - epoch for fold in (1, 0)]
+    before, after = (at // dt.timedelta(microseconds=1) for at in around)
+    before -= 1
+    while after - before > 1:
+        middle = (before + after) // 2
+        local = (epoch + dt.timedelta(microseconds=middle)).astimezone(info).replace(tzinfo=None)
+        before, after = (middle, after) if local < midnight else (before, middle)
+    return after

@@ -1,0 +1,620 @@
+"""sessionize() and sessions() by all rules: each by hand, all against the twin, and what is refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+import cxcore as cx
+from cxcore import _rule_columns
+from cxcore._ext import rules as kernels
+from cxcore.sessions import PRESETS
+from cxcore.sessions.rules import REASONS
+from tests import strategies
+from tests.conftest import Flavour
+from tests.reference import rules as twin
+
+NOON = dt.datetime(2026, 1, 5, 12)
+ROLES: dict[str, Any] = {"user": "user", "time": "time"}
+
+
+def log(*minutes: float, **columns: list[Any]) -> pl.DataFrame:
+    """Events of one user, so many minutes after noon."""
+    times = [NOON + dt.timedelta(minutes=m) for m in minutes]
+    return pl.DataFrame({"user": ["a"] * len(minutes), "time": times, **columns})
+
+
+def numbers(frame: Any, **options: Any) -> list[int | None]:
+    return cx.sessionize(frame, **ROLES, **options)["session_number"].to_list()
+
+
+def reasons(frame: Any, **options: Any) -> list[str]:
+    return cx.sessions(frame, **ROLES, **options)["session_reason"].to_list()
+
+
+# ------------------------------------------------------------------ each rule by hand
+
+
+def test_max_duration_is_greedy_from_the_left() -> None:
+    events = log(0, 20, 40, 60, 61, 80)
+    assert numbers(events, max_duration="1h") == [1, 1, 1, 1, 2, 2]
+    assert reasons(events, max_duration="1h") == ["first", "max_duration"]
+
+
+def test_max_events() -> None:
+    assert numbers(log(0, 1, 2, 3, 4), max_events=2) == [1, 1, 2, 2, 3]
+    assert reasons(log(0, 1, 2), max_events=1) == ["first", "max_events", "max_events"]
+
+
+def test_start_on_and_end_on_keep_their_event() -> None:
+    flags = [False, False, True, None, False]
+    assert numbers(log(0, 1, 2, 3, 4, flag=flags), start_on="flag") == [1, 1, 2, 2, 2]
+    assert numbers(log(0, 1, 2, 3, 4, flag=flags), end_on="flag") == [1, 1, 1, 2, 2]
+    pages = log(0, 1, 2, page=["/", "/login", "/"])
+    assert reasons(pages, start_on=pl.col("page") == "/login") == ["first", "start_on"]
+    assert reasons(pages, end_on=pl.col("page") == "/login") == ["first", "end_on"]
+
+
+@pytest.mark.parametrize(
+    ("nulls", "expected"),
+    [("carry", [1, 1, 1, 2, 2, 3]), ("break", [1, 2, 3, 4, 5, 6]), ("ignore", [1, 1, 1, 2, 2, 2])],
+)
+def test_split_on_and_its_nulls(nulls: Any, expected: list[int]) -> None:
+    events = log(0, 1, 2, 3, 4, 5, campaign=["a", None, "a", "b", None, "c"])
+    assert numbers(events, split_on="campaign", split_null=nulls) == expected
+
+
+def test_a_value_is_carried_into_the_next_session() -> None:
+    """As Universal Analytics did: a direct visit after the gap belongs to the last campaign."""
+    events = log(0, 60, 61, 62, campaign=["a", None, "a", "b"])
+    assert numbers(events, split_on="campaign") == [1, 2, 2, 3]
+
+
+def test_several_columns_split() -> None:
+    events = log(0, 1, 2, 3, source=["x", "x", "y", "y"], medium=["m", "n", "n", "n"])
+    assert numbers(events, split_on=["source", pl.col("medium").str.to_uppercase()]) == [1, 2, 3, 3]
+
+
+def test_heartbeats_join_and_do_not_prolong() -> None:
+    events = log(0, 20, 40, 45, 70, 80, alive=[True, False, False, False, False, True])
+    assert numbers(events, keep_alive="alive") == [1, 1, 2, 2, 2, 3]
+    table = cx.sessions(events, **ROLES, keep_alive="alive")
+    assert table["end"].to_list() == [NOON + dt.timedelta(minutes=m) for m in (0, 40, 80)]
+    assert table["events"].to_list() == [2, 3, 1]
+
+
+def test_a_gap_for_each_event() -> None:
+    """An event keeps the session open until its own time and its own gap, whatever comes after it."""
+    events = log(0, 10, 50, 61, gap=[60, 5, 5, 5])
+    expr = pl.duration(minutes="gap")
+    assert numbers(events, gap=expr) == [1, 1, 1, 2]
+    assert numbers(events.with_columns(gap=pl.Series([60, 5, 10, 5])), gap=expr, gap_closed="left") == [
+        1,
+        1,
+        1,
+        2,
+    ]
+    assert numbers(log(0, 10, 50, 60, gap=[60, 5, 5, 5]), gap=expr) == [1, 1, 1, 1]
+    assert numbers(log(0, 10, 50, 60, gap=[60, 5, 5, 5]), gap=expr, gap_closed="left") == [1, 1, 1, 2]
+
+
+def test_copies_have_the_session_of_the_first() -> None:
+    events = log(0, 10, 100, 110, 111, key=["x", "y", "x", "z", None])
+    rows = cx.sessionize(events, **ROLES, unique="key")
+    assert rows["session_number"].to_list() == [1, 1, 1, 2, 2]
+    table = cx.sessions(events, **ROLES, unique="key")
+    assert table["events"].to_list() == [2, 2]
+    assert table["start"].to_list() == [NOON, NOON + dt.timedelta(minutes=110)]
+    shuffled = events[[2, 4, 0, 3, 1]]
+    assert cx.sessionize(shuffled, **ROLES, unique="key")["session_number"].to_list() == [1, 2, 1, 2, 1]
+
+
+def test_a_row_without_a_key_repeats_nothing() -> None:
+    events = log(0, 1, 2, key=[None, None, "x"])
+    assert cx.sessions(events, **ROLES, unique="key")["events"].to_list() == [3]
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"), [("Europe/Berlin", (2026, 3, 29), 23), ("Europe/Berlin", (2026, 10, 25), 25)]
+)
+def test_days_of_23_and_25_hours(zone: str, day: tuple[int, int, int], hours: int) -> None:
+    start = dt.datetime(*day, tzinfo=zoneinfo.ZoneInfo(zone)).astimezone(dt.UTC)
+    minutes = range(-30, hours * 60 + 30, 10)
+    times = [start + dt.timedelta(minutes=m) for m in minutes]
+    events = pl.DataFrame({"user": ["a"] * len(times), "time": times})
+    assert events.schema["time"] == pl.Datetime("us", "UTC")
+    got = numbers(events, gap=None, calendar="1d", time_zone=zone)
+    assert got == [1 if m < 0 else 2 if m < hours * 60 else 3 for m in minutes]
+    local = events.with_columns(pl.col("time").dt.convert_time_zone(zone))
+    assert numbers(local, gap=None, calendar="1d") == got  # the zone of the column
+
+
+def test_weeks_begin_on_monday_and_months_on_the_first() -> None:
+    days = pl.date_range(dt.date(2026, 1, 30), dt.date(2026, 2, 3), eager=True)  # a Friday to a Tuesday
+    events = pl.DataFrame({"user": ["a"] * 5, "time": days})
+    assert numbers(events, gap=None, calendar="1w") == [1, 1, 1, 2, 2]
+    assert numbers(events, gap=None, calendar="1mo") == [1, 1, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "zone",
+    ["Europe/Berlin", "America/Sao_Paulo", "America/Havana", "Pacific/Apia", "Asia/Beirut", "Africa/Cairo"],
+)
+@pytest.mark.parametrize("every", ["1d", "1w", "1mo"])
+def test_local_periods_begin_where_their_first_instant_lies(zone: str, every: str) -> None:
+    """Against a walk over every half hour of some years, in zones that skip midnights and whole days."""
+    info = zoneinfo.ZoneInfo(zone)
+    for year in (2011, 2018):
+        first = int(dt.datetime(year, 1, 1, tzinfo=dt.UTC).timestamp())
+        found, before = [], None
+        period = twin.period_of(every, zone, 1)
+        for at in range(first, first + 366 * 86_400, 1_800):
+            now = period(at)
+            if (
+                before is not None and now > before
+            ):  # clocks set back over midnight do not start the day again
+                found.append(at * 1_000_000)
+            before = now if before is None else max(before, now)
+        last = (first + 366 * 86_400 - 1_800) * 1_000_000
+        assert _rule_columns.period_starts(first * 1_000_000, last, every, zone) == found, info
+
+
+def test_the_first_reason_that_holds_is_given() -> None:
+    flags = {"on": [False, True], "off": [True, False], "campaign": ["a", "b"]}
+    events = log(0, 60 * 24, **flags)
+    options: dict[str, Any] = {
+        "start_on": "on",
+        "end_on": "off",
+        "split_on": "campaign",
+        "calendar": "1d",
+        "gap": "30m",
+        "max_duration": "1h",
+        "max_events": 1,
+    }
+    for reason in REASONS[1:]:
+        assert reasons(events, **options) == ["first", reason]
+        options.pop(reason)
+        if reason == "gap":
+            options["gap"] = None
+
+
+def test_the_reason_stands_beside_each_row_where_asked() -> None:
+    events = log(0, 1, 60).with_columns(user=pl.Series(["a", None, "a"]))
+    rows = cx.sessionize(events, **ROLES, reason=True)
+    assert rows["session_reason"].to_list() == ["first", None, "gap"]
+    assert rows.schema["session_reason"] == pl.Enum(REASONS)
+    assert cx.sessionize(events, **ROLES, reason=True, max_events=9)["session_reason"].equals(
+        rows["session_reason"]
+    )
+
+
+# ------------------------------------------------------------------ ids, flags, measures
+
+
+def test_dense_ids_count_by_start() -> None:
+    events = cx.datasets.clickstream(3_000, rng=2, order="random").frame
+    roles: dict[str, Any] = {"user": "user_id", "time": "ts"}
+    table = cx.sessions(events, **roles, id="dense")
+    assert sorted(table["session_id"]) == list(range(table.height))
+    assert table.sort("session_id")["start"].is_sorted()
+    stable = cx.sessions(events, **roles)
+    assert_frame_equal(table.drop("session_id"), stable.drop("session_id"))
+    rows = cx.sessionize(events, **roles, id="dense")
+    assert rows["session_id"].equals(
+        cx.sessionize(events.reverse(), **roles, id="dense").reverse()["session_id"]
+    )
+    both = dict(zip(stable["session_id"], table["session_id"], strict=True))
+    ids = cx.sessionize(events, **roles)["session_id"]
+    assert [both[one] for one in ids] == rows["session_id"].to_list()
+
+
+def test_long_sessions_are_flagged_and_kept() -> None:
+    events = log(0, 20, 40, 100)
+    table = cx.sessions(events, **ROLES, long_after="30m")
+    assert table["session_is_long"].to_list() == [True, False]
+    rows = cx.sessionize(events, **ROLES, long_after="30m")
+    assert rows["session_is_long"].to_list() == [True, True, True, False]
+    assert cx.sessions(events, **ROLES, preset="snowplow").columns[-1] == "session_is_long"
+
+
+def test_measures_stand_beside_the_session() -> None:
+    events = log(
+        40,
+        0,
+        5,
+        10,
+        41,
+        page=["d", None, "b", "c", None],
+        paid=[1.5, None, 2.0, 0.5, None],
+        n=[1, 2, None, 4, 5],
+        took=[dt.timedelta(seconds=s) for s in (1, 2, 3, 4, 5)],
+        bought=[None, False, True, None, False],
+    ).with_columns(pl.col("page").cast(pl.Categorical))
+    measures: dict[str, Any] = {
+        "first": ["page", "n"],
+        "last": "page",
+        "sum": ["paid", "n", "took"],
+        "any": "bought",
+    }
+    for source, roles in ((events, ROLES), (cx.index(events, **ROLES), {})):
+        table = cx.sessions(source, **roles, **measures, gap="20m")
+        assert table.select(
+            pl.col("first_page").cast(pl.String), "first_n", pl.col("last_page").cast(pl.String)
+        ).rows() == [
+            ("b", 2, "c"),
+            ("d", 1, "d"),
+        ]
+        assert table.select("sum_paid", "sum_n", "any_bought").rows() == [(2.5, 6, True), (1.5, 6, False)]
+        assert table["sum_took"].to_list() == [dt.timedelta(seconds=9), dt.timedelta(seconds=6)]
+        assert table.schema["first_page"] == events.schema["page"]
+    lazy = cx.sessions(events.lazy(), **ROLES, **measures, gap="20m")
+    assert lazy.collect_schema() == table.schema
+    assert_frame_equal(lazy.collect(), table)
+
+
+def test_measures_pass_copies_over() -> None:
+    events = log(0, 1, 90, key=["x", "y", "x"], paid=[1, 2, 100])
+    table = cx.sessions(events, **ROLES, unique="key", sum="paid", last="paid")
+    assert table.select("sum_paid", "last_paid").rows() == [(3, 2)]
+
+
+# ------------------------------------------------------------------ presets
+
+
+def test_presets_are_their_rules() -> None:
+    events = cx.datasets.clickstream(5_000, rng=4, order="random").frame
+    roles: dict[str, Any] = {"user": "user_id", "time": "ts"}
+    assert set(PRESETS) == {"ga4", "ua", "mixpanel", "amplitude", "snowplow", "spark", "kafka", "cja"}
+    same = {
+        "ga4": {"gap": "30m"},
+        "ua": {"gap": "30m", "calendar": "1d", "time_zone": "America/New_York", "split_on": "page"},
+        "mixpanel": {"gap": "30m", "calendar": "1d"},
+        "amplitude": {"gap": "5m"},
+        "spark": {"gap": "10m"},
+        "kafka": {"gap": "10m"},
+        "cja": {"gap": "30m", "start_on": pl.col("page") == "/home"},
+    }
+    for word, options in same.items():
+        beside = {name: value for name, value in options.items() if name not in PRESETS[word].given}
+        by_word = cx.sessions(events, **roles, preset=word, **beside)
+        assert_frame_equal(by_word, cx.sessions(events, **roles, **options))
+    own = cx.SessionRules(gap="1h", max_events=5)
+    assert_frame_equal(
+        cx.sessions(events, **roles, preset=own, gap="10m"),
+        cx.sessions(events, **roles, gap="10m", max_events=5),
+    )
+
+
+# ------------------------------------------------------------------ against the twin
+
+
+def columns_of(draw: st.DrawFn, n: int, values: Any) -> list[Any]:
+    return draw(st.lists(values, min_size=n, max_size=n))
+
+
+@st.composite
+def ruled_logs(draw: st.DrawFn) -> tuple[pl.DataFrame, dict[str, Any], twin.Rules]:
+    """A log in seconds round the nights in which Berlin's clocks change, options, and the twin's rules."""
+    n = draw(st.integers(0, 40))
+    night = draw(st.sampled_from((dt.datetime(2024, 3, 30, 22), dt.datetime(2024, 10, 26, 22))))
+    start = int(night.replace(tzinfo=dt.UTC).timestamp())
+    time = columns_of(draw, n, st.integers(0, 60).map(lambda step: start + 300 * step))
+    flags = [columns_of(draw, n, st.sampled_from((None, False, False, True))) for _ in range(3)]
+    campaign = [columns_of(draw, n, st.sampled_from((None, "a", "a", "b"))) for _ in range(2)]
+    key = columns_of(draw, n, st.none() | st.integers(0, 12))
+    gaps = columns_of(draw, n, st.sampled_from((300, 600, 3_000)))
+    user = columns_of(draw, n, st.sampled_from((None, "x", "x", "y")))
+    seq = columns_of(draw, n, st.integers(0, 2))
+    frame = pl.DataFrame(
+        {
+            "user": pl.Series(user, dtype=pl.String),
+            "time": pl.Series(time, dtype=pl.Int64),
+            "seq": pl.Series(seq, dtype=pl.Int64),
+            "on": pl.Series(flags[0], dtype=pl.Boolean),
+            "off": pl.Series(flags[1], dtype=pl.Boolean),
+            "alive": pl.Series(flags[2], dtype=pl.Boolean),
+            "campaign": pl.Series(campaign[0], dtype=pl.String),
+            "medium": pl.Series(campaign[1], dtype=pl.String),
+            "key": pl.Series(key, dtype=pl.Int64),
+            "gap": pl.Series(gaps, dtype=pl.Int64),
+        }
+    )
+    has = {
+        name: draw(st.booleans())
+        for name in ("gap", "max_duration", "max_events", "calendar", "on", "off", "split", "alive", "key")
+    }
+    has["max_events"] |= not any(
+        has[name] for name in ("gap", "max_duration", "calendar", "on", "off", "split")
+    )
+    gap = draw(st.sampled_from((300, 900, 3_600))) if has["gap"] else None
+    dynamic = has["gap"] and draw(st.booleans())
+    closed = draw(st.sampled_from(("right", "left"))) if has["gap"] else "right"
+    nulls = draw(st.sampled_from(("carry", "break", "ignore")))
+    most, events = draw(st.sampled_from((600, 1_800))), draw(st.integers(1, 4))
+    every = draw(st.sampled_from(("1d", "1w", "1mo")))
+    options: dict[str, Any] = {"gap": None if gap is None else f"{gap}s", "order": "seq"}
+    if dynamic:
+        options["gap"] = pl.duration(seconds="gap")
+    if has["gap"]:
+        options["gap_closed"] = closed
+    options |= {"max_duration": f"{most}s"} if has["max_duration"] else {}
+    options |= {"max_events": events} if has["max_events"] else {}
+    options |= {"calendar": every, "time_zone": "Europe/Berlin"} if has["calendar"] else {}
+    options |= {"start_on": "on"} if has["on"] else {}
+    options |= {"end_on": "off"} if has["off"] else {}
+    options |= {"split_on": ["campaign", "medium"], "split_null": nulls} if has["split"] else {}
+    options |= {"keep_alive": "alive"} if has["alive"] else {}
+    options |= {"unique": ["key", "campaign"]} if has["key"] else {}
+    rules = twin.Rules(
+        gap=gaps if dynamic else gap,
+        closed=closed,
+        max_duration=most if has["max_duration"] else None,
+        max_events=events if has["max_events"] else None,
+        period=twin.period_of(every, "Europe/Berlin", 1) if has["calendar"] else None,
+        start_on=flags[0] if has["on"] else None,
+        end_on=flags[1] if has["off"] else None,
+        split_on=campaign if has["split"] else (),
+        split_null=nulls,
+        keep_alive=flags[2] if has["alive"] else None,
+        unique=(key, campaign[0]) if has["key"] else (),
+    )
+    return frame, options, rules
+
+
+@given(case=ruled_logs(), n_threads=strategies.threads, ordered=st.booleans())
+def test_all_rules_and_twin_agree(
+    case: tuple[pl.DataFrame, dict[str, Any], twin.Rules], n_threads: int, ordered: bool
+) -> None:
+    frame, options, rules = case
+    del ordered
+    found = twin.find_ruled_sessions(
+        frame["user"].to_list(), frame["time"].to_list(), frame["seq"].to_list(), rules
+    )
+    roles: dict[str, Any] = {"user": "user", "time": "time", "time_unit": "s"}
+    number: list[int | None] = [None] * frame.height
+    reason: list[str | None] = [None] * frame.height
+    for session in found:
+        for row in session.rows + session.copies:
+            number[row], reason[row] = session.number, session.reason
+    rows = cx.sessionize(frame, **roles, **options, reason=True, n_threads=n_threads)
+    assert rows["session_number"].to_list() == number
+    assert rows["session_reason"].to_list() == reason
+    table = cx.sessions(
+        frame,
+        **roles,
+        **options,
+        first="campaign",
+        last="gap",
+        sum=["key", "gap"],
+        any="on",
+        n_threads=n_threads,
+    )
+    assert table.select("user", "session_number", "session_reason", "start", "end", "events").rows() == [
+        (s.user, s.number, s.reason, s.start, s.end, s.events) for s in found
+    ]
+    assert table["first_campaign"].to_list() == [
+        v[0] for v in twin.edge_rows(found, frame["campaign"].to_list())
+    ]
+    assert table["last_gap"].to_list() == [v[1] for v in twin.edge_rows(found, frame["gap"].to_list())]
+    for name in ("key", "gap"):
+        assert table[f"sum_{name}"].to_list() == twin.sum_whole(found, frame[name].to_list())
+    assert table["any_on"].to_list() == twin.any_true(found, frame["on"].to_list())
+    ids = dict(
+        zip(zip(table["user"], table["session_number"], strict=True), table["session_id"], strict=True)
+    )
+    keys = zip(rows["user"], rows["session_number"], strict=True)
+    assert rows["session_id"].to_list() == [ids.get(key) for key in keys]
+
+
+@given(case=ruled_logs(), seed=st.integers(0, 9))
+def test_the_order_of_rows_changes_nothing(
+    case: tuple[pl.DataFrame, dict[str, Any], twin.Rules], seed: int
+) -> None:
+    frame, options, _ = case
+    frame = frame.with_columns(seq=pl.int_range(pl.len())).with_columns(row="seq")
+    roles: dict[str, Any] = {"user": "user", "time": "time", "time_unit": "s"}
+    shuffled = frame.sample(fraction=1.0, shuffle=True, seed=seed)
+    again = cx.sessionize(shuffled, **roles, **options, reason=True).sort("row")
+    assert_frame_equal(again, cx.sessionize(frame, **roles, **options, reason=True))
+
+
+def test_the_plain_gap_is_the_rules_with_nothing_else() -> None:
+    """Two kernels, one answer."""
+    events = cx.datasets.clickstream(50_000, rng=8, order="random").frame.with_columns(no=pl.lit(value=False))
+    roles: dict[str, Any] = {"user": "user_id", "time": "ts", "gap": "30m"}
+    assert_frame_equal(cx.sessions(events, **roles), cx.sessions(events, **roles, start_on="no"))
+    assert_frame_equal(cx.sessionize(events, **roles), cx.sessionize(events, **roles, start_on="no"))
+
+
+def test_own_rows_stay_alone_under_all_rules() -> None:
+    events = log(0, 1, 2, 3).with_columns(user=pl.Series([None, "a", None, "a"]))
+    rows = cx.sessionize(events, **ROLES, null_user="own", max_events=9, reason=True)
+    assert rows["session_number"].to_list() == [1, 1, 1, 1]
+    assert rows["session_id"].n_unique() == 3
+    assert rows["session_reason"].to_list() == ["first"] * 4
+
+
+def test_rules_on_every_engine(frame: Flavour) -> None:
+    events = log(0, 10, 30, 31, page=["a", "b", "b", "c"], paid=[1.0, 2.0, None, 4.0])
+    options: dict[str, Any] = {"split_on": "page", "max_duration": "45m"}
+    want = cx.sessionize(events, **ROLES, **options)
+    got = frame.collect(cx.sessionize(frame(events), **ROLES, **options))
+    assert got["session_id"].to_list() == want["session_id"].to_list()
+    table = frame.collect(cx.sessions(frame(events), **ROLES, **options, first="page", sum="paid"))
+    assert table["first_page"].to_list() == ["a", "b", "c"]
+    assert table["sum_paid"].to_list() == [1.0, 2.0, 4.0]
+    assert [str(word) for word in table["session_reason"]] == ["first", "split_on", "split_on"]
+
+
+def test_far_ends_of_time_do_not_overflow() -> None:
+    far = pl.DataFrame({"user": [1, 1], "time": [-(2**63), 2**63 - 1]})
+    roles: dict[str, Any] = {"user": "user", "time": "time", "time_unit": "ns"}
+    assert cx.sessionize(far, **roles, gap=None, max_duration="300d")["session_number"].to_list() == [1, 2]
+    gaps = far.with_columns(gap=pl.lit(2**62).cast(pl.Duration("us")))
+    assert cx.sessionize(gaps, **roles, gap=pl.col("gap"))["session_number"].to_list() == [1, 2]
+    late = pl.DataFrame({"user": [1, 1], "time": [2**63 - 10, 2**63 - 1]}).with_columns(
+        gap=pl.lit(2**62).cast(pl.Duration("us"))
+    )
+    assert cx.sessionize(late, **roles, gap=pl.col("gap"))["session_number"].to_list() == [1, 1]
+    years = pl.DataFrame({"user": [1, 1], "time": [dt.datetime(2, 1, 2), dt.datetime(9998, 12, 30)]})
+    assert numbers(years, gap=None, calendar="1mo") == [1, 2]
+
+
+def test_kernels_take_what_is_empty() -> None:
+    none = np.empty(0, np.int64)
+    found = kernels.find_ruled_sessions(
+        np.zeros(1, np.int64), none, none, 1, -1, none, 1, 1, none, np.empty(0, np.uint8),
+        np.empty((0, 0), np.int32), 0, np.empty(0, np.int32), 0, 1, none,
+    )  # fmt: skip
+    assert [part.tolist() for part in found] == [[0], [0], [], [], []]
+
+
+# ------------------------------------------------------------------ what is refused
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (
+            {"gap": None},
+            "sessionize(gap=None): no rule is left that ends a session.\n"
+            "  Hint: say gap='30m', or one of max_duration, max_events, calendar, start_on, end_on, "
+            "split_on.",
+        ),
+        (
+            {"time_zone": "Europe/Berlin"},
+            "sessionize(time_zone='Europe/Berlin'): does nothing without calendar.\n"
+            "  Hint: leave it out, or say calendar=.",
+        ),
+        (
+            {"split_null": "break"},
+            "sessionize(split_null='break'): does nothing without split_on.\n"
+            "  Hint: leave it out, or say split_on=.",
+        ),
+        (
+            {"gap": None, "gap_closed": "left", "max_events": 1},
+            "sessionize(gap_closed='left'): does nothing without gap.\n  Hint: leave it out, or say gap=.",
+        ),
+        (
+            {"calendar": "1d", "time_zone": "Mars/Olympus"},
+            "sessionize(time_zone='Mars/Olympus'): no time zone of that name.\n"
+            "  Hint: such as 'Europe/Berlin' or 'UTC'.",
+        ),
+        (
+            {"calendar": "2d"},
+            "sessionize(calendar='2d'): not one of the words.\n  Words: '1d', '1w', '1mo'\n"
+            "  Hint: pass one of the words.",
+        ),
+        (
+            {"preset": "ga"},
+            "sessionize(preset='ga'): not one of the words.\n"
+            "  Words: 'ga4', 'ua', 'mixpanel', 'amplitude', 'snowplow', 'spark', 'kafka', 'cja'\n"
+            "  Hint: did you mean 'ga4'?",
+        ),
+        (
+            {"max_events": 0},
+            f"sessionize(max_events=0): takes a whole number from 1 to {2**63 - 1}.\n"
+            "  Hint: such as max_events=1.",
+        ),
+        (
+            {"start_on": "page"},
+            "sessionize(start_on='page'): takes true and false, but the column is String.\n"
+            "  Hint: compare it, for example pl.col('page') == 'yes'.",
+        ),
+        (
+            {"start_on": "pag"},
+            "sessionize(start_on='pag'): no such column.\n"
+            "  Columns: 'user', 'time', 'page', 'paid'\n"
+            "  Hint: did you mean 'page'?",
+        ),
+        (
+            {"gap": pl.col("paid")},
+            "sessionize(gap='paid'): takes durations, but the column is Float64.\n"
+            "  Hint: make it one, for example pl.duration(minutes='minutes').",
+        ),
+        (
+            {"gap": pl.duration(minutes="paid").alias("g")},
+            "sessionize(gap='g'): 1 of 3 rows have no gap; the first is row 2.\n"
+            "  Hint: fill them, for example .fill_null(pl.duration(minutes=30)).",
+        ),
+        (
+            {"gap": pl.duration(minutes=pl.col("paid").fill_null(0)).alias("g")},
+            "sessionize(gap='g'): 1 of 3 gaps are not longer than nothing; first is row 2.\n"
+            "  Hint: an event keeps its session open for a while; say so with a positive duration.",
+        ),
+        (
+            {"split_on": "paid"},
+            "sessionize(split_on='paid'): takes whole numbers, text or categories, "
+            "but the column is Float64.\n"
+            "  Hint: cast it, for example pl.col('paid').cast(pl.Int64).",
+        ),
+        (
+            {"start_on": pl.col("page").is_in(["a"]).head(2).alias("on")},
+            "sessionize(start_on='on'): "
+            "gives 2 rows of 1 columns for 3 rows.\n  Hint: one value for each row is needed.",
+        ),
+    ],
+)
+def test_rules_are_refused_in_full(options: dict[str, Any], text: str) -> None:
+    events = log(0, 1, 2, page=["a", "b", "c"], paid=[1.0, 2.0, None])
+    with pytest.raises(cx.CxError) as error:
+        cx.sessionize(events, **ROLES, **options)
+    assert str(error.value) == text
+
+
+def test_a_zone_for_dates_is_refused() -> None:
+    days = pl.DataFrame({"user": ["a"], "time": [dt.date(2026, 1, 1)]})
+    with pytest.raises(cx.InvalidOptionError) as error:
+        numbers(days, calendar="1d", time_zone="Europe/Berlin")
+    assert str(error.value) == (
+        "sessionize(time_zone='Europe/Berlin'): the column 'time' is Date, and a date lies in no zone.\n"
+        "  Hint: leave it out."
+    )
+
+
+def test_a_calendar_of_no_year_is_refused() -> None:
+    far = pl.DataFrame({"user": ["a", "a"], "time": [0, 2**62]})
+    with pytest.raises(cx.InvalidDataError) as error:
+        cx.sessions(far, **ROLES, time_unit="us", calendar="1d")
+    assert str(error.value) == (
+        "sessions(time='time'): a calendar needs years 2 to 9998; see row 1.\n"
+        "  Hint: drop such rows, or leave out calendar=."
+    )
+
+
+def test_measures_are_refused_in_full() -> None:
+    events = log(0, 1, n=[2**63 - 1, 1], word=["a", "b"])
+    for options, text in (
+        (
+            {"sum": "n"},
+            "sessions(sum='n'): the values of a session add up to more than an int64 can hold.\n"
+            "  Hint: cast the column to Float64.",
+        ),
+        (
+            {"sum": "word"},
+            "sessions(sum='word'): adds up numbers and durations, but the column is String.\n"
+            "  Hint: cast it, for example pl.col('word').cast(pl.Float64).",
+        ),
+        (
+            {"any": "word"},
+            "sessions(any='word'): takes true and false, but the column is String.\n"
+            "  Hint: compare it, for example pl.col('word') == 'yes'.",
+        ),
+        (
+            {"first": "wrd"},
+            "sessions(first='wrd'): no such column.\n"
+            "  Columns: 'user', 'time', 'n', 'word'\n"
+            "  Hint: did you mean 'word'?",
+        ),
+    ):
+        with pytest.raises(cx.CxError) as error:
+            cx.sessions(events, **ROLES, **options)
+        assert str(error.value) == text
