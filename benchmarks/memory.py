@@ -30,7 +30,10 @@ def _verbs() -> dict[str, Any]:
         index = cx.index(frame, user="user_id", time="ts")
         return cx.sessionize(index, gap="30m"), cx.sessions(index, gap="30m")
 
+    devices: dict[str, Any] = {"anonymous": "device", "known": "customer", "time": "ts"}
     return {
+        "stitch": lambda frame: (cx.stitch(frame, **devices),),
+        "stitch-lookback": lambda frame: (cx.stitch(frame, **devices, lookback="7d"),),
         "sessionize": lambda frame: (cx.sessionize(frame, user="user_id", time="ts", gap="30m"),),
         "sessions": lambda frame: (cx.sessions(frame, user="user_id", time="ts", gap="30m"),),
         "index-and-both": both,

@@ -26,7 +26,8 @@ FLOORS = (
     {"errors"},
     {"_options"},
     {"engines", "_columns", "_answers", "_rule_columns", "_results"},
-    {"_build", "_index", "sessions", "scores", "attribution", "intervals", "journeys", "datasets"},
+    {"_build", "_index", "sessions", "identity"}
+    | {"scores", "attribution", "intervals", "journeys", "datasets"},
     {"_sql", "duckdb", "polars"},
     {"__init__"},
     {"demo", "__main__"},

@@ -301,6 +301,14 @@ def bad_option__long() -> Exception:
     return errors.bad_option("f", "x", [0] * 1000, "wrong.", "right.")
 
 
+@text(
+    "stitch(): unstitch= is not a list of known ids.\n  Hint: write unstitch=['ann'].",
+    cx.InvalidOptionError,
+)
+def bad_ids() -> Exception:
+    return errors.bad_ids("stitch", "unstitch", "is not a list of known ids.", "write unstitch=['ann'].")
+
+
 @text("nps(weight='w'): a weight is below 0.\n  Hint: drop it.", cx.InvalidDataError)
 def bad_data() -> Exception:
     return errors.bad_data("nps", "weight", "w", "a weight is below 0.", "drop it.")

@@ -33,6 +33,7 @@ WHO = {"user": "user", "time": "time"}
 VERBS: dict[str, dict[str, Any]] = {
     "sessionize": WHO,
     "sessions": WHO,
+    "stitch": {"anonymous": "user", "known": "channel", "time": "time"},
     "attribute": {**WHO, "channel": "channel", "value": "value", "model": "linear"},
     "nps": {"score": "score", "by": "channel"},
     "csat": {"score": "score", "scale": (1, 10)},

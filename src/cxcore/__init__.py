@@ -16,6 +16,7 @@ from cxcore.errors import (
     MissingDependencyError,
     UnsupportedFrameError,
 )
+from cxcore.identity import stitch
 from cxcore.scores import ces, csat, mean_score, nps
 from cxcore.sessions import SessionRules, sessionize
 from cxcore.sessions import sessions as sessions
@@ -43,4 +44,5 @@ __all__ = [
     "nps",
     "sessionize",
     "sessions",
+    "stitch",
 ]

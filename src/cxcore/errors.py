@@ -274,6 +274,11 @@ def bad_option(call: str, option: str, value: object, problem: str, hint: str) -
     return InvalidOptionError(_text(call, {option: value}, problem, hint))
 
 
+def bad_ids(call: str, option: str, problem: str, hint: str) -> InvalidOptionError:
+    """A list of people is wrong. It is not shown: errors go to logs, and these people asked for privacy."""
+    return InvalidOptionError(_text(call, None, f"{option}= {problem}", hint))
+
+
 def bad_data(call: str, role: str, column: str, problem: str, hint: str) -> InvalidDataError:
     return InvalidDataError(_text(call, {role: column}, problem, hint))
 

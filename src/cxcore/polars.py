@@ -17,6 +17,7 @@ import polars as pl
 from cxcore import _options, errors
 from cxcore._index import index
 from cxcore.attribution import attribute
+from cxcore.identity import stitch
 from cxcore.intervals import Method, MethodName, intervals_of, method_for, sample_of
 from cxcore.scores import NPS, Kind, Score, ces, csat, mean_score, nps, scale_score
 from cxcore.sessions import sessionize, sessions
@@ -52,6 +53,10 @@ class _Verbs(Generic[FrameT]):
     def sessions(self, **arguments: Any) -> FrameT:
         """See :func:`cxcore.sessions`."""
         return self._frame_of(sessions, arguments)
+
+    def stitch(self, **arguments: Any) -> FrameT:
+        """See :func:`cxcore.stitch`."""
+        return self._frame_of(stitch, arguments)
 
     def index(self, **arguments: Any) -> Any:
         """See :func:`cxcore.index`."""
