@@ -477,9 +477,9 @@ def test_kernels_take_what_is_empty() -> None:
     none = np.empty(0, np.int64)
     found = kernels.find_ruled_sessions(
         np.zeros(1, np.int64), none, none, 1, -1, none, 1, 1, none, np.empty(0, np.uint8),
-        np.empty((0, 0), np.int32), 0, np.empty((0, 0), np.int64), 1, none,
+        np.empty((0, 0), np.int32), 0, np.empty((0, 0), np.int64), none, none, 1, none,
     )  # fmt: skip
-    assert [part.tolist() for part in found] == [[0], [0], [], [], []]
+    assert [part.tolist() for part in found] == [[0], [0], [], [], [], []]
 
 
 # ------------------------------------------------------------------ what is refused

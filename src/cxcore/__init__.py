@@ -18,7 +18,7 @@ from cxcore.errors import (
 )
 from cxcore.identity import stitch
 from cxcore.scores import ces, csat, mean_score, nps
-from cxcore.sessions import SessionRules, sessionize
+from cxcore.sessions import SessionRules, SessionStream, SessionUpdate, sessionize
 from cxcore.sessions import sessions as sessions
 
 __all__ = [
@@ -31,6 +31,8 @@ __all__ = [
     "InvalidOptionError",
     "MissingDependencyError",
     "SessionRules",
+    "SessionStream",
+    "SessionUpdate",
     "UnsupportedFrameError",
     "attribute",
     "attribution",

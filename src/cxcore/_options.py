@@ -39,8 +39,11 @@ TimeUnit = Literal["s", "ms", "us", "ns"]
 WordT = TypeVar("WordT")
 
 
-def duration(call: str, option: str, value: Any) -> int:
-    """A duration in whole nanoseconds, longer than 0: text with a unit ('1h30m') or a timedelta."""
+def duration(call: str, option: str, value: Any, *, or_none: bool = False) -> int:
+    """A duration in whole nanoseconds: text with a unit ('1h30m') or a timedelta.
+
+    It is longer than 0; or 0 too (``or_none``), for what may be no time at all.
+    """
     if isinstance(value, dt.timedelta):
         nanoseconds = (value.days * 86_400 + value.seconds) * 10**9 + value.microseconds * 1_000
         nanoseconds += getattr(value, "nanoseconds", 0)  # a pandas Timedelta is finer
@@ -52,7 +55,7 @@ def duration(call: str, option: str, value: Any) -> int:
         raise errors.bare_number(call, option, value)
     else:
         raise errors.bad_duration(call, option, value)
-    if nanoseconds <= 0:
+    if nanoseconds < 0 or (nanoseconds == 0 and not or_none):
         raise errors.not_positive(call, option, value)
     return nanoseconds
 

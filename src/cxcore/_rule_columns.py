@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import zoneinfo
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,8 @@ class RuleColumns:
 
     ``gap`` int64[n] ticks that an event keeps its session open; ``mark`` uint8[n] bits; ``value`` int32[k, n]
     codes whose change splits, -1 where null; ``key`` int64[k, n]: rows of a user that agree in all repeat one
-    event; ``edge`` int64[] ticks at which calendar periods begin.
+    event; ``edge`` int64[] ticks at which calendar periods begin. Rows that stand for a stretch of a session have
+    ``last`` int64[n], the last tick of it, and ``events`` int64[n], how many events lie in it.
     """
 
     gap: Int64
@@ -34,6 +36,8 @@ class RuleColumns:
     value: Int32
     key: Int64
     edge: Int64
+    last: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
+    events: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 def rule_columns(
@@ -46,12 +50,9 @@ def rule_columns(
         gap = _gaps(call, _column(call, house, "gap", rules.gap), columns.tick_length, rules.closed)
     edge = np.empty(0, np.int64)
     if rules.calendar is not None:
-        edge = _edges(call, house.schema[roles.time], roles, columns, rules.calendar, rules.time_zone)
+        edge = calendar_edges(call, house.schema[roles.time], roles, columns, rules.calendar, rules.time_zone)
     mark = _marks(call, house, rules)
-    value = np.empty((len(rules.split_on), n), np.int32)
-    for at, part in enumerate(rules.split_on):
-        one = _column(call, house, "split_on", part)
-        value[at] = keys(call, "split_on", one.to_frame(), [one.name], n_threads=n_threads).code
+    value = split_codes(call, split_columns(call, house, rules), n, n_threads)
     key = np.empty((len(rules.unique), n), np.int64)
     for at, name in enumerate(rules.unique):
         key[at] = _told(call, house[name], n_threads)
@@ -60,6 +61,18 @@ def rule_columns(
         bits = absent.cast(pl.UInt8).to_numpy() * np.uint8(UNLIKE)
         mark = mark | bits if len(mark) else bits
     return RuleColumns(gap, mark, value, key, edge)
+
+
+def split_columns(call: str, house: pl.DataFrame, rules: Any) -> list[pl.Series]:
+    return [_column(call, house, "split_on", part) for part in rules.split_on]
+
+
+def split_codes(call: str, columns: Sequence[pl.Series], n_rows: int, n_threads: int) -> Int32:
+    """int32[n_columns, n_rows] codes by which a change is seen, -1 where null."""
+    value = np.empty((len(columns), n_rows), np.int32)
+    for at, one in enumerate(columns):
+        value[at] = keys(call, "split_on", one.to_frame(), [one.name], n_threads=n_threads).code
+    return value
 
 
 def _column(call: str, house: pl.DataFrame, role: str, value: str | pl.Expr) -> pl.Series:
@@ -125,7 +138,7 @@ def _gaps(call: str, column: pl.Series, tick_length: int, closed: str) -> Int64:
 # ---------------------------------------------------------------- calendars
 
 
-def _edges(
+def calendar_edges(
     call: str, dtype: pl.DataType, roles: EventRoles, columns: EventColumns, every: str, zone: str | None
 ) -> Int64:
     """Ticks at which days, weeks or months begin, between the first and the last event."""

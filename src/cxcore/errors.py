@@ -283,6 +283,11 @@ def bad_data(call: str, role: str, column: str, problem: str, hint: str) -> Inva
     return InvalidDataError(_text(call, {role: column}, problem, hint))
 
 
+def unreadable_file(call: str, path: object, problem: str, hint: str) -> InvalidDataError:
+    """A file that something of ours should have written."""
+    return InvalidDataError(_text(call, {"path": str(path)}, problem, hint))
+
+
 # ---------------------------------------------------------------- scores
 
 

@@ -20,9 +20,11 @@ def find_ruled_sessions(
     value: _Int32,
     split_null: int,
     key: _Int64,
+    last_of_row: _Int64,
+    events_of_row: _Int64,
     n_threads: int,
     copy_of: _Int64,
-) -> tuple[_Int64, _Int64, _Int64, _Int64, _UInt8]: ...
+) -> tuple[_Int64, _Int64, _Int64, _Int64, _Int64, _UInt8]: ...
 def label_copies(row: _Int64, copy_of: _Int64, label: _Int32) -> None: ...
 def edge_rows(
     begin: _Int64,

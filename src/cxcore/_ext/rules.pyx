@@ -33,12 +33,15 @@ cdef extern from "cxcore/rules.hpp" namespace "cxcore" nogil:
         int32_t split_null
         const int64_t* key
         int64_t n_keys
+        const int64_t* last_of_row
+        const int64_t* events_of_row
 
     cdef cppclass RuledSessions:
         Int64Array offset
         Int64Array begin
         Int64Array end
         Int64Array events
+        Int64Array until
         UInt8Array reason
 
     cdef struct SessionRows:
@@ -99,10 +102,12 @@ def find_ruled_sessions(
     const int32_t[:, ::1] value,    # IN  [n_values, n_rows] codes, -1 where null
     int split_null,                 # 0 carry, 1 break, 2 ignore
     const int64_t[:, ::1] key,      # IN  [n_keys, n_rows] rows of a user that agree in all repeat one event
+    const int64_t[::1] last_of_row,    # IN  [n_rows] last tick of what the row stands for, or [0]
+    const int64_t[::1] events_of_row,  # IN  [n_rows] events that the row stands for, or [0]
     int n_threads,
     int64_t[::1] copy_of,           # OUT [n_positions] position of the original, -1: none; [0] without copies
 ):
-    """session_offset[n_users + 1], begin[n_sessions + 1], end, events, reason (uint8)[n_sessions]."""
+    """session_offset[n_users + 1], begin[n_sessions + 1], end, events, until, reason (uint8)[n_sessions]."""
     cdef Rules rule
     cdef RuledSessions found
     rule.gap, rule.own, rule.gap_of_row = gap, own, longs(gap_of_row)
@@ -113,6 +118,7 @@ def find_ruled_sessions(
     rule.value = &value[0, 0] if value.shape[0] and value.shape[1] else NULL
     rule.n_keys = key.shape[0]
     rule.key = &key[0, 0] if key.shape[0] and key.shape[1] else NULL
+    rule.last_of_row, rule.events_of_row = longs(last_of_row), longs(events_of_row)
     with nogil:
         found = c_find_ruled_sessions(
             &offset[0], longs(row), longs(tick), offset.shape[0] - 1, rule, n_threads,
@@ -120,7 +126,7 @@ def find_ruled_sessions(
         )
     return (
         array_of(found.offset), array_of(found.begin), array_of(found.end), array_of(found.events),
-        byte_array_of(found.reason),
+        array_of(found.until), byte_array_of(found.reason),
     )
 
 

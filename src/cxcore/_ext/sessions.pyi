@@ -30,8 +30,10 @@ def session_ids(
     key: _UInt8,
     own: int,
     n_threads: int,
+    before: _Int64,
     name: _Int64,
     user: _Int32,
+    same: _Int64,
 ) -> None: ...
 def label_rows(begin: _Int64, row: _Int64, n_threads: int, label: _Int32) -> None: ...
 def name_rows(label: _Int32, name: _Int64, n_threads: int, row_id: _Int64, row_number: _Int64) -> None: ...

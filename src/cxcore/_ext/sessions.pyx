@@ -35,7 +35,7 @@ cdef extern from "cxcore/sessions.hpp" namespace "cxcore" nogil:
     ) except +
     void c_session_ids "cxcore::session_ids"(
         const int64_t*, int64_t, const int64_t*, int64_t, const int64_t*, const uint8_t*, int32_t, int,
-        int64_t*, int32_t*
+        const int64_t*, int64_t*, int32_t*, int64_t*
     ) except +
     void c_label_rows "cxcore::label_rows"(const int64_t*, int64_t, const int64_t*, int, int32_t*) except +
     void c_name_rows "cxcore::name_rows"(
@@ -167,8 +167,11 @@ def session_ids(
     const uint8_t[::1] key,             # IN  canonical bytes
     int own,
     int n_threads,
+    const int64_t[:, ::1] before,       # IN  [n_users, 2] earlier sessions, of them in the first one's
+                                        #     microsecond; or [0, 2]: none
     int64_t[:, ::1] name,               # OUT [n_sessions, 2] id and number inside the user
     int32_t[::1] user,                  # OUT [n_sessions]
+    int64_t[::1] same,                  # OUT [n_sessions] earlier ones in its microsecond, or [0]
 ):
     """Stable ids, numbers inside the user, and the user's code, of each session."""
     if start.shape[0] == 0:
@@ -176,7 +179,9 @@ def session_ids(
     with nogil:
         c_session_ids(
             &session_offset[0], session_offset.shape[0] - 1, &start[0], tick_length, &key_offset[0],
-            &key[0] if key.shape[0] else NULL, own, n_threads, &name[0, 0], &user[0],
+            &key[0] if key.shape[0] else NULL, own, n_threads,
+            &before[0, 0] if before.shape[0] else NULL, &name[0, 0], &user[0],
+            &same[0] if same.shape[0] else NULL,
         )
 
 

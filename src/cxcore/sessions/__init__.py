@@ -43,8 +43,17 @@ from cxcore.sessions.rules import (
     SplitNull,
     rules_of,
 )
+from cxcore.sessions.stream import SessionStream, SessionUpdate
 
-__all__ = ["PRESETS", "Preset", "SessionRules", "sessionize", "sessions"]
+__all__ = [
+    "PRESETS",
+    "Preset",
+    "SessionRules",
+    "SessionStream",
+    "SessionUpdate",
+    "sessionize",
+    "sessions",
+]
 
 Id = Literal["stable", "dense"]
 Role = str | pl.Expr | None

@@ -14,7 +14,7 @@ from cxcore._ext import rules as rule_kernels
 from cxcore._ext import sessions as kernels
 from cxcore._ext.arrays import empty
 from cxcore._index import EventIndex
-from cxcore._rule_columns import rule_columns
+from cxcore._rule_columns import RuleColumns, rule_columns
 from cxcore.sessions.rules import REASONS, Rules, SplitNull
 
 ROW_COLUMNS = ("session_id", "session_number")
@@ -38,7 +38,9 @@ class Sessions:
     ``reason`` uint8[n_sessions] a place in ``REASONS``. Of the two ways back to rows one is there: ``begin``
     int64[n_sessions + 1], the positions of an index, where ``copy_of`` int64[n_positions] has the position of
     the event that one repeats, or -1 (no item where nothing is told of copies); or ``label`` int32[n_rows],
-    -1 where a row has no session, and ``session`` int64[n_labels], the session of a label.
+    -1 where a row has no session, and ``session`` int64[n_labels], the session of a label. Walks by rules also
+    know ``until``, the last tick at which silence has not ended a session, and ``same``, how many earlier
+    sessions of the user began in its microsecond; int64[n_sessions].
     """
 
     columns: EventColumns
@@ -52,6 +54,8 @@ class Sessions:
     copy_of: Int64 = field(default_factory=_none)
     label: Int32 | None = None
     session: Int64 = field(default_factory=_none)
+    until: Int64 = field(default_factory=_none)
+    same: Int64 = field(default_factory=_none)
 
     def named(self, by: str) -> Sessions:
         """The same; "dense" with ids 0, 1, 2 … by start, where stable ids order what starts together."""
@@ -104,10 +108,19 @@ def _of_arrivals(columns: EventColumns, gap: int, n_threads: int) -> Sessions:
 
 
 def _of_rules(call: str, index: EventIndex, rules: Rules, n_threads: int) -> Sessions:
+    read = rule_columns(call, index.house, index.columns, index.roles, rules, n_threads)
+    return walk(index, rules, read, n_threads)
+
+
+def walk(
+    index: EventIndex, rules: Rules, read: RuleColumns, n_threads: int, before: Int64 | None = None
+) -> Sessions:
+    """Sessions by all rules. ``before`` int64[n_users, 2] has how many sessions of a user came before these,
+    and how many of them began in the microsecond of the first; none where None.
+    """
     columns, length = index.columns, index.columns.tick_length
-    read = rule_columns(call, index.house, columns, index.roles, rules, n_threads)
     copy_of = empty(len(index.tick) if rules.unique else 0, np.int64)
-    offset, begin, end, events, reason = rule_kernels.find_ruled_sessions(
+    offset, begin, end, events, until, reason = rule_kernels.find_ruled_sessions(
         index.offset,
         index.row,
         index.tick,
@@ -121,22 +134,36 @@ def _of_rules(call: str, index: EventIndex, rules: Rules, n_threads: int) -> Ses
         read.value,
         _SPLIT_NULL[rules.split_null],
         read.key,
+        read.last,
+        read.events,
         n_threads,
         copy_of,
     )
-    start = index.tick[begin[:-1]]
-    name, user = _names(columns, offset, start, n_threads)
-    return Sessions(columns, start, end, events, name, user, reason, begin, copy_of)
+    start, same = index.tick[begin[:-1]], np.empty(len(end), np.int64)
+    name, user = _names(columns, offset, start, n_threads, before, same)
+    return Sessions(
+        columns, start, end, events, name, user, reason, begin, copy_of, until=until, same=same
+    )
 
 
 def _gap_reasons(name: Int64) -> UInt8:
     return np.where(name[:, 1] == 1, FIRST, BY_GAP)
 
 
-def _names(columns: EventColumns, offset: Int64, start: Int64, n_threads: int) -> tuple[Int64, Int32]:
+def _names(
+    columns: EventColumns,
+    offset: Int64,
+    start: Int64,
+    n_threads: int,
+    before: Int64 | None = None,
+    same: Int64 | None = None,
+) -> tuple[Int64, Int32]:
+    before = np.empty((0, 2), np.int64) if before is None else before
+    same = _none() if same is None else same
     name, user = empty((len(start), 2), np.int64), empty(len(start), np.int32)
     keys, length = columns.keys, columns.tick_length
-    kernels.session_ids(offset, start, length, keys.offset, keys.data, columns.own, n_threads, name, user)
+    key = (keys.offset, keys.data, columns.own)
+    kernels.session_ids(offset, start, length, *key, n_threads, before, name, user, same)
     return name, user
 
 

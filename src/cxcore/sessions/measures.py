@@ -91,20 +91,23 @@ def _sum_type(dtype: pl.DataType) -> pl.DataType:
 def _sum(
     call: str, column: pl.Series, at: tuple[Int64, Int64, Int64], n_sessions: int, n_threads: int
 ) -> pl.Series:
-    dtype = column.dtype
-    if dtype.is_float():
+    column = summands(call, column)
+    if column.dtype.is_float():
         real = np.empty(n_sessions, np.float64)
-        values = column.cast(pl.Float64).fill_null(0.0).rechunk().to_numpy()
-        kernels.sum_real(*at, values, n_threads, real)
+        kernels.sum_real(*at, column.fill_null(0.0).rechunk().to_numpy(), n_threads, real)
         return pl.Series(real)
-    wide = (pl.UInt64, pl.Int128, pl.UInt128)
-    if not (
-        dtype == pl.Boolean or isinstance(dtype, pl.Duration) or (dtype.is_integer() and dtype not in wide)
-    ):
-        hint = f"cast it, for example pl.col({column.name!r}).cast(pl.Float64)."
-        raise errors.wrong_dtype(call, "sum", column.name, dtype, "adds up numbers and durations", hint)
     whole = np.empty(n_sessions, np.int64)
     if kernels.sum_whole(*at, int64_of(column.to_physical(), null=0), n_threads, whole):
         problem = "the values of a session add up to more than an int64 can hold."
         raise errors.bad_data(call, "sum", column.name, problem, "cast the column to Float64.")
-    return pl.Series(whole).cast(_sum_type(dtype))
+    return pl.Series(whole).cast(column.dtype)
+
+
+def summands(call: str, column: pl.Series) -> pl.Series:
+    """What is added up, in the type of the sum."""
+    dtype, wide = column.dtype, (pl.UInt64, pl.Int128, pl.UInt128)
+    whole = dtype == pl.Boolean or (dtype.is_integer() and dtype not in wide)
+    if not (whole or dtype.is_float() or isinstance(dtype, pl.Duration)):
+        hint = f"cast it, for example pl.col({column.name!r}).cast(pl.Float64)."
+        raise errors.wrong_dtype(call, "sum", column.name, dtype, "adds up numbers and durations", hint)
+    return column.cast(_sum_type(dtype))

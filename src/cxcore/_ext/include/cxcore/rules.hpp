@@ -1,8 +1,9 @@
 // Sessions on the event index by all rules at once: one walk over each user's events in order, with what is
 // known of the open session in registers. Where several rules hold, the one that stands first in `Reason` is
 // given. Rules of rows come by row and may be absent (null); calendar days come as the ticks at which they
-// begin. Measures of a session (sums, first and last values) walk its positions in their order. Semantics:
-// docs/explanation/session-rules.md.
+// begin. A row may stand for a stretch of a session: several events, of which the last may lie later. Measures
+// of a session (sums, first and last values) walk its positions in their order. Semantics:
+// docs/explanation/session-rules.md; stretches: docs/adr/0007.
 #pragma once
 
 #include <algorithm>
@@ -35,11 +36,14 @@ struct Rules {
     const int64_t*
         key;         // [n_keys][n_rows] or null: rows of a user that agree in all are copies of one event,
     int64_t n_keys;  // but for those whose mark says `unlike`
+    const int64_t* last_of_row;    // or null: the last tick of what the row stands for
+    const int64_t* events_of_row;  // or null: how many events the row stands for
 };
 
 struct RuledSessions {
     Array<int64_t> offset, begin;  // as in Begins
     Array<int64_t> end, events;    // [n_sessions] last tick that kept it open; events without copies
+    Array<int64_t> until;          // [n_sessions] last tick at which silence has not ended it
     Array<uint8_t> reason;         // [n_sessions]
 };
 
@@ -69,7 +73,17 @@ struct Walk {
         }
         return changed;
     }
-    bool is_silent(int64_t t) const { return rules.gap_of_row ? t > until : silence(last, t) > rules.gap; }
+    bool is_silent(int64_t t) const {
+        if (rules.gap_of_row) return t > until;
+        return t > last && silence(last, t) > rules.gap;  // a stretch reaches behind its own tick
+    }
+    // The last tick at which an event is not too late for the open session.
+    int64_t reach() const {
+        if (rules.gap_of_row) return until;
+        return silence(last, INT64_MAX) > rules.gap
+                   ? static_cast<int64_t>(static_cast<uint64_t>(last) + rules.gap)
+                   : INT64_MAX;
+    }
     // Why a session starts at this event; max_events + 1 where none does.
     int reason(int64_t t, uint8_t mark, bool changed) const {
         if (n == 0) return first;
@@ -83,12 +97,12 @@ struct Walk {
         return max_events + 1;
     }
     void open(int64_t t) {
-        start = t, events = 0, until = INT64_MIN;
+        start = last = t, events = 0, until = INT64_MIN;
         edge = std::upper_bound(rules.edge, rules.edge + rules.n_edges, t);
     }
     void join(int64_t t, int64_t row, uint8_t mark) {
         if (!(mark & idles) || events == 0) {
-            last = t;
+            last = std::max(last, rules.last_of_row ? rules.last_of_row[row] : t);
             if (rules.gap_of_row) {
                 int64_t mine;
                 if (__builtin_add_overflow(t, rules.gap_of_row[row], &mine)) mine = INT64_MAX;
@@ -96,7 +110,8 @@ struct Walk {
             }
         }
         ended = mark & ends;
-        ++events, ++n;
+        events += rules.events_of_row ? rules.events_of_row[row] : 1;
+        ++n;
     }
 };
 
@@ -139,8 +154,12 @@ class Originals {
 };
 
 struct Part {
-    Array<int64_t> begin, end, events;
+    Array<int64_t> begin, end, events, until;
     Array<uint8_t> reason;
+
+    void close(const Walk& walk) {
+        end.push_back(walk.last), events.push_back(walk.events), until.push_back(walk.reach());
+    }
 };
 
 }  // namespace rules
@@ -183,13 +202,13 @@ inline RuledSessions find_ruled_sessions(const int64_t* offset, const int64_t* r
                 const bool changed = rule.value && walk.changes(r);
                 const int why = u == rule.own ? first : walk.reason(t, mark, changed);
                 if (why <= max_events) {
-                    if (walk.n) part.end.push_back(walk.last), part.events.push_back(walk.events);
+                    if (walk.n) part.close(walk);
                     part.begin.push_back(p), part.reason.push_back(static_cast<uint8_t>(why));
                     walk.open(t);
                 }
                 walk.join(t, r, mark);
             }
-            if (walk.n) part.end.push_back(walk.last), part.events.push_back(walk.events);
+            if (walk.n) part.close(walk);
             found.offset[static_cast<size_t>(u) + 1] = static_cast<int64_t>(part.begin.size() - before);
         }
     });
@@ -204,6 +223,7 @@ inline RuledSessions find_ruled_sessions(const int64_t* offset, const int64_t* r
     found.begin.push_back(n_positions);
     join(&Part::end, found.end);
     join(&Part::events, found.events);
+    join(&Part::until, found.until);
     join(&Part::reason, found.reason);
     return found;
 }

@@ -1,0 +1,132 @@
+"""A stream of sessions on disk: one Parquet file with the kept rows, and the options in its metadata."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from cxcore import errors
+from cxcore.sessions.kept import Kept, Plan
+
+#: changes when a file of before can no longer be read
+VERSION = 1
+_KEY = "cxcore.session_stream"
+
+
+def save(call: str, path: str | os.PathLike[str], plan: Plan, kept: Kept) -> None:
+    """Write beside the file, make sure that it is on the disk, then take its place in one step."""
+    about = {"version": VERSION, "watermark": kept.watermark, "options": _options_of(call, plan)}
+    rows = kept.open
+    if kept.started:
+        rows = pl.concat(
+            [kept.closed.with_columns(is_closed=True), kept.open.with_columns(is_closed=False)]
+        ).drop("key")
+    target = Path(path)
+    handle, beside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            rows.write_parquet(file, metadata={_KEY: json.dumps(about)})
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(beside)
+        raise
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """The new name on the disk too, where folders can be opened."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def load(call: str, path: str | os.PathLike[str]) -> tuple[dict[str, Any], Kept]:
+    """Options for the stream, and what it kept; without the keys, which are numbers of one process."""
+    data = Path(path).read_bytes()
+    try:
+        about = json.loads(pl.read_parquet_metadata(io.BytesIO(data))[_KEY])
+        if about["version"] != VERSION:
+            problem = f"has version {about['version']} of the format, and this cxcore reads version {VERSION}."
+            raise errors.unreadable_file(call, path, problem, "load it with the cxcore that saved it.")
+        rows = pl.read_parquet(io.BytesIO(data))
+    except (pl.exceptions.PolarsError, KeyError, json.JSONDecodeError) as error:
+        problem = "is no file that SessionStream.save wrote."
+        raise errors.unreadable_file(call, path, problem, "name one, or start a new stream.") from error
+    options = {name: _value(value) for name, value in about["options"].items()}
+    if not rows.width:
+        return options, Kept(rows, rows)
+    parts = rows.partition_by("is_closed", include_key=False, as_dict=True)
+    nothing = rows.drop("is_closed").clear()
+    closed, still_open = (parts.get((flag,), nothing) for flag in (True, False))
+    return options, Kept(closed, still_open, about["watermark"])
+
+
+# ---------------------------------------------------------------- options
+
+
+def _options_of(call: str, plan: Plan) -> dict[str, Any]:
+    """Arguments that make the same stream again, as JSON knows them."""
+    roles, rules, measures = plan.roles, plan.rules, plan.measures
+    options: dict[str, Any] = {
+        "user": list(roles.user),
+        "time": roles.time,
+        "order": roles.order,
+        "time_unit": roles.time_unit,
+        "null_user": roles.null_user,
+        "null_time": roles.null_time,
+        "gap": rules.gap,
+        "gap_closed": rules.closed,
+        "max_duration": rules.max_duration,
+        "max_events": rules.max_events,
+        "calendar": rules.calendar,
+        "time_zone": rules.time_zone,
+        "start_on": rules.start_on,
+        "end_on": rules.end_on,
+        "split_on": list(rules.split_on) or None,
+        "split_null": rules.split_null if rules.split_on else None,
+        "keep_alive": rules.keep_alive,
+        "long_after": rules.long_after,
+        "allowed_lateness": plan.lateness,
+        "forget": plan.forget,
+        **{how: list(names) for how, names in measures.roles.items()},
+    }
+    lengths = ("gap", "max_duration", "long_after", "allowed_lateness", "forget")
+    for name, value in options.items():
+        if name in lengths and isinstance(value, int):
+            options[name] = f"{value}ns"
+        elif isinstance(value, pl.Expr):
+            options[name] = _written(call, name, value)
+        elif isinstance(value, list):
+            options[name] = [
+                _written(call, name, one) if isinstance(one, pl.Expr) else one for one in value
+            ]
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _written(call: str, option: str, expression: pl.Expr) -> dict[str, str]:
+    try:
+        return {"expression": expression.meta.serialize(format="json")}
+    except pl.exceptions.PolarsError as error:
+        hint = "make it a column of the batch, and name that."
+        raise errors.bad_option(call, option, str(expression), "cannot be written to a file.", hint) from error
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_value(one) for one in value]
+    if isinstance(value, dict):
+        return pl.Expr.deserialize(io.StringIO(value["expression"]), format="json")
+    return value

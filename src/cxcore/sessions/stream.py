@@ -1,0 +1,400 @@
+"""Sessions of a stream: batches in, closed sessions out, the answer of :func:`sessions` over all of them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+
+from cxcore import _options, errors
+from cxcore._index import NullTime, NullUser, check_event_roles, event_roles
+from cxcore._options import TimeUnit
+from cxcore.engines import open_frame
+from cxcore.engines.base import Engine
+from cxcore.sessions import saved
+from cxcore.sessions.found import TABLE_COLUMNS
+from cxcore.sessions.kept import (
+    Kept,
+    Plan,
+    Walked,
+    as_before,
+    closed_rows,
+    open_rows,
+    rows_of,
+    walk_batch,
+)
+from cxcore.sessions.measures import measures_of
+from cxcore.sessions.rules import (
+    GAP,
+    GAP_CLOSED,
+    SPLIT_NULL,
+    Calendar,
+    GapClosed,
+    Preset,
+    Rules,
+    SessionRules,
+    SplitNull,
+    rules_of,
+)
+
+Role = str | pl.Expr | None
+_CALL = "SessionStream"
+_RENAMED = ("old_session_id", "old_session_number", "session_id", "session_number")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SessionUpdate:
+    """What one batch changed; three Polars frames.
+
+    Attributes
+    ----------
+    closed : frame of the sessions that closed
+        Columns as :func:`cxcore.sessions` gives them. Users side by side, each one's sessions in time order. No
+        session is given twice.
+    revised : frame
+        Sessions that were open before and have another name now, because late rows joined two of them, moved a
+        start, or made a session before them: the user's columns, ``old_session_id`` and
+        ``old_session_number``, and ``session_id`` and ``session_number`` of the session in which the first
+        event of the old one lies now. One row for each; no row where the name is as it was.
+    late : frame
+        Rows of the batch that came too late, as they came.
+    """
+
+    closed: pl.DataFrame
+    revised: pl.DataFrame
+    late: pl.DataFrame
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name}={len(getattr(self, name)):,}" for name in ("closed", "revised", "late"))
+        return f"SessionUpdate({sizes})"
+
+
+class SessionStream:
+    """Sessions of events that come in batches, equal to :func:`cxcore.sessions` over all of them.
+
+    A session closes when the watermark, the greatest time seen, lies more than the gap and
+    ``allowed_lateness`` behind its end. Rows that would change what is closed are given back as late.
+
+    Parameters
+    ----------
+    user, time, order, time_unit, null_user, null_time
+        As in :func:`cxcore.sessionize`.
+    gap, gap_closed, max_duration, max_events, calendar, time_zone, start_on, end_on, split_on, split_null
+        As in :func:`cxcore.sessionize`; a gap there must be. An expression sees one batch at a time.
+    keep_alive, long_after, preset
+        As in :func:`cxcore.sessionize`.
+    unique
+        Is refused: a copy may come any time later.
+    first, last, sum, any
+        As in :func:`cxcore.sessions`.
+    allowed_lateness : str or datetime.timedelta, default '0s'
+        How far behind the watermark a row may always lie.
+    forget : str or datetime.timedelta, optional
+        After this time of silence before the watermark, what is known of a user is dropped; if the user comes
+        again, numbers start again at 1. None: one small record of each user is kept for good.
+    n_threads : int, optional
+        Threads to use; as many as Polars has where None.
+
+    Raises
+    ------
+    InvalidOptionError
+
+    Notes
+    -----
+    Time of a batch: O(its rows, and what is kept of its users and of those who close). Memory: one row for each
+    user, and for each open session one row and one for each column of ``first`` and ``last``, if silence alone
+    ends sessions and no floats are added up; else all rows of the open sessions. Calls from several threads
+    wait for each other. All frames that come out are Polars frames. A call that fails changes nothing.
+
+    Examples
+    --------
+    >>> import datetime as dt, polars as pl, cxcore as cx
+    >>> noon = dt.datetime(2026, 1, 5, 12)
+    >>> def batch(*events):
+    ...     return pl.DataFrame([{"user": who, "time": noon + dt.timedelta(minutes=m)} for who, m in events])
+    >>> stream = cx.SessionStream(user="user", time="time", gap="30m")
+    >>> stream.push(batch(("ann", 0), ("bob", 5), ("ann", 20)))
+    SessionUpdate(closed=0, revised=0, late=0)
+    >>> update = stream.push(batch(("bob", 51)))
+    >>> update.closed.select("user", "session_number", "events").rows()
+    [('ann', 1, 2), ('bob', 1, 1)]
+    >>> len(stream.finish().closed)
+    1
+    """
+
+    def __init__(
+        self,
+        *,
+        user: str | Sequence[str] | None = None,
+        time: str | None = None,
+        gap: Any = GAP,
+        gap_closed: GapClosed = GAP_CLOSED,
+        max_duration: Any = None,
+        max_events: int | None = None,
+        calendar: Calendar | None = None,
+        time_zone: str | None = None,
+        start_on: Role = None,
+        end_on: Role = None,
+        split_on: Role | Sequence[str | pl.Expr] = None,
+        split_null: SplitNull = SPLIT_NULL,
+        keep_alive: Role = None,
+        unique: str | Sequence[str] | None = None,
+        long_after: Any = None,
+        preset: Preset | SessionRules | None = None,
+        order: str | None = None,
+        first: str | Sequence[str] | None = None,
+        last: str | Sequence[str] | None = None,
+        sum: str | Sequence[str] | None = None,
+        any: str | Sequence[str] | None = None,
+        allowed_lateness: Any = "0s",
+        forget: Any = None,
+        time_unit: TimeUnit | None = None,
+        null_user: NullUser = "null",
+        null_time: NullTime = "error",
+        n_threads: int | None = None,
+    ) -> None:
+        options = {
+            "gap": gap,
+            "gap_closed": gap_closed,
+            "max_duration": max_duration,
+            "max_events": max_events,
+            "calendar": calendar,
+            "time_zone": time_zone,
+            "start_on": start_on,
+            "end_on": end_on,
+            "split_on": split_on,
+            "split_null": split_null,
+            "keep_alive": keep_alive,
+            "unique": unique,
+            "long_after": long_after,
+        }
+        roles = {"user": user, "time": time, "order": order, "time_unit": time_unit}
+        self._plan = Plan(
+            event_roles(_CALL, **roles, null_user=null_user, null_time=null_time),  # type: ignore[arg-type]
+            _keepable(rules_of(_CALL, preset, options)),
+            measures_of(_CALL, first=first, last=last, sum=sum, any=any),
+            _options.duration(_CALL, "allowed_lateness", allowed_lateness, or_none=True),
+            None if forget is None else _options.duration(_CALL, "forget", forget),
+            _options.n_threads(_CALL, n_threads),
+        )
+        self._kept = Kept(pl.DataFrame(), pl.DataFrame())
+        self._lock = threading.RLock()
+
+    def push(self, batch: Any) -> SessionUpdate:
+        """Take a batch of events, in any order.
+
+        Parameters
+        ----------
+        batch : frame
+            As :func:`cxcore.sessions` takes it; columns of the same types as in the batches before.
+
+        Returns
+        -------
+        SessionUpdate
+
+        Raises
+        ------
+        ColumnNotFoundError, InvalidDataError, UnsupportedFrameError
+        """
+        call, plan = f"{_CALL}.push", self._plan
+        engine, frame = open_frame(call, batch)
+        _check_names(call, engine, engine.columns(frame), plan)
+        house = engine.read(call, frame, None)  # late rows are given back whole
+        with self._lock:
+            fresh = as_before(call, rows_of(call, house, plan), self._kept, plan)
+            update, self._kept = _advance(call, house, fresh, self._kept, plan)
+        return update
+
+    def finish(self) -> SessionUpdate:
+        """Close all open sessions.
+
+        Returns
+        -------
+        SessionUpdate
+            Of which ``revised`` and ``late`` have no rows.
+
+        Notes
+        -----
+        A stream may go on after it; what was closed stays closed, and rows that touch it are late.
+        """
+        with self._lock:
+            kept, plan = self._kept, self._plan
+            if not kept.started:
+                return SessionUpdate(pl.DataFrame(), pl.DataFrame(), pl.DataFrame())
+            call = f"{_CALL}.finish"
+            walked = _walk_kept(call, kept, plan)
+            closing = ~walked.was_closed
+            update = SessionUpdate(walked.table(call, closing, plan), _revised(walked, 0, 0, plan), pl.DataFrame())
+            closed = closed_rows(walked, closing, len(kept.closed), plan).select(kept.closed.columns)
+            self._kept = Kept(closed, kept.open.clear(), kept.watermark)
+        return update
+
+    @property
+    def open(self) -> pl.DataFrame:
+        """The sessions that are open, as :func:`cxcore.sessions` would give them now; walks them all."""
+        with self._lock:
+            if not self._kept.started:
+                return pl.DataFrame()
+            walked = _walk_kept(f"{_CALL}.open", self._kept, self._plan)
+        return walked.table(f"{_CALL}.open", ~walked.was_closed, self._plan)
+
+    @property
+    def watermark(self) -> Any:
+        """The greatest time seen, as the time column has it; None before the first."""
+        kept = self._kept
+        if kept.watermark is None:
+            return None
+        dtype = kept.open.schema["time"]
+        physical = pl.Int32() if dtype == pl.Date else pl.Int64()
+        return pl.Series([kept.watermark], dtype=physical).cast(dtype).item()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write options and state to a Parquet file, all or nothing.
+
+        Parameters
+        ----------
+        path : str or PathLike
+            Replaced at the end, in one step: whoever reads it, or comes back after a crash, has the old file
+            or the new one. Its folder holds the new one while it is written.
+
+        Raises
+        ------
+        InvalidOptionError
+            Where an option cannot be written: an expression that calls a Python function.
+        """
+        with self._lock:
+            saved.save(f"{_CALL}.save", path, self._plan, self._kept)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, n_threads: int | None = None) -> SessionStream:
+        """The stream that was saved.
+
+        Parameters
+        ----------
+        path : str or PathLike
+            What :meth:`save` wrote.
+        n_threads : int, optional
+            Threads to use; as many as Polars has where None.
+
+        Returns
+        -------
+        SessionStream
+
+        Raises
+        ------
+        InvalidDataError
+            Where the file is no saved stream, or one of another version.
+        """
+        options, kept = saved.load(f"{_CALL}.load", path)
+        stream = cls(**options, n_threads=n_threads)
+        stream._kept = kept.keyed(stream._plan)
+        return stream
+
+    def __repr__(self) -> str:
+        roles = f"user={self._plan.roles.user!r}, time={self._plan.roles.time!r}"
+        return f"SessionStream({roles}, watermark={self.watermark!r})"
+
+
+# ---------------------------------------------------------------- options
+
+
+def _keepable(rules: Rules) -> Rules:
+    """Rules that a stream can keep."""
+    if rules.unique:
+        problem = "a copy may come any time later, so that every event would have to be kept."
+        raise errors.bad_option(_CALL, "unique", list(rules.unique), problem, "drop copies before the stream.")
+    if rules.gap is None:
+        problem = "without a gap no session would ever close."
+        raise errors.bad_option(_CALL, "gap", None, problem, "say gap='30m', or a gap longer than any silence.")
+    return rules
+
+
+def _check_names(call: str, engine: Engine, names: Sequence[str], plan: Plan) -> None:
+    check_event_roles(call, names, plan.roles, **plan.rules.roles, **plan.measures.roles)
+    ours = {engine.folded(name) for name in (*TABLE_COLUMNS, *_RENAMED, "session_is_long", *plan.measures.names)}
+    taken = [name for name in plan.roles.user if engine.folded(name) in ours]
+    if taken:
+        raise errors.column_exists(call, taken)
+
+
+# ---------------------------------------------------------------- one step
+
+
+def _advance(
+    call: str, house: pl.DataFrame, fresh: pl.DataFrame, kept: Kept, plan: Plan
+) -> tuple[SessionUpdate, Kept]:
+    """What a batch changes, and what is kept after it."""
+    row, fresh = fresh["row"], fresh.drop("row").with_columns(plan.key)
+    if not kept.started:
+        kept = Kept(fresh.clear(), fresh.clear())
+    watermark = _latest(fresh, kept.watermark)
+    length = _tick_length(fresh, plan)
+    limit = None if watermark is None else watermark - plan.slack(length)
+    keys = fresh["key"].unique()
+    if limit is not None and len(kept.open):
+        due = kept.open.filter(pl.col("reach") < max(limit, -(2**63)))["key"]
+        keys = pl.concat([keys, due]).unique()
+    met_closed, met_open = (part["key"].is_in(keys.implode()) for part in (kept.closed, kept.open))
+    closed, rows = kept.closed.filter(met_closed), kept.open.filter(met_open)
+    pool = pl.concat([closed, rows, fresh], rechunk=True)
+    n_closed, n_kept = len(closed), len(closed) + len(rows)
+    walked, late = walk_batch(call, pool, n_closed, n_kept, kept.watermark, plan)
+    closing = walked.passed(watermark, plan.slack(length))
+    update = SessionUpdate(
+        walked.table(call, closing, plan),
+        _revised(walked, n_closed, n_kept, plan),
+        house[row.gather(pl.Series(late - n_kept))],
+    )
+    after = Kept(
+        pl.concat([kept.closed.filter(~met_closed), closed_rows(walked, closing, n_closed, plan)]),
+        pl.concat([kept.open.filter(~met_open), open_rows(call, walked, closing, plan)]),
+        watermark,
+    )
+    return update, _forget(after, length, plan)
+
+
+def _walk_kept(call: str, kept: Kept, plan: Plan) -> Walked:
+    """All that is kept, without a batch."""
+    pool = pl.concat([kept.closed, kept.open], rechunk=True)
+    return walk_batch(call, pool, len(kept.closed), len(pool), None, plan)[0]
+
+
+def _latest(fresh: pl.DataFrame, watermark: int | None) -> int | None:
+    """``last`` of a fresh row is its time."""
+    latest = fresh["last"].max()
+    if not isinstance(latest, int):
+        return watermark
+    return latest if watermark is None else max(latest, watermark)
+
+
+def _tick_length(fresh: pl.DataFrame, plan: Plan) -> int:
+    return _options.tick_length(fresh.schema["time"], plan.roles.time_unit)
+
+
+def _revised(walked: Walked, n_closed: int, n_kept: int, plan: Plan) -> pl.DataFrame:
+    """Sessions that were open before and have another name now."""
+    old = walked.pool[n_closed:n_kept]
+    session = walked.of_row[n_closed:n_kept]
+    name = walked.found.name[session]
+    named = old.select(
+        *(pl.col(inside).alias(name) for inside, name in plan.users.items()),
+        old_session_id="session_id",
+        old_session_number="session_number",
+    ).with_columns(session_id=pl.Series(name[:, 0]), session_number=pl.Series(name[:, 1]))
+    changed = (pl.col("old_session_id") != pl.col("session_id")) | (
+        pl.col("old_session_number") != pl.col("session_number")
+    )
+    return named.filter(changed)
+
+
+def _forget(kept: Kept, length: int, plan: Plan) -> Kept:
+    """Without the records of users who are silent for too long."""
+    if plan.forget is None or kept.watermark is None:
+        return kept
+    limit = max(kept.watermark - _options.ticks_below(plan.forget, length), -(2**63))
+    stays = (pl.col("last") >= limit) | pl.col("key").is_in(kept.open["key"].unique().implode())
+    return replace(kept, closed=kept.closed.filter(stays))
