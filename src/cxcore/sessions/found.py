@@ -230,15 +230,14 @@ def table(found: Sessions, house: pl.DataFrame, roles: EventRoles, long_after: i
     if columns.own >= 0:  # the shared code of rows without a user has no key
         has_key = pl.Series(found.user != columns.own)
         row = row.to_frame("row").select(pl.when(has_key).then("row")).to_series()
-    integers = time.to_python() is int
     start, end = pl.Series(found.start), pl.Series(found.end)
     return pl.DataFrame(
         {
             **{name: house[name].gather(row) for name in roles.user},
             "session_id": found.name[:, 0],
             "session_number": found.name[:, 1],
-            "start": start.cast(schema["start"]) if integers else _times(start, time),
-            "end": end.cast(schema["end"]) if integers else _times(end, time),
+            "start": times(start, time),
+            "end": times(end, time),
             "duration": _lengths(end - start, schema["duration"], columns.tick_length),
             "events": found.events,
             **_extras(found, True, long_after),
@@ -246,7 +245,7 @@ def table(found: Sessions, house: pl.DataFrame, roles: EventRoles, long_after: i
     )
 
 
-def _times(ticks: pl.Series, dtype: pl.DataType) -> pl.Series:
+def times(ticks: pl.Series, dtype: pl.DataType) -> pl.Series:
     """Ticks as the time column had them."""
     return ticks.cast(pl.Int32).cast(dtype) if dtype == pl.Date else ticks.cast(dtype)
 

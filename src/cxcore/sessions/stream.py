@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from cxcore import _options, errors
@@ -16,17 +17,9 @@ from cxcore._options import TimeUnit
 from cxcore.engines import open_frame
 from cxcore.engines.base import Engine
 from cxcore.sessions import saved
+from cxcore.sessions.batch import Batch, batch_of
 from cxcore.sessions.found import TABLE_COLUMNS
-from cxcore.sessions.kept import (
-    Kept,
-    Plan,
-    Walked,
-    as_before,
-    closed_rows,
-    open_rows,
-    rows_of,
-    walk_batch,
-)
+from cxcore.sessions.kept import Kept, Plan
 from cxcore.sessions.measures import measures_of
 from cxcore.sessions.rules import (
     GAP,
@@ -40,6 +33,7 @@ from cxcore.sessions.rules import (
     SplitNull,
     rules_of,
 )
+from cxcore.sessions.walked import Walked, closed_rows, open_rows, walk_batch, walk_kept
 
 Role = str | pl.Expr | None
 _CALL = "SessionStream"
@@ -205,8 +199,7 @@ class SessionStream:
         _check_names(call, engine, engine.columns(frame), plan)
         house = engine.read(call, frame, None)  # late rows are given back whole
         with self._lock:
-            fresh = as_before(call, rows_of(call, house, plan), self._kept, plan)
-            update, self._kept = _advance(call, house, fresh, self._kept, plan)
+            update, self._kept = _advance(call, house, self._kept, plan)
         return update
 
     def finish(self) -> SessionUpdate:
@@ -226,10 +219,10 @@ class SessionStream:
             if not kept.started:
                 return SessionUpdate(pl.DataFrame(), pl.DataFrame(), pl.DataFrame())
             call = f"{_CALL}.finish"
-            walked = _walk_kept(call, kept, plan)
+            walked = walk_kept(call, kept.closed, kept.open, plan)
             closing = ~walked.was_closed
             update = SessionUpdate(walked.table(call, closing, plan), _revised(walked, 0, 0, plan), pl.DataFrame())
-            closed = closed_rows(walked, closing, len(kept.closed), plan).select(kept.closed.columns)
+            closed = closed_rows(walked, closing, plan)
             self._kept = Kept(closed, kept.open.clear(), kept.watermark)
         return update
 
@@ -239,7 +232,7 @@ class SessionStream:
         with self._lock:
             if not self._kept.started:
                 return pl.DataFrame()
-            walked = _walk_kept(f"{_CALL}.open", self._kept, self._plan)
+            walked = walk_kept(f"{_CALL}.open", self._kept.closed, self._kept.open, self._plan)
         return walked.table(f"{_CALL}.open", ~walked.was_closed, self._plan)
 
     @property
@@ -324,77 +317,70 @@ def _check_names(call: str, engine: Engine, names: Sequence[str], plan: Plan) ->
 # ---------------------------------------------------------------- one step
 
 
-def _advance(
-    call: str, house: pl.DataFrame, fresh: pl.DataFrame, kept: Kept, plan: Plan
-) -> tuple[SessionUpdate, Kept]:
+def _advance(call: str, house: pl.DataFrame, kept: Kept, plan: Plan) -> tuple[SessionUpdate, Kept]:
     """What a batch changes, and what is kept after it."""
-    row, fresh = fresh["row"], fresh.drop("row").with_columns(plan.key)
+    batch = batch_of(call, house, kept, plan)
+    keys = plan.keys(batch.rows)
     if not kept.started:
-        kept = Kept(fresh.clear(), fresh.clear())
-    watermark = _latest(fresh, kept.watermark)
-    length = _tick_length(fresh, plan)
-    limit = None if watermark is None else watermark - plan.slack(length)
-    keys = fresh["key"].unique()
-    if limit is not None and len(kept.open):
-        due = kept.open.filter(pl.col("reach") < max(limit, -(2**63)))["key"]
-        keys = pl.concat([keys, due]).unique()
-    met_closed, met_open = (part["key"].is_in(keys.implode()) for part in (kept.closed, kept.open))
-    closed, rows = kept.closed.filter(met_closed), kept.open.filter(met_open)
-    pool = pl.concat([closed, rows, fresh], rechunk=True)
-    n_closed, n_kept = len(closed), len(closed) + len(rows)
-    walked, late = walk_batch(call, pool, n_closed, n_kept, kept.watermark, plan)
-    closing = walked.passed(watermark, plan.slack(length))
+        nothing = batch.rows.clear().hstack([keys.clear()])
+        kept = Kept(nothing, nothing)
+    kept = kept.typed(batch.rows.schema)
+    watermark = _latest(batch, kept.watermark)
+    slack = plan.slack(_tick_length(kept, plan))
+    if watermark is not None:
+        due = kept.open["reach"].to_numpy() < max(watermark - slack, -(2**63))
+        keys = keys.append(kept.open["key"].filter(pl.Series(due)))
+    closed, others = _parted(kept.closed, keys)
+    still_open, other_open = _parted(kept.open, keys)
+    walked, late = walk_batch(call, closed, still_open, batch, kept.watermark, plan)
+    closing = walked.passed(watermark, slack)
     update = SessionUpdate(
         walked.table(call, closing, plan),
-        _revised(walked, n_closed, n_kept, plan),
-        house[row.gather(pl.Series(late - n_kept))],
+        _revised(walked, len(closed), len(closed) + len(still_open), plan),
+        house[late],
     )
     after = Kept(
-        pl.concat([kept.closed.filter(~met_closed), closed_rows(walked, closing, n_closed, plan)]),
-        pl.concat([kept.open.filter(~met_open), open_rows(call, walked, closing, plan)]),
+        pl.concat([others, closed_rows(walked, closing, plan)]),
+        pl.concat([other_open, open_rows(call, walked, closing, plan)]),
         watermark,
     )
-    return update, _forget(after, length, plan)
+    return update, _forget(after, plan)
 
 
-def _walk_kept(call: str, kept: Kept, plan: Plan) -> Walked:
-    """All that is kept, without a batch."""
-    pool = pl.concat([kept.closed, kept.open], rechunk=True)
-    return walk_batch(call, pool, len(kept.closed), len(pool), None, plan)[0]
+def _parted(rows: pl.DataFrame, keys: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Those with one of the keys, and the others."""
+    met = rows["key"].is_in(keys.implode()).to_numpy()
+    return rows[np.flatnonzero(met)], rows[np.flatnonzero(~met)]
 
 
-def _latest(fresh: pl.DataFrame, watermark: int | None) -> int | None:
-    """``last`` of a fresh row is its time."""
-    latest = fresh["last"].max()
-    if not isinstance(latest, int):
-        return watermark
-    return latest if watermark is None else max(latest, watermark)
+def _latest(batch: Batch, watermark: int | None) -> int | None:
+    seen = [at for at in (batch.rows["last"].max(), watermark) if isinstance(at, int)]
+    return max(seen, default=None)
 
 
-def _tick_length(fresh: pl.DataFrame, plan: Plan) -> int:
-    return _options.tick_length(fresh.schema["time"], plan.roles.time_unit)
+def _tick_length(kept: Kept, plan: Plan) -> int:
+    return _options.tick_length(kept.open.schema["time"], plan.roles.time_unit)
 
 
 def _revised(walked: Walked, n_closed: int, n_kept: int, plan: Plan) -> pl.DataFrame:
     """Sessions that were open before and have another name now."""
-    old = walked.pool[n_closed:n_kept]
-    session = walked.of_row[n_closed:n_kept]
-    name = walked.found.name[session]
-    named = old.select(
-        *(pl.col(inside).alias(name) for inside, name in plan.users.items()),
-        old_session_id="session_id",
-        old_session_number="session_number",
-    ).with_columns(session_id=pl.Series(name[:, 0]), session_number=pl.Series(name[:, 1]))
-    changed = (pl.col("old_session_id") != pl.col("session_id")) | (
-        pl.col("old_session_number") != pl.col("session_number")
-    )
-    return named.filter(changed)
+    old, name = walked.pool[n_closed:n_kept], walked.found.name[walked.of_row[n_closed:n_kept]]
+    before = [old["session_id"], old["session_number"]]
+    changed = np.zeros(len(old), np.bool_)
+    for was, now in zip(before, name.T, strict=True):  # null, and so no change, behind the first row of each
+        changed |= (was != pl.Series(now)).fill_null(value=False).to_numpy()
+    at = np.flatnonzero(changed)
+    renamed = dict(zip(_RENAMED, (*(part.gather(at) for part in before), *name[at].T), strict=True))
+    return pl.DataFrame({**{outside: old[inside].gather(at) for inside, outside in plan.users.items()}, **renamed})
 
 
-def _forget(kept: Kept, length: int, plan: Plan) -> Kept:
+def _forget(kept: Kept, plan: Plan) -> Kept:
     """Without the records of users who are silent for too long."""
     if plan.forget is None or kept.watermark is None:
         return kept
-    limit = max(kept.watermark - _options.ticks_below(plan.forget, length), -(2**63))
-    stays = (pl.col("last") >= limit) | pl.col("key").is_in(kept.open["key"].unique().implode())
-    return replace(kept, closed=kept.closed.filter(stays))
+    ticks = _options.ticks_below(plan.forget, _tick_length(kept, plan))
+    silent = kept.closed["last"].to_numpy() < max(kept.watermark - ticks, -(2**63))
+    if not silent.any():
+        return kept
+    silent &= ~kept.closed["key"].is_in(kept.open["key"].implode()).to_numpy()
+    return replace(kept, closed=kept.closed[np.flatnonzero(~silent)])
