@@ -63,7 +63,7 @@ class Batch:
         )
 
 
-def batch_of(call: str, house: pl.DataFrame, kept: Kept, plan: Plan) -> Batch:
+def batch_of(call: str, house: pl.DataFrame, kept: Kept | None, plan: Plan) -> Batch:
     """A batch, its columns checked; without the rows that have no session."""
     columns = event_columns(call, house, plan.roles, n_threads=plan.n_threads)
     read = rule_columns(call, house, columns, plan.roles, plan.rules, plan.n_threads)
@@ -101,9 +101,9 @@ def _events(
     return pl.DataFrame(made)
 
 
-def _as_before(call: str, events: pl.DataFrame, kept: Kept, plan: Plan) -> pl.DataFrame:
+def _as_before(call: str, events: pl.DataFrame, kept: Kept | None, plan: Plan) -> pl.DataFrame:
     """The columns of a batch in the types of the first one; refused where they are others."""
-    if not kept.started:
+    if kept is None:
         return events
     outside = {inside: ("user", name) for inside, name in plan.users.items()}
     outside |= {"time": ("time", plan.roles.time), "order": ("order", plan.roles.order or "")}

@@ -22,6 +22,7 @@ from cxcore._ext import rules as kernels
 from cxcore._index import EventIndex
 from cxcore.sessions.found import Sessions
 from cxcore.sessions.measures import Measures, measure
+from cxcore.sessions.records import Records
 from cxcore.sessions.rules import Rules
 
 Bools = NDArray[np.bool_]
@@ -114,14 +115,15 @@ class Plan:
 class Kept:
     """Rows of closed and of open sessions, and the greatest tick seen. Never changed, only replaced."""
 
-    closed: pl.DataFrame
+    closed: Records
     open: pl.DataFrame
     watermark: int | None = None
 
-    @property
-    def started(self) -> bool:
-        """Has a batch said of which types the columns are?"""
-        return self.open.width > 0
+    @classmethod
+    def of(cls, closed: pl.DataFrame, still_open: pl.DataFrame, watermark: int | None, plan: Plan) -> Kept:
+        """Rows without keys."""
+        closed, still_open = (rows.hstack([plan.keys(rows)]) for rows in (closed, still_open))
+        return cls(Records.of(closed), still_open, watermark)
 
     def typed(self, schema: pl.Schema) -> Kept:
         """Columns of nothing but nulls so far take the type that they have now."""
@@ -129,13 +131,6 @@ class Kept:
         if not any(dtype != pl.Null() for dtype in new.values()):
             return self
         return replace(self, closed=self.closed.cast(new), open=self.open.cast(new))  # type: ignore[arg-type]
-
-    def keyed(self, plan: Plan) -> Kept:
-        """With keys, where they come from a file."""
-        if not self.started:
-            return self
-        closed, still_open = (rows.hstack([plan.keys(rows)]) for rows in (self.closed, self.open))
-        return Kept(closed, still_open, self.watermark)
 
 
 

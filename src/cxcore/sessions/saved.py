@@ -17,17 +17,18 @@ from cxcore.sessions.kept import Kept, Plan
 
 #: changes when a file of before can no longer be read
 VERSION = 1
+#: rows of closed and of open sessions, watermark
+State = tuple[pl.DataFrame, pl.DataFrame, int | None]
 _KEY = "cxcore.session_stream"
 
 
-def save(call: str, path: str | os.PathLike[str], plan: Plan, kept: Kept) -> None:
+def save(call: str, path: str | os.PathLike[str], plan: Plan, kept: Kept | None) -> None:
     """Write beside the file, make sure that it is on the disk, then take its place in one step."""
-    about = {"version": VERSION, "watermark": kept.watermark, "options": _options_of(call, plan)}
-    rows = kept.open
-    if kept.started:
-        rows = pl.concat(
-            [kept.closed.with_columns(is_closed=True), kept.open.with_columns(is_closed=False)]
-        ).drop("key")
+    about = {"version": VERSION, "watermark": kept and kept.watermark, "options": _options_of(call, plan)}
+    rows = pl.DataFrame()
+    if kept is not None:
+        parts = (kept.closed.all.with_columns(is_closed=True), kept.open.with_columns(is_closed=False))
+        rows = pl.concat(parts).drop("key")
     target = Path(path)
     handle, beside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
@@ -53,7 +54,7 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def load(call: str, path: str | os.PathLike[str]) -> tuple[dict[str, Any], Kept]:
+def load(call: str, path: str | os.PathLike[str]) -> tuple[dict[str, Any], State | None]:
     """Options for the stream, and what it kept; without the keys, which are numbers of one process."""
     data = Path(path).read_bytes()
     try:
@@ -67,11 +68,9 @@ def load(call: str, path: str | os.PathLike[str]) -> tuple[dict[str, Any], Kept]
         raise errors.unreadable_file(call, path, problem, "name one, or start a new stream.") from error
     options = {name: _value(value) for name, value in about["options"].items()}
     if not rows.width:
-        return options, Kept(rows, rows)
-    parts = rows.partition_by("is_closed", include_key=False, as_dict=True)
-    nothing = rows.drop("is_closed").clear()
-    closed, still_open = (parts.get((flag,), nothing) for flag in (True, False))
-    return options, Kept(closed, still_open, about["watermark"])
+        return options, None
+    closed, still_open = (rows.filter(flag).drop("is_closed") for flag in ("is_closed", ~pl.col("is_closed")))
+    return options, (closed, still_open, about["watermark"])
 
 
 # ---------------------------------------------------------------- options

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,9 @@ from cxcore.engines.base import Engine
 from cxcore.sessions import saved
 from cxcore.sessions.batch import Batch, batch_of
 from cxcore.sessions.found import TABLE_COLUMNS
-from cxcore.sessions.kept import Kept, Plan
+from cxcore.sessions.kept import Kept, Plan, put
 from cxcore.sessions.measures import measures_of
+from cxcore.sessions.records import Records
 from cxcore.sessions.rules import (
     GAP,
     GAP_CLOSED,
@@ -175,7 +176,7 @@ class SessionStream:
             None if forget is None else _options.duration(_CALL, "forget", forget),
             _options.n_threads(_CALL, n_threads),
         )
-        self._kept = Kept(pl.DataFrame(), pl.DataFrame())
+        self._kept: Kept | None = None
         self._lock = threading.RLock()
 
     def push(self, batch: Any) -> SessionUpdate:
@@ -214,32 +215,32 @@ class SessionStream:
         -----
         A stream may go on after it; what was closed stays closed, and rows that touch it are late.
         """
+        call, nothing = f"{_CALL}.finish", pl.DataFrame()
         with self._lock:
             kept, plan = self._kept, self._plan
-            if not kept.started:
-                return SessionUpdate(pl.DataFrame(), pl.DataFrame(), pl.DataFrame())
-            call = f"{_CALL}.finish"
-            walked = walk_kept(call, kept.closed, kept.open, plan)
+            if kept is None:
+                return SessionUpdate(nothing, nothing, nothing)
+            walked = _walk_kept(call, kept, plan)
             closing = ~walked.was_closed
-            update = SessionUpdate(walked.table(call, closing, plan), _revised(walked, 0, 0, plan), pl.DataFrame())
-            closed = closed_rows(walked, closing, plan)
-            self._kept = Kept(closed, kept.open.clear(), kept.watermark)
+            update = SessionUpdate(walked.table(call, closing, plan), _revised(walked, 0, 0, plan), nothing)
+            records = Records.of(closed_rows(walked, closing, plan))
+            self._kept = Kept(records, kept.open.clear(), kept.watermark)
         return update
 
     @property
     def open(self) -> pl.DataFrame:
         """The sessions that are open, as :func:`cxcore.sessions` would give them now; walks them all."""
-        with self._lock:
-            if not self._kept.started:
-                return pl.DataFrame()
-            walked = walk_kept(f"{_CALL}.open", self._kept.closed, self._kept.open, self._plan)
-        return walked.table(f"{_CALL}.open", ~walked.was_closed, self._plan)
+        kept, call = self._kept, f"{_CALL}.open"
+        if kept is None:
+            return pl.DataFrame()
+        walked = _walk_kept(call, kept, self._plan)
+        return walked.table(call, ~walked.was_closed, self._plan)
 
     @property
     def watermark(self) -> Any:
         """The greatest time seen, as the time column has it; None before the first."""
         kept = self._kept
-        if kept.watermark is None:
+        if kept is None or kept.watermark is None:
             return None
         dtype = kept.open.schema["time"]
         physical = pl.Int32() if dtype == pl.Date else pl.Int64()
@@ -259,8 +260,7 @@ class SessionStream:
         InvalidOptionError
             Where an option cannot be written: an expression that calls a Python function.
         """
-        with self._lock:
-            saved.save(f"{_CALL}.save", path, self._plan, self._kept)
+        saved.save(f"{_CALL}.save", path, self._plan, self._kept)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, n_threads: int | None = None) -> SessionStream:
@@ -282,9 +282,9 @@ class SessionStream:
         InvalidDataError
             Where the file is no saved stream, or one of another version.
         """
-        options, kept = saved.load(f"{_CALL}.load", path)
+        options, state = saved.load(f"{_CALL}.load", path)
         stream = cls(**options, n_threads=n_threads)
-        stream._kept = kept.keyed(stream._plan)
+        stream._kept = None if state is None else Kept.of(*state, stream._plan)
         return stream
 
     def __repr__(self) -> str:
@@ -317,21 +317,23 @@ def _check_names(call: str, engine: Engine, names: Sequence[str], plan: Plan) ->
 # ---------------------------------------------------------------- one step
 
 
-def _advance(call: str, house: pl.DataFrame, kept: Kept, plan: Plan) -> tuple[SessionUpdate, Kept]:
+def _advance(
+    call: str, house: pl.DataFrame, kept: Kept | None, plan: Plan
+) -> tuple[SessionUpdate, Kept]:
     """What a batch changes, and what is kept after it."""
     batch = batch_of(call, house, kept, plan)
-    keys = plan.keys(batch.rows)
-    if not kept.started:
-        nothing = batch.rows.clear().hstack([keys.clear()])
-        kept = Kept(nothing, nothing)
+    if kept is None:
+        kept = Kept.of(batch.rows.clear(), batch.rows.clear(), None, plan)
     kept = kept.typed(batch.rows.schema)
-    watermark = _latest(batch, kept.watermark)
-    slack = plan.slack(_tick_length(kept, plan))
+    watermark, slack = _latest(batch, kept.watermark), plan.slack(_tick_length(kept.open, plan))
+    keys = plan.keys(batch.rows)
     if watermark is not None:
         due = kept.open["reach"].to_numpy() < max(watermark - slack, -(2**63))
-        keys = keys.append(kept.open["key"].filter(pl.Series(due)))
-    closed, others = _parted(kept.closed, keys)
-    still_open, other_open = _parted(kept.open, keys)
+        keys = pl.concat([keys, kept.open["key"].filter(pl.Series(due))])
+    met = kept.open["key"].is_in(keys.implode()).to_numpy()
+    still_open = kept.open[np.flatnonzero(met)]
+    closed, beside = kept.closed.split(keys)
+    closed, forgotten = _remembered(closed, still_open, kept.watermark, plan)
     walked, late = walk_batch(call, closed, still_open, batch, kept.watermark, plan)
     closing = walked.passed(watermark, slack)
     update = SessionUpdate(
@@ -339,18 +341,29 @@ def _advance(call: str, house: pl.DataFrame, kept: Kept, plan: Plan) -> tuple[Se
         _revised(walked, len(closed), len(closed) + len(still_open), plan),
         house[late],
     )
-    after = Kept(
-        pl.concat([others, closed_rows(walked, closing, plan)]),
-        pl.concat([other_open, open_rows(call, walked, closing, plan)]),
-        watermark,
-    )
-    return update, _forget(after, plan)
+    beside = pl.concat([beside, put(forgotten, {"session_number": np.zeros(len(forgotten), np.int64)})])
+    beside = pl.concat([beside, closed_rows(walked, closing, plan)])
+    now_open = pl.concat([kept.open[np.flatnonzero(~met)], open_rows(call, walked, closing, plan)])
+    records = kept.closed.having(beside, lambda rows: _remembered(rows, now_open, watermark, plan)[0])
+    return update, Kept(records, now_open, watermark)
 
 
-def _parted(rows: pl.DataFrame, keys: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Those with one of the keys, and the others."""
-    met = rows["key"].is_in(keys.implode()).to_numpy()
-    return rows[np.flatnonzero(met)], rows[np.flatnonzero(~met)]
+def _remembered(
+    closed: pl.DataFrame, still_open: pl.DataFrame, watermark: int | None, plan: Plan
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Records, and those of users who are silent for too long."""
+    if plan.forget is None or watermark is None:
+        return closed, closed.clear()
+    ticks = _options.ticks_below(plan.forget, _tick_length(closed, plan))
+    silent = closed["last"].to_numpy() < max(watermark - ticks, -(2**63))
+    silent &= ~closed["key"].is_in(still_open["key"].implode()).to_numpy()
+    return closed[np.flatnonzero(~silent)], closed[np.flatnonzero(silent)]
+
+
+def _walk_kept(call: str, kept: Kept, plan: Plan) -> Walked:
+    """All that is kept, without a batch."""
+    closed, _ = _remembered(kept.closed.all, kept.open, kept.watermark, plan)
+    return walk_kept(call, closed, kept.open, plan)
 
 
 def _latest(batch: Batch, watermark: int | None) -> int | None:
@@ -358,8 +371,8 @@ def _latest(batch: Batch, watermark: int | None) -> int | None:
     return max(seen, default=None)
 
 
-def _tick_length(kept: Kept, plan: Plan) -> int:
-    return _options.tick_length(kept.open.schema["time"], plan.roles.time_unit)
+def _tick_length(rows: pl.DataFrame, plan: Plan) -> int:
+    return _options.tick_length(rows.schema["time"], plan.roles.time_unit)
 
 
 def _revised(walked: Walked, n_closed: int, n_kept: int, plan: Plan) -> pl.DataFrame:
@@ -372,15 +385,3 @@ def _revised(walked: Walked, n_closed: int, n_kept: int, plan: Plan) -> pl.DataF
     at = np.flatnonzero(changed)
     renamed = dict(zip(_RENAMED, (*(part.gather(at) for part in before), *name[at].T), strict=True))
     return pl.DataFrame({**{outside: old[inside].gather(at) for inside, outside in plan.users.items()}, **renamed})
-
-
-def _forget(kept: Kept, plan: Plan) -> Kept:
-    """Without the records of users who are silent for too long."""
-    if plan.forget is None or kept.watermark is None:
-        return kept
-    ticks = _options.ticks_below(plan.forget, _tick_length(kept, plan))
-    silent = kept.closed["last"].to_numpy() < max(kept.watermark - ticks, -(2**63))
-    if not silent.any():
-        return kept
-    silent &= ~kept.closed["key"].is_in(kept.open["key"].implode()).to_numpy()
-    return replace(kept, closed=kept.closed[np.flatnonzero(~silent)])

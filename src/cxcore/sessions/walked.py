@@ -125,7 +125,7 @@ def walk_pool(
     read = _read(call, pool, columns, plan)
     found = walk(index, plan.rules, read, plan.n_threads, before)
     of_row = session_of_row(index, found)
-    was_closed, reach = np.zeros(len(found.end), np.bool_), found.until
+    was_closed, reach = np.zeros(len(found.end), np.bool_), found.until.copy()
     was_closed[of_row[:n_closed]] = True
     if plan.has_gaps:  # a session is not closed before an earlier one of its user
         reach[of_row[:n_closed]] = closed["reach"].to_numpy()

@@ -1,0 +1,72 @@
+"""What a stream knows of users with closed sessions: one record each, found by key in O(log n).
+
+Most lie settled, in order of their keys; those of the last batches lie beside them, and go before what is settled
+under the same key. When they are many they settle too, so that a record is moved a few times in all. A forgotten
+one lies beside with a session number of 0 until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from cxcore._columns import Int64
+
+UInt64 = NDArray[np.uint64]
+#: records that lie beside at least, before they settle
+_FEW = 8_192
+
+
+def keys_of(rows: pl.DataFrame) -> UInt64:
+    return rows["key"].to_numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """Frames of one schema with a column ``key``; never changed, only replaced."""
+
+    beside: pl.DataFrame
+    settled: pl.DataFrame
+    settled_keys: UInt64 = field(repr=False)
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame) -> Records:
+        """All settled."""
+        rows = rows[np.argsort(keys_of(rows), kind="stable")]
+        return cls(rows.clear(), rows, keys_of(rows))
+
+    def cast(self, schema: dict[str, pl.DataType]) -> Records:
+        return Records(self.beside.cast(schema), self.settled.cast(schema), self.settled_keys)  # type: ignore[arg-type]
+
+    def split(self, keys: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Records with one of the keys, and the others that lie beside."""
+        met = self.beside["key"].is_in(keys.implode()).to_numpy() & _known(self.beside)
+        new = np.setdiff1d(keys.to_numpy(), keys_of(self.beside))
+        low, high = (np.searchsorted(self.settled_keys, new, side) for side in ("left", "right"))  # type: ignore[call-overload]
+        found = self.settled[_ranges(low, high)]
+        return pl.concat([self.beside[np.flatnonzero(met)], found]), self.beside[np.flatnonzero(~met)]
+
+    def having(self, beside: pl.DataFrame, still_known: Callable[[pl.DataFrame], pl.DataFrame]) -> Records:
+        """With other records beside: all that have a key, for each key among them."""
+        new = Records(beside, self.settled, self.settled_keys)
+        return new if len(beside) <= max(_FEW, len(self.settled) // 4) else Records.of(still_known(new.all))
+
+    @property
+    def all(self) -> pl.DataFrame:
+        stale = np.isin(self.settled_keys, keys_of(self.beside))
+        return pl.concat([self.settled[np.flatnonzero(~stale)], self.beside[np.flatnonzero(_known(self.beside))]])
+
+
+def _known(rows: pl.DataFrame) -> NDArray[np.bool_]:
+    return rows["session_number"].to_numpy() > 0
+
+
+def _ranges(low: Int64, high: Int64) -> Int64:
+    """low[0] … high[0] - 1, low[1] …"""
+    size = high - low
+    start = np.repeat(low - np.append(0, np.cumsum(size)[:-1]), size) if len(size) else low
+    return start + np.arange(int(size.sum()))
