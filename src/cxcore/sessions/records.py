@@ -18,7 +18,7 @@ from cxcore._columns import Int64
 
 UInt64 = NDArray[np.uint64]
 #: records that lie beside at least, before they settle
-_FEW = 8_192
+_FEW = 32_768
 
 
 def keys_of(rows: pl.DataFrame) -> UInt64:
@@ -36,7 +36,7 @@ class Records:
     @classmethod
     def of(cls, rows: pl.DataFrame) -> Records:
         """All settled."""
-        rows = rows[np.argsort(keys_of(rows), kind="stable")]
+        rows = rows[np.argsort(keys_of(rows))]
         return cls(rows.clear(), rows, keys_of(rows))
 
     def cast(self, schema: dict[str, pl.DataType]) -> Records:
@@ -45,9 +45,11 @@ class Records:
     def split(self, keys: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Records with one of the keys, and the others that lie beside."""
         met = self.beside["key"].is_in(keys.implode()).to_numpy() & _known(self.beside)
-        new = np.setdiff1d(keys.to_numpy(), keys_of(self.beside))
-        low, high = (np.searchsorted(self.settled_keys, new, side) for side in ("left", "right"))  # type: ignore[call-overload]
-        found = self.settled[_ranges(low, high)]
+        wanted = np.sort(keys.unique().to_numpy())
+        low, high = (np.searchsorted(self.settled_keys, wanted, side) for side in ("left", "right"))  # type: ignore[call-overload]
+        at = _ranges(low, high)
+        stale = pl.Series(self.settled_keys[at]).is_in(self.beside["key"].implode())
+        found = self.settled[at[~stale.to_numpy()]]
         return pl.concat([self.beside[np.flatnonzero(met)], found]), self.beside[np.flatnonzero(~met)]
 
     def having(self, beside: pl.DataFrame, still_known: Callable[[pl.DataFrame], pl.DataFrame]) -> Records:
@@ -57,7 +59,7 @@ class Records:
 
     @property
     def all(self) -> pl.DataFrame:
-        stale = np.isin(self.settled_keys, keys_of(self.beside))
+        stale = self.settled["key"].is_in(self.beside["key"].implode()).to_numpy()
         return pl.concat([self.settled[np.flatnonzero(~stale)], self.beside[np.flatnonzero(_known(self.beside))]])
 
 

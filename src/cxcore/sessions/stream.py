@@ -341,8 +341,8 @@ def _advance(
         _revised(walked, len(closed), len(closed) + len(still_open), plan),
         house[late],
     )
-    beside = pl.concat([beside, put(forgotten, {"session_number": np.zeros(len(forgotten), np.int64)})])
-    beside = pl.concat([beside, closed_rows(walked, closing, plan)])
+    forgotten = put(forgotten, {"session_number": np.zeros(len(forgotten), np.int64)})
+    beside = pl.concat([beside, forgotten, closed_rows(walked, closing, plan)], rechunk=True)
     now_open = pl.concat([kept.open[np.flatnonzero(~met)], open_rows(call, walked, closing, plan)])
     records = kept.closed.having(beside, lambda rows: _remembered(rows, now_open, watermark, plan)[0])
     return update, Kept(records, now_open, watermark)
