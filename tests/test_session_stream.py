@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -14,6 +19,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import cxcore as cx
+from cxcore import errors
 from tests import strategies
 from tests.conftest import Flavour
 from tests.reference import keys as keys_twin
@@ -49,6 +55,14 @@ def briefly(table: pl.DataFrame) -> list[tuple[Any, ...]]:
 def slices(frame: pl.DataFrame, cuts: list[int]) -> list[pl.DataFrame]:
     edges = [0, *sorted(min(cut, frame.height) for cut in cuts), frame.height]
     return [frame[low:high] for low, high in zip(edges, edges[1:], strict=False)]
+
+
+def arriving(n: int) -> pl.DataFrame:
+    """A log in which one row of ten comes up to five hours late."""
+    made = cx.datasets.clickstream(n, rng=5, order="sorted").frame.select("user_id", "ts", "page")
+    rng = np.random.default_rng(7)
+    delay = pl.Series(rng.integers(0, 300, n) * (rng.random(n) < 0.1))
+    return made.sort(pl.col("ts") + pl.duration(minutes=delay)).with_row_index()
 
 
 cuts = st.lists(st.integers(0, 40), max_size=6)
@@ -176,3 +190,403 @@ def test_any_key_any_time(
     updates = [stream.push(part) for part in slices(frame, cuts)]
     kept = frame.join(pl.concat(update.late for update in updates), on="row", how="anti", maintain_order="left")
     assert_batch(stream, updates, kept, options)
+
+
+# ------------------------------------------------------------------ saved and resumed
+
+
+@given(
+    case=ruled_streams(),
+    cuts=cuts,
+    saves=st.lists(st.booleans(), min_size=8, max_size=8),
+    floats=st.booleans(),
+    forget=st.sampled_from((None, "20m", "2h")),
+)
+def test_a_saved_stream_goes_on_as_if_it_never_stopped(
+    case: tuple[pl.DataFrame, dict[str, Any], Any],
+    cuts: list[int],
+    saves: list[bool],
+    floats: bool,
+    forget: str | None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    frame, options, _ = case
+    frame = frame.with_columns(real=pl.col("key") / 7)
+    measures = {**MEASURES, "sum": MEASURES["sum"][: 1 + floats]}
+    options |= {**ROLES, **measures, "time_unit": "s", "allowed_lateness": "5m", "forget": forget}
+    path = tmp_path_factory.mktemp("stream") / "stream.parquet"
+    whole, stopped = cx.SessionStream(**options), cx.SessionStream(**options)
+    for part, save in zip(slices(frame, cuts), saves, strict=False):
+        if save:
+            stopped.save(path)
+            stopped = cx.SessionStream.load(path)
+        assert_equal_updates(stopped.push(part), whole.push(part))
+    assert_equal_updates(stopped.finish(), whole.finish())
+    assert stopped.watermark == whole.watermark
+
+
+def assert_equal_updates(got: cx.SessionUpdate, want: cx.SessionUpdate) -> None:
+    for name in ("closed", "revised", "late"):
+        assert_frame_equal(getattr(got, name), getattr(want, name), check_row_order=False)
+
+
+def test_options_are_saved_in_full(tmp_path: Path) -> None:
+    options: dict[str, Any] = {
+        "user": ["user", "shop"],
+        "time": "time",
+        "order": "seq",
+        "time_unit": "ms",
+        "null_user": "own",
+        "null_time": "null",
+        "gap": pl.duration(minutes="wait"),
+        "gap_closed": "left",
+        "max_duration": "2h",
+        "max_events": 9,
+        "calendar": "1w",
+        "time_zone": "Asia/Tokyo",
+        "start_on": pl.col("page") == "/login",
+        "end_on": "bought",
+        "split_on": ["campaign", pl.col("medium").str.to_uppercase()],
+        "split_null": "break",
+        "keep_alive": "alive",
+        "long_after": dt.timedelta(hours=1),
+        "first": "page",
+        "last": ["page", "seq"],
+        "sum": "paid",
+        "any": "bought",
+        "allowed_lateness": "90s",
+        "forget": "30d",
+    }
+    first, second = tmp_path / "first.parquet", tmp_path / "second.parquet"
+    cx.SessionStream(**options).save(first)
+    cx.SessionStream.load(first).save(second)
+    saved = [pl.read_parquet_metadata(path)["cxcore.session_stream"] for path in (first, second)]
+    assert saved[0] == saved[1]
+    plan = cx.SessionStream.load(first)._plan
+    again = cx.SessionStream(**options)._plan
+    assert [str(value) for value in (plan.roles, plan.measures, plan.lateness, plan.forget)] == [
+        str(value) for value in (again.roles, again.measures, again.lateness, again.forget)
+    ]
+    for name in ("gap", "start_on"):
+        assert str(getattr(plan.rules, name)) == str(getattr(again.rules, name))
+    assert list(map(str, plan.rules.split_on)) == list(map(str, again.rules.split_on))
+    for name in ("closed", "max_duration", "max_events", "calendar", "time_zone", "end_on", "split_null"):
+        assert getattr(plan.rules, name) == getattr(again.rules, name), name
+    assert (plan.rules.keep_alive, plan.rules.long_after) == ("alive", 3_600 * 10**9)
+
+
+#: pushes batch after batch; what a batch closed is written first, then the state, named by the batch to go on
+#: with. A line for each step
+WORKER = """
+import sys
+from pathlib import Path
+import polars as pl, cxcore as cx
+folder, log = map(Path, sys.argv[1:])
+batches = list(pl.read_parquet(log).iter_slices(500))
+states = sorted(folder.glob("state_*.parquet"))
+stream = cx.SessionStream(user="user_id", time="ts", gap="30m", allowed_lateness="1m", first="page")
+at = 0
+if states:
+    stream, at = cx.SessionStream.load(states[-1]), int(states[-1].stem[-4:])
+for at, batch in list(enumerate(batches))[at:]:
+    update = stream.push(batch)
+    update.closed.write_parquet(folder / f"closed_{at:04}.parquet")
+    update.late.write_parquet(folder / f"late_{at:04}.parquet")
+    print("written", flush=True)
+    stream.save(folder / f"state_{at + 1:04}.parquet")
+    print("saved", flush=True)
+stream.finish().closed.write_parquet(folder / "closed_last.parquet")
+(folder / "done").touch()
+"""
+
+
+def test_a_killed_process_resumes_from_its_last_saved_state(tmp_path: Path) -> None:
+    """What it wrote for a batch before it was killed is written again, the same."""
+    events = arriving(6_000)
+    log, folder, rng = tmp_path / "log.parquet", tmp_path / "run", np.random.default_rng(3)
+    events.write_parquet(log)
+    folder.mkdir()
+    killed = 0
+    while not (folder / "done").exists():
+        child = subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(folder), str(log)], stdout=subprocess.PIPE
+        )
+        with child:
+            assert child.stdout is not None
+            for _ in range(int(rng.integers(2, 6))):
+                child.stdout.readline()
+            child.kill()  # in the midst of the next step
+        killed += child.returncode == -signal.SIGKILL
+        assert killed < 100, "it never ends"
+    assert killed > 2
+    got = pl.concat(pl.read_parquet(path) for path in folder.glob("closed_*.parquet"))
+    late = pl.concat(pl.read_parquet(path) for path in folder.glob("late_*.parquet"))
+    assert late.height > 0
+    kept = events.join(late, on="index", how="anti", maintain_order="left")
+    by = ["user_id", "session_number"]
+    want = cx.sessions(kept, user="user_id", time="ts", gap="30m", first="page").sort(by)
+    assert_frame_equal(got.sort(by), want)
+
+
+# ------------------------------------------------------------------ by hand
+
+
+def test_a_session_closes_when_the_watermark_passes() -> None:
+    stream = stream_of(allowed_lateness="10m")
+    assert stream.watermark is None
+    assert stream.open.width == 0
+    stream.push(batch(("a", 0), ("a", 5)))
+    assert stream.push(batch(("b", 45))).closed.height == 0  # 5 + 30 + 10: not passed
+    assert stream.watermark == NOON + dt.timedelta(minutes=45)
+    assert briefly(stream.open) == [("a", 1, 0, 5, 2), ("b", 1, 45, 45, 1)]
+    assert briefly(stream.push(batch(("b", 45.1))).closed) == [("a", 1, 0, 5, 2)]
+    assert briefly(stream.open) == [("b", 1, 45, 45, 2)]
+    assert briefly(stream.finish().closed) == [("b", 1, 45, 45, 2)]
+
+
+def test_the_watermark_before_the_batch_judges() -> None:
+    """A batch that jumps ahead makes none of its own rows late, in any order."""
+    events = batch(("a", 900), ("a", 0), ("b", 3))
+    for rows in (events, events.reverse()):
+        update = stream_of().push(rows)
+        assert update.late.height == 0
+        assert briefly(update.closed) == [("a", 1, 0, 0, 1), ("b", 1, 3, 3, 1)]
+
+
+def test_late_rows_come_back_as_they_came() -> None:
+    stream = stream_of()
+    stream.push(batch(("a", 0), ("b", 100), note=["x", "y"]))
+    rows = batch(("a", 30), ("a", 31), ("c", 69), ("c", 70), (None, 0), ("a", -5), note=list("123456"))
+    update = stream.push(rows)
+    # 30 touches a's closed session; 31 would have been closed on its own, as 69; 70 + 30 is not passed
+    assert update.late["note"].to_list() == ["1", "2", "6"]
+    assert update.late.schema == rows.schema
+    assert briefly(stream.finish().closed) == [("b", 1, 100, 100, 1), ("c", 1, 69, 70, 2)]
+
+
+def test_rows_that_reach_an_open_session_through_others_are_not_late() -> None:
+    stream = stream_of()
+    stream.push(batch(("a", 100)))
+    assert stream.push(batch(("a", 20))).late.height == 1
+    assert stream.push(batch(("a", 20), ("a", 50), ("a", 80))).late.height == 0
+    assert briefly(stream.open) == [("a", 1, 20, 100, 4)]
+
+
+def test_a_late_event_that_joins_two_sessions_says_so() -> None:
+    stream = stream_of(allowed_lateness="1h")
+    stream.push(batch(("a", 0), ("a", 50), ("b", 50)))
+    before = {number: name for name, number in stream.open.select("session_id", "session_number").rows()[:2]}
+    update = stream.push(batch(("a", 25)))
+    assert update.revised.rows() == [("a", before[2], 2, before[1], 1)]
+    assert briefly(stream.open) == [("a", 1, 0, 50, 3), ("b", 1, 50, 50, 1)]
+
+
+def test_a_start_that_moves_and_a_number_that_moves_say_so() -> None:
+    stream = stream_of(allowed_lateness="2h")
+    stream.push(batch(("a", 60), ("b", 60)))
+    old = dict(stream.open.select("user", "session_id").rows())
+    update = stream.push(batch(("a", 50), ("b", 0)))
+    new = {(u, n): i for u, n, i in stream.open.select("user", "session_number", "session_id").rows()}
+    assert sorted(update.revised.rows()) == [
+        ("a", old["a"], 1, new["a", 1], 1),
+        ("b", old["b"], 1, new["b", 2], 2),
+    ]
+    assert old["a"] != new["a", 1]
+    assert old["b"] == new["b", 2]
+
+
+def test_a_stream_may_go_on_after_finish() -> None:
+    stream = stream_of()
+    stream.push(batch(("a", 0)))
+    assert stream.finish().closed.height == 1
+    update = stream.push(batch(("a", 30), ("a", 31)))
+    assert update.late.height == 1
+    assert briefly(stream.finish().closed) == [("a", 2, 31, 31, 1)]
+
+
+def test_forgotten_users_begin_again() -> None:
+    stream = stream_of(forget="1d")
+    stream.push(batch(("a", 0), ("b", 0), ("b", 1_500)))
+    stream.push(batch(("a", 1_500)))
+    assert sorted(stream.open.select("user", "session_number").rows()) == [("a", 1), ("b", 2)]
+    assert stream.open.filter(user="a")["session_reason"].to_list() == ["first"]
+    # what was forgotten is not remembered when the record of another user moves
+    updates = [stream.push(batch(("b", minute))) for minute in range(1_501, 1_600, 20)]
+    closed = pl.concat([*(update.closed for update in updates), stream.finish().closed])
+    assert sorted(closed.select("user", "session_number").rows()) == [("a", 1), ("b", 2)]
+
+
+def test_records_settle_and_are_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many users, few records beside: the same answer."""
+    from cxcore.sessions import records
+
+    monkeypatch.setattr(records, "_FEW", 8)
+    events = arriving(20_000)
+    stream = cx.SessionStream(user="user_id", time="ts", gap="30m", forget="1000d")
+    updates = [stream.push(part) for part in events.iter_slices(700)]
+    kept = events.join(pl.concat(u.late for u in updates), on="index", how="anti", maintain_order="left")
+    got = pl.concat([*(u.closed for u in updates), stream.finish().closed])
+    by = ["user_id", "session_number"]
+    assert_frame_equal(got.sort(by), cx.sessions(kept, user="user_id", time="ts", gap="30m").sort(by))
+    assert kept.height < events.height
+
+
+def test_state_is_small_where_silence_alone_decides() -> None:
+    stream = stream_of(first="n", last="n", sum="n")
+    for minute in range(0, 600, 20):
+        stream.push(batch(("a", minute), ("a", minute + 0.5), n=[minute, None]))
+    kept = stream._kept
+    assert kept is not None
+    assert len(kept.open) <= 2
+    assert stream.open.select("first_n", "last_n", "sum_n", "events").row(0) == (0, 580, sum(range(0, 600, 20)), 60)
+
+
+def test_columns_of_nulls_alone_have_any_type() -> None:
+    stream = stream_of(first="note")
+    for notes in ([None], ["x"], [None]):
+        stream.push(batch(("a", 0), note=notes))
+    assert stream.finish().closed["first_note"].to_list() == ["x"]
+
+
+def test_presets_and_long_sessions() -> None:
+    stream = cx.SessionStream(**ROLES, preset="snowplow", long_after="20m")
+    stream.push(batch(("a", 0), ("a", 25), ("b", 0)))
+    closed = stream.finish().closed
+    assert dict(closed.select("user", "session_is_long").rows()) == {"a": True, "b": False}
+
+
+def test_every_engine_is_read(frame: Flavour) -> None:
+    """Polars frames come out."""
+    events = batch(("a", 0), ("b", 5), ("a", 90), n=[1, 2, 3])
+    stream, want = stream_of(sum="n"), stream_of(sum="n")
+    for rows in (events[:2], events[2:]):
+        got = stream.push(frame(rows))
+        assert isinstance(got.late, pl.DataFrame)
+        assert_frame_equal(got.closed, want.push(rows).closed, check_dtypes=False)
+    assert stream.finish().closed.height == 1
+
+
+# ------------------------------------------------------------------ what is refused
+
+
+def test_an_error_changes_nothing() -> None:
+    stream = stream_of(sum="n")
+    stream.push(batch(("a", 0), n=[2**63 - 2]))
+    before = stream.open
+    wrong = [
+        batch(("a", 1), n=[5]),  # the sum does not fit
+        batch(("a", 1), n=["5"]),
+        batch(("a", 1)),
+        batch(("a", 1), n=[1]).with_columns(time=pl.lit(None, pl.Datetime("us"))),
+        batch(("a", 1), n=[1]).cast({"user": pl.Categorical}),
+        "no frame",
+    ]
+    for rows in wrong:
+        with pytest.raises(cx.CxError):
+            stream.push(rows)
+        assert_frame_equal(stream.open, before)
+    assert stream.push(batch(("a", 1), n=[1])).late.height == 0
+    assert stream.open["sum_n"].to_list() == [2**63 - 1]
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (
+            {"unique": "key"},
+            "SessionStream(unique=['key']): a copy may come any time later, so that every event would have to "
+            "be kept.\n  Hint: drop copies before the stream.",
+        ),
+        (
+            {"gap": None, "max_events": 3},
+            "SessionStream(gap=None): without a gap no session would ever close.\n"
+            "  Hint: say gap='30m', or a gap longer than any silence.",
+        ),
+        (
+            {"allowed_lateness": "-5m"},
+            "SessionStream(allowed_lateness='-5m'): must not be less than nothing.\n  Hint: such as '10m' or '0s'.",
+        ),
+        (
+            {"allowed_lateness": 5},
+            "SessionStream(allowed_lateness=5): a bare number has no unit.\n"
+            "  Hint: write allowed_lateness='5s' or allowed_lateness='30d'.",
+        ),
+        (
+            {"forget": "0s"},
+            "SessionStream(forget='0s'): must be longer than nothing.\n  Hint: such as '30d'.",
+        ),
+        (
+            {"time": None},
+            "SessionStream(): time is required.\n  Hint: name the column.",
+        ),
+    ],
+)
+def test_options_are_refused_in_full(options: dict[str, Any], text: str) -> None:
+    with pytest.raises(cx.InvalidOptionError) as error:
+        cx.SessionStream(**{**ROLES, **options})
+    assert str(error.value) == text
+
+
+def test_batches_of_other_types_are_refused_in_full() -> None:
+    stream = stream_of(first="n")
+    stream.push(batch(("a", 0), n=[1]))
+    with pytest.raises(cx.InvalidDataError) as error:
+        stream.push(batch(("a", 0), n=["1"]))
+    assert str(error.value) == (
+        "SessionStream.push(first='n'): had Int64 in the batches before, but the column is String.\n"
+        "  Hint: cast it, or start another stream."
+    )
+
+
+def test_files_that_are_no_stream_are_refused_in_full(tmp_path: Path) -> None:
+    other, text, newer = (tmp_path / name for name in ("other.parquet", "text", "newer.parquet"))
+    pl.DataFrame({"a": [1]}).write_parquet(other)
+    text.write_text("hello")
+    for path in (other, text):
+        with pytest.raises(cx.InvalidDataError) as error:
+            cx.SessionStream.load(path)
+        assert str(error.value) == (
+            f"SessionStream.load(path={errors._shown(str(path))}): is no file that SessionStream.save wrote.\n"
+            "  Hint: name one, or start a new stream."
+        )
+    pl.DataFrame().write_parquet(newer, metadata={"cxcore.session_stream": '{"version": 2}'})
+    with pytest.raises(cx.InvalidDataError) as error:
+        cx.SessionStream.load(newer)
+    assert str(error.value) == (
+        f"SessionStream.load(path={errors._shown(str(newer))}): has version 2 of the format, and this cxcore "
+        "reads version 1.\n  Hint: load it with the cxcore that saved it."
+    )
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "stream.parquet"
+    stream = stream_of()
+    stream.push(batch(("a", 0)))
+    stream.save(path)
+    stream.push(batch(("a", 1)))
+
+    def full(*_: Any) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        stream.save(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["stream.parquet"]
+    assert cx.SessionStream.load(path).open["events"].to_list() == [1]
+
+
+def test_expressions_that_cannot_be_written_are_refused_in_full(tmp_path: Path) -> None:
+    stream = stream_of(start_on=pl.col("user").map_batches(lambda users: users == "a", return_dtype=pl.Boolean))
+    with pytest.raises(cx.InvalidOptionError, match=r"SessionStream.save\(start_on=.*cannot be written to a file"):
+        stream.save(tmp_path / "stream.parquet")
+
+
+def test_pushes_from_many_threads_wait_for_each_other() -> None:
+    events = cx.datasets.clickstream(4_000, rng=1, order="sorted").frame.select("user_id", "ts")
+    stream = cx.SessionStream(user="user_id", time="ts", gap="30m", allowed_lateness="9999w")
+    with ThreadPoolExecutor(4) as pool:
+        updates = list(pool.map(stream.push, events.iter_slices(100)))
+    assert sum(u.late.height for u in updates) == 0
+    by = ["user_id", "session_number"]
+    want = cx.sessions(events, user="user_id", time="ts", gap="30m").sort(by)
+    assert_frame_equal(stream.finish().closed.sort(by), want)

@@ -55,7 +55,9 @@ def duration(call: str, option: str, value: Any, *, or_none: bool = False) -> in
         raise errors.bare_number(call, option, value)
     else:
         raise errors.bad_duration(call, option, value)
-    if nanoseconds < 0 or (nanoseconds == 0 and not or_none):
+    if or_none and nanoseconds < 0:
+        raise errors.negative(call, option, value)
+    if nanoseconds <= 0 and not or_none:
         raise errors.not_positive(call, option, value)
     return nanoseconds
 
@@ -80,8 +82,6 @@ def _parse(call: str, option: str, value: str) -> int:
     parts = list(_PART.finditer(text.removeprefix("-")))
     if not parts or "".join(part.group() for part in parts) != text.removeprefix("-"):
         raise errors.bad_duration(call, option, value)
-    if text.startswith("-"):
-        raise errors.not_positive(call, option, value)
     total = 0
     for part in parts:
         whole, _, fraction = part.group(1).partition(".")
@@ -90,7 +90,7 @@ def _parse(call: str, option: str, value: str) -> int:
         if rest:  # finer than a nanosecond
             raise errors.bad_duration(call, option, value)
         total += quotient
-    return total
+    return -total if text.startswith("-") else total
 
 
 def tick_length(dtype: pl.DataType, time_unit: str | None) -> int:

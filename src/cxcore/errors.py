@@ -258,6 +258,11 @@ def not_positive(call: str, option: str, value: object) -> InvalidOptionError:
     return InvalidOptionError(_text(call, {option: value}, "must be longer than nothing.", hint))
 
 
+def negative(call: str, option: str, value: object) -> InvalidOptionError:
+    hint = "such as '10m' or '0s'."
+    return InvalidOptionError(_text(call, {option: value}, "must not be less than nothing.", hint))
+
+
 def unknown_word(call: str, option: str, value: object, allowed: Iterable[str]) -> InvalidOptionError:
     words = list(allowed)
     close = difflib.get_close_matches(value, words, n=1) if isinstance(value, str) else []

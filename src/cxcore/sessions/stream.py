@@ -167,6 +167,9 @@ class SessionStream:
             "unique": unique,
             "long_after": long_after,
         }
+        absent = [name for name, value in {"user": user, "time": time}.items() if value is None]
+        if absent:
+            raise errors.missing_argument(_CALL, absent, "name the column.")
         roles = {"user": user, "time": time, "order": order, "time_unit": time_unit}
         self._plan = Plan(
             event_roles(_CALL, **roles, null_user=null_user, null_time=null_time),  # type: ignore[arg-type]
