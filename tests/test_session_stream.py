@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import signal
 import subprocess
 import sys
@@ -36,7 +37,9 @@ def batch(*events: tuple[Any, float], **columns: list[Any]) -> pl.DataFrame:
     """(user, minutes after noon) in rows."""
     times = [NOON + dt.timedelta(minutes=m) for _, m in events]
     schema = {"user": pl.String, "time": pl.Datetime("us")}
-    return pl.DataFrame({"user": [who for who, _ in events], "time": times, **columns}, schema_overrides=schema)
+    return pl.DataFrame(
+        {"user": [who for who, _ in events], "time": times, **columns}, schema_overrides=schema
+    )
 
 
 def stream_of(**options: Any) -> cx.SessionStream:
@@ -54,7 +57,7 @@ def briefly(table: pl.DataFrame) -> list[tuple[Any, ...]]:
 
 def slices(frame: pl.DataFrame, cuts: list[int]) -> list[pl.DataFrame]:
     edges = [0, *sorted(min(cut, frame.height) for cut in cuts), frame.height]
-    return [frame[low:high] for low, high in zip(edges, edges[1:], strict=False)]
+    return [frame[low:high] for low, high in itertools.pairwise(edges)]
 
 
 def arriving(n: int) -> pl.DataFrame:
@@ -74,7 +77,9 @@ def ruled_streams(draw: st.DrawFn) -> tuple[pl.DataFrame, dict[str, Any], rules_
     """A log nearly in order of time, options that a stream can keep, and the twin's rules."""
     frame, options, rules = draw(ruled_logs())
     moved = draw(st.lists(jitter, min_size=frame.height, max_size=frame.height))
-    frame = frame.with_columns(at=pl.col("time") + pl.Series(moved, dtype=pl.Int64)).sort("at", maintain_order=True)
+    frame = frame.with_columns(at=pl.col("time") + pl.Series(moved, dtype=pl.Int64)).sort(
+        "at", maintain_order=True
+    )
     options = {name: value for name, value in options.items() if name != "unique"}
     gap: Any = rules.gap
     if options["gap"] is None:
@@ -100,9 +105,17 @@ def names_of(sessions: list[rules_twin.Session]) -> dict[tuple[Any, int], tuple[
     return {(s.user, s.rows[0]): (name, s.number) for s, name in zip(sessions, ids, strict=True)}
 
 
-@given(case=ruled_streams(), cuts=cuts, lateness=st.sampled_from((0, 300, 1_800, 7_200)), n_threads=strategies.threads)
+@given(
+    case=ruled_streams(),
+    cuts=cuts,
+    lateness=st.sampled_from((0, 300, 1_800, 7_200)),
+    n_threads=strategies.threads,
+)
 def test_stream_and_twin_agree(
-    case: tuple[pl.DataFrame, dict[str, Any], rules_twin.Rules], cuts: list[int], lateness: int, n_threads: int
+    case: tuple[pl.DataFrame, dict[str, Any], rules_twin.Rules],
+    cuts: list[int],
+    lateness: int,
+    n_threads: int,
 ) -> None:
     frame, options, rules = case
     users, times, seq = (frame[name].to_list() for name in ("user", "time", "seq"))
@@ -128,11 +141,20 @@ def test_stream_and_twin_agree(
 
 
 def assert_same(got: pl.DataFrame, want: list[rules_twin.Session]) -> None:
-    rows = got.select("user", "session_number", "session_reason", "start", "end", "events").rows() if got.width else []
+    rows = (
+        got.select("user", "session_number", "session_reason", "start", "end", "events").rows()
+        if got.width
+        else []
+    )
     assert sorted(rows) == sorted((s.user, s.number, s.reason, s.start, s.end, s.events) for s in want)
 
 
-MEASURES: dict[str, Any] = {"first": ["campaign", "gap"], "last": "campaign", "sum": ["key", "real"], "any": "on"}
+MEASURES: dict[str, Any] = {
+    "first": ["campaign", "gap"],
+    "last": "campaign",
+    "sum": ["key", "real"],
+    "any": "on",
+}
 
 
 @given(
@@ -158,7 +180,9 @@ def test_closed_sessions_are_those_of_the_batch(
     options |= {**ROLES, **measures, "time_unit": "s", "null_user": "own" if own else "null"}
     stream = cx.SessionStream(**options, allowed_lateness=lateness, n_threads=n_threads)
     updates = [stream.push(part) for part in slices(frame, cuts)]
-    kept = frame.join(pl.concat(update.late for update in updates), on="row", how="anti", maintain_order="left")
+    kept = frame.join(
+        pl.concat(update.late for update in updates), on="row", how="anti", maintain_order="left"
+    )
     assert_batch(stream, updates, kept, options)
 
 
@@ -184,11 +208,18 @@ def test_any_key_any_time(
 ) -> None:
     frame = frame.with_columns(n=pl.int_range(pl.len()) % 5)
     frame = (frame.sort("time") if in_order else frame).with_row_index("row")
-    options: dict[str, Any] = {**ROLES, "gap": gap, "gap_closed": closed, "null_user": "own" if own else "null"}
+    options: dict[str, Any] = {
+        **ROLES,
+        "gap": gap,
+        "gap_closed": closed,
+        "null_user": "own" if own else "null",
+    }
     options |= {"first": "n", "last": ["n", "user"], "sum": "n", "order": "seq"}
     stream = cx.SessionStream(**options, allowed_lateness="20m")
     updates = [stream.push(part) for part in slices(frame, cuts)]
-    kept = frame.join(pl.concat(update.late for update in updates), on="row", how="anti", maintain_order="left")
+    kept = frame.join(
+        pl.concat(update.late for update in updates), on="row", how="anti", maintain_order="left"
+    )
     assert_batch(stream, updates, kept, options)
 
 
@@ -438,7 +469,12 @@ def test_state_is_small_where_silence_alone_decides() -> None:
     kept = stream._kept
     assert kept is not None
     assert len(kept.open) <= 2
-    assert stream.open.select("first_n", "last_n", "sum_n", "events").row(0) == (0, 580, sum(range(0, 600, 20)), 60)
+    assert stream.open.select("first_n", "last_n", "sum_n", "events").row(0) == (
+        0,
+        580,
+        sum(range(0, 600, 20)),
+        60,
+    )
 
 
 def test_columns_of_nulls_alone_have_any_type() -> None:
@@ -494,8 +530,8 @@ def test_an_error_changes_nothing() -> None:
     [
         (
             {"unique": "key"},
-            "SessionStream(unique=['key']): a copy may come any time later, so that every event would have to "
-            "be kept.\n  Hint: drop copies before the stream.",
+            "SessionStream(unique=['key']): a copy may come any time later, so that every event would have "
+            "to be kept.\n  Hint: drop copies before the stream.",
         ),
         (
             {"gap": None, "max_events": 3},
@@ -504,7 +540,8 @@ def test_an_error_changes_nothing() -> None:
         ),
         (
             {"allowed_lateness": "-5m"},
-            "SessionStream(allowed_lateness='-5m'): must not be less than nothing.\n  Hint: such as '10m' or '0s'.",
+            "SessionStream(allowed_lateness='-5m'): must not be less than nothing.\n"
+            "  Hint: such as '10m' or '0s'.",
         ),
         (
             {"allowed_lateness": 5},
@@ -546,8 +583,8 @@ def test_files_that_are_no_stream_are_refused_in_full(tmp_path: Path) -> None:
         with pytest.raises(cx.InvalidDataError) as error:
             cx.SessionStream.load(path)
         assert str(error.value) == (
-            f"SessionStream.load(path={errors._shown(str(path))}): is no file that SessionStream.save wrote.\n"
-            "  Hint: name one, or start a new stream."
+            f"SessionStream.load(path={errors._shown(str(path))}): is no file that SessionStream.save wrote."
+            "\n  Hint: name one, or start a new stream."
         )
     pl.DataFrame().write_parquet(newer, metadata={"cxcore.session_stream": '{"version": 2}'})
     with pytest.raises(cx.InvalidDataError) as error:
@@ -576,8 +613,12 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_expressions_that_cannot_be_written_are_refused_in_full(tmp_path: Path) -> None:
-    stream = stream_of(start_on=pl.col("user").map_batches(lambda users: users == "a", return_dtype=pl.Boolean))
-    with pytest.raises(cx.InvalidOptionError, match=r"SessionStream.save\(start_on=.*cannot be written to a file"):
+    stream = stream_of(
+        start_on=pl.col("user").map_batches(lambda users: users == "a", return_dtype=pl.Boolean)
+    )
+    with pytest.raises(
+        cx.InvalidOptionError, match=r"SessionStream.save\(start_on=.*cannot be written to a file"
+    ):
         stream.save(tmp_path / "stream.parquet")
 
 

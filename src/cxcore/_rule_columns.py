@@ -27,8 +27,8 @@ class RuleColumns:
 
     ``gap`` int64[n] ticks that an event keeps its session open; ``mark`` uint8[n] bits; ``value`` int32[k, n]
     codes whose change splits, -1 where null; ``key`` int64[k, n]: rows of a user that agree in all repeat one
-    event; ``edge`` int64[] ticks at which calendar periods begin. Rows that stand for a stretch of a session have
-    ``last`` int64[n], the last tick of it, and ``events`` int64[n], how many events lie in it.
+    event; ``edge`` int64[] ticks at which calendar periods begin. Rows that stand for a stretch of a session
+    have ``last`` int64[n], the last tick of it, and ``events`` int64[n], how many events lie in it.
     """
 
     gap: Int64

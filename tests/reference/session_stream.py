@@ -71,7 +71,9 @@ class Stream:
         ends = [
             self.time[row] + (gaps if isinstance(gaps, int) else gaps[row])  # type: ignore[index]
             for row in session.rows
-            if row == session.rows[0] or self.rules.keep_alive is None or self.rules.keep_alive[row] is not False
+            if row == session.rows[0]
+            or self.rules.keep_alive is None
+            or self.rules.keep_alive[row] is not False
         ]
         return self.watermark > max(ends) + self.lateness
 

@@ -23,8 +23,8 @@ from cxcore.sessions.measures import summands
 class Batch:
     """Rows of a batch, to be pooled with what is kept.
 
-    ``rows`` has, of each row, either its ``row`` in the batch, or the ``stretch`` that it is of: a session of the
-    batch alone; -1 where it has none. Both int64.
+    Of each there is either its ``row`` in the batch, or the ``stretch`` that it is of, a session of the batch
+    alone; -1 where it has none. Both int64.
     """
 
     rows: pl.DataFrame
@@ -88,8 +88,7 @@ def _events(
         made["gap"] = read.gap
     if plan.has_marks:
         made["mark"] = read.mark
-    for name, column in zip(plan.splits, split_columns(call, house, plan.rules), strict=True):
-        made[name] = column
+    made |= dict(zip(plan.splits, split_columns(call, house, plan.rules), strict=True))
     made |= {inside: house[name] for name, inside in plan.edges.items()}
     for inside, name in plan.sums.items():
         made[inside] = summands(call, house[name])
@@ -124,9 +123,7 @@ def _as_before(call: str, events: pl.DataFrame, kept: Kept | None, plan: Plan) -
     return put(events, untyped)
 
 
-def _in_stretches(
-    call: str, events: pl.DataFrame, index: EventIndex, read: RuleColumns, plan: Plan
-) -> Batch:
+def _in_stretches(call: str, events: pl.DataFrame, index: EventIndex, read: RuleColumns, plan: Plan) -> Batch:
     """The sessions of a batch alone, each as one row and those of its first and last values."""
     columns, ordered = index.columns, plan.measures.names or plan.roles.order is not None
     if plan.has_gaps:

@@ -38,9 +38,9 @@ class Sessions:
     ``reason`` uint8[n_sessions] a place in ``REASONS``. Of the two ways back to rows one is there: ``begin``
     int64[n_sessions + 1], the positions of an index, where ``copy_of`` int64[n_positions] has the position of
     the event that one repeats, or -1 (no item where nothing is told of copies); or ``label`` int32[n_rows],
-    -1 where a row has no session, and ``session`` int64[n_labels], the session of a label. Walks by rules also
-    know ``until``, the last tick at which silence has not ended a session, and ``same``, how many earlier
-    sessions of the user began in its microsecond; int64[n_sessions].
+    -1 where a row has no session, and ``session`` int64[n_labels], the session of a label. Walks by rules
+    also know ``until``, the last tick at which silence has not ended a session, and ``same``, how many
+    earlier sessions of the user began in its microsecond; int64[n_sessions].
     """
 
     columns: EventColumns
@@ -141,9 +141,7 @@ def walk(
     )
     start, same = index.tick[begin[:-1]], np.empty(len(end), np.int64)
     name, user = _names(columns, offset, start, n_threads, before, same)
-    return Sessions(
-        columns, start, end, events, name, user, reason, begin, copy_of, until=until, same=same
-    )
+    return Sessions(columns, start, end, events, name, user, reason, begin, copy_of, until=until, same=same)
 
 
 def _gap_reasons(name: Int64) -> UInt8:

@@ -2,8 +2,8 @@
 
 Kept are rows for the same kernel that answers a whole log. Of each user with a closed session one row stands
 for the last of these; of each open session its rows are kept, or, where silence alone decides, one row that
-stands for all of it and the rows of its first and last values. Semantics: docs/explanation/streams.md; why so:
-docs/adr/0007.
+stands for all of it and the rows of its first and last values. Semantics: docs/explanation/streams.md; why
+so: docs/adr/0007.
 """
 
 from __future__ import annotations
@@ -32,9 +32,7 @@ _INT64_MAX = 2**63 - 1
 #: ``reach``              last tick at which an event still touches the session of the row
 #: ``session_id``, ``session_number``  of the session, where the row is its first; null elsewhere
 #: ``same``               of a closed session, how many earlier ones began in its microsecond
-BESIDE = {
-    name: pl.Int64() for name in ("last", "events", "reach", "session_id", "session_number", "same")
-}
+BESIDE = {name: pl.Int64() for name in ("last", "events", "reach", "session_id", "session_number", "same")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,9 @@ class Plan:
     @property
     def measured(self) -> Measures:
         """Measures of what is kept."""
-        first, last = (tuple(self.edges[name] for name in of) for of in (self.measures.first, self.measures.last))
+        first, last = (
+            tuple(self.edges[name] for name in of) for of in (self.measures.first, self.measures.last)
+        )
         return Measures(first, last, tuple(self.sums), tuple(self.anys))
 
     @property
@@ -90,7 +90,9 @@ class Plan:
 
     @property
     def has_marks(self) -> bool:
-        return any(mark is not None for mark in (self.rules.start_on, self.rules.end_on, self.rules.keep_alive))
+        return any(
+            mark is not None for mark in (self.rules.start_on, self.rules.end_on, self.rules.keep_alive)
+        )
 
     @property
     def has_gaps(self) -> bool:
@@ -133,7 +135,6 @@ class Kept:
         return replace(self, closed=self.closed.cast(new), open=self.open.cast(new))  # type: ignore[arg-type]
 
 
-
 def put(frame: pl.DataFrame, columns: Mapping[str, Any]) -> pl.DataFrame:
     """The frame with other values in some columns; no query is planned for it, unlike ``with_columns``."""
     frame = frame.clone()
@@ -171,7 +172,7 @@ def length(start: Int64, until: Int64) -> Int64:
 def folded(
     call: str, index: EventIndex, found: Sessions, of_row: Int64, which: Bools, plan: Plan
 ) -> tuple[pl.DataFrame, Int64]:
-    """Some sessions as a row each, and those of their first and last values; and which rows of the pool these are.
+    """Some sessions as a row each, and those of their first and last values; and where in the log they lie.
 
     The row stands for the session as a whole: it lies at its start, and what the others add up to is in it.
     """

@@ -1,8 +1,8 @@
 """What a stream knows of users with closed sessions: one record each, found by key in O(log n).
 
-Most lie settled, in order of their keys; those of the last batches lie beside them, and go before what is settled
-under the same key. When they are many they settle too, so that a record is moved a few times in all. A forgotten
-one lies beside with a session number of 0 until then.
+Most lie settled, in order of their keys; those of the last batches lie beside them, and go before what is
+settled under the same key. When they are many they settle too, so that a record is moved a few times in all.
+A forgotten one lies beside with a session number of 0 until then.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Records:
         """Records with one of the keys, and the others that lie beside."""
         met = self.beside["key"].is_in(keys.implode()).to_numpy() & _known(self.beside)
         wanted = np.sort(keys.unique().to_numpy())
-        low, high = (np.searchsorted(self.settled_keys, wanted, side) for side in ("left", "right"))  # type: ignore[call-overload]
-        at = _ranges(low, high)
+        low = np.searchsorted(self.settled_keys, wanted, "left")
+        at = _ranges(low, np.searchsorted(self.settled_keys, wanted, "right"))
         stale = pl.Series(self.settled_keys[at]).is_in(self.beside["key"].implode())
         found = self.settled[at[~stale.to_numpy()]]
         return pl.concat([self.beside[np.flatnonzero(met)], found]), self.beside[np.flatnonzero(~met)]
@@ -60,7 +60,9 @@ class Records:
     @property
     def all(self) -> pl.DataFrame:
         stale = self.settled["key"].is_in(self.beside["key"].implode()).to_numpy()
-        return pl.concat([self.settled[np.flatnonzero(~stale)], self.beside[np.flatnonzero(_known(self.beside))]])
+        return pl.concat(
+            [self.settled[np.flatnonzero(~stale)], self.beside[np.flatnonzero(_known(self.beside))]]
+        )
 
 
 def _known(rows: pl.DataFrame) -> NDArray[np.bool_]:

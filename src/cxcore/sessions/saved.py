@@ -60,7 +60,9 @@ def load(call: str, path: str | os.PathLike[str]) -> tuple[dict[str, Any], State
     try:
         about = json.loads(pl.read_parquet_metadata(io.BytesIO(data))[_KEY])
         if about["version"] != VERSION:
-            problem = f"has version {about['version']} of the format, and this cxcore reads version {VERSION}."
+            problem = (
+                f"has version {about['version']} of the format, and this cxcore reads version {VERSION}."
+            )
             raise errors.unreadable_file(call, path, problem, "load it with the cxcore that saved it.")
         rows = pl.read_parquet(io.BytesIO(data))
     except (pl.exceptions.PolarsError, KeyError, json.JSONDecodeError) as error:
@@ -109,9 +111,7 @@ def _options_of(call: str, plan: Plan) -> dict[str, Any]:
         elif isinstance(value, pl.Expr):
             options[name] = _written(call, name, value)
         elif isinstance(value, list):
-            options[name] = [
-                _written(call, name, one) if isinstance(one, pl.Expr) else one for one in value
-            ]
+            options[name] = [_written(call, name, one) if isinstance(one, pl.Expr) else one for one in value]
     return {name: value for name, value in options.items() if value is not None}
 
 
@@ -120,7 +120,9 @@ def _written(call: str, option: str, expression: pl.Expr) -> dict[str, str]:
         return {"expression": expression.meta.serialize(format="json")}
     except pl.exceptions.PolarsError as error:
         hint = "make it a column of the batch, and name that."
-        raise errors.bad_option(call, option, str(expression), "cannot be written to a file.", hint) from error
+        raise errors.bad_option(
+            call, option, str(expression), "cannot be written to a file.", hint
+        ) from error
 
 
 def _value(value: Any) -> Any:

@@ -48,11 +48,11 @@ class SessionUpdate:
     Attributes
     ----------
     closed : frame of the sessions that closed
-        Columns as :func:`cxcore.sessions` gives them. Users side by side, each one's sessions in time order. No
-        session is given twice.
+        Columns as :func:`cxcore.sessions` gives them. Users side by side, each one's sessions in time order.
+        No session is given twice.
     revised : frame
-        Sessions that were open before and have another name now, because late rows joined two of them, moved a
-        start, or made a session before them: the user's columns, ``old_session_id`` and
+        Sessions that were open before and have another name now, because late rows joined two of them, moved
+        a start, or made a session before them: the user's columns, ``old_session_id`` and
         ``old_session_number``, and ``session_id`` and ``session_number`` of the session in which the first
         event of the old one lies now. One row for each; no row where the name is as it was.
     late : frame
@@ -100,10 +100,11 @@ class SessionStream:
 
     Notes
     -----
-    Time of a batch: O(its rows, and what is kept of its users and of those who close). Memory: one row for each
-    user, and for each open session one row and one for each column of ``first`` and ``last``, if silence alone
-    ends sessions and no floats are added up; else all rows of the open sessions. Calls from several threads
-    wait for each other. All frames that come out are Polars frames. A call that fails changes nothing.
+    Time of a batch: O(its rows, and what is kept of its users and of those who close). Memory: one row for
+    each user, and for each open session one row and one for each column of ``first`` and ``last``, if silence
+    alone ends sessions and no floats are added up; else all rows of the open sessions. Calls from several
+    threads wait for each other. All frames that come out are Polars frames. A call that fails changes
+    nothing.
 
     Examples
     --------
@@ -302,16 +303,22 @@ def _keepable(rules: Rules) -> Rules:
     """Rules that a stream can keep."""
     if rules.unique:
         problem = "a copy may come any time later, so that every event would have to be kept."
-        raise errors.bad_option(_CALL, "unique", list(rules.unique), problem, "drop copies before the stream.")
+        raise errors.bad_option(
+            _CALL, "unique", list(rules.unique), problem, "drop copies before the stream."
+        )
     if rules.gap is None:
         problem = "without a gap no session would ever close."
-        raise errors.bad_option(_CALL, "gap", None, problem, "say gap='30m', or a gap longer than any silence.")
+        raise errors.bad_option(
+            _CALL, "gap", None, problem, "say gap='30m', or a gap longer than any silence."
+        )
     return rules
 
 
 def _check_names(call: str, engine: Engine, names: Sequence[str], plan: Plan) -> None:
     check_event_roles(call, names, plan.roles, **plan.rules.roles, **plan.measures.roles)
-    ours = {engine.folded(name) for name in (*TABLE_COLUMNS, *_RENAMED, "session_is_long", *plan.measures.names)}
+    ours = {
+        engine.folded(name) for name in (*TABLE_COLUMNS, *_RENAMED, "session_is_long", *plan.measures.names)
+    }
     taken = [name for name in plan.roles.user if engine.folded(name) in ours]
     if taken:
         raise errors.column_exists(call, taken)
@@ -320,9 +327,7 @@ def _check_names(call: str, engine: Engine, names: Sequence[str], plan: Plan) ->
 # ---------------------------------------------------------------- one step
 
 
-def _advance(
-    call: str, house: pl.DataFrame, kept: Kept | None, plan: Plan
-) -> tuple[SessionUpdate, Kept]:
+def _advance(call: str, house: pl.DataFrame, kept: Kept | None, plan: Plan) -> tuple[SessionUpdate, Kept]:
     """What a batch changes, and what is kept after it."""
     batch = batch_of(call, house, kept, plan)
     if kept is None:
@@ -387,4 +392,6 @@ def _revised(walked: Walked, n_closed: int, n_kept: int, plan: Plan) -> pl.DataF
         changed |= (was != pl.Series(now)).fill_null(value=False).to_numpy()
     at = np.flatnonzero(changed)
     renamed = dict(zip(_RENAMED, (*(part.gather(at) for part in before), *name[at].T), strict=True))
-    return pl.DataFrame({**{outside: old[inside].gather(at) for inside, outside in plan.users.items()}, **renamed})
+    return pl.DataFrame(
+        {**{outside: old[inside].gather(at) for inside, outside in plan.users.items()}, **renamed}
+    )

@@ -1,8 +1,8 @@
 // Sessions on the event index by all rules at once: one walk over each user's events in order, with what is
 // known of the open session in registers. Where several rules hold, the one that stands first in `Reason` is
 // given. Rules of rows come by row and may be absent (null); calendar days come as the ticks at which they
-// begin. A row may stand for a stretch of a session: several events, of which the last may lie later. Measures
-// of a session (sums, first and last values) walk its positions in their order. Semantics:
+// begin. A row may stand for a stretch of a session: several events, of which the last may lie later.
+// Measures of a session (sums, first and last values) walk its positions in their order. Semantics:
 // docs/explanation/session-rules.md; stretches: docs/adr/0007.
 #pragma once
 

@@ -108,8 +108,7 @@ inline int64_t microseconds(int64_t tick, int64_t tick_length) {
 // int64[n_sessions] or null, how many earlier sessions began in the same microsecond
 inline void session_ids(const int64_t* session_offset, int64_t n_users, const int64_t* start,
                         int64_t tick_length, const int64_t* key_offset, const uint8_t* key, int32_t own,
-                        int n_threads, const int64_t* before, int64_t* name, int32_t* user,
-                        int64_t* same) {
+                        int n_threads, const int64_t* before, int64_t* name, int32_t* user, int64_t* same) {
     const auto cuts = cut_users(session_offset, n_users, 1 << 14);
     for_each_piece(static_cast<int64_t>(cuts.size()) - 1, n_threads, [&](int64_t piece) {
         std::vector<uint8_t> bytes;
