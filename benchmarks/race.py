@@ -16,8 +16,8 @@ import settings
 CLOCK = time.process_time if settings.THREADS == 1 else time.perf_counter
 
 #: every call is timed right after one that is not, and one shorter than this (seconds) after so many: what ran
-#: before it, a rival or the garbage collector, has emptied the caches; and a virtual machine may have given freed
-#: memory back to its host meanwhile, which then costs whoever asks for it anew more than the work
+#: before it, a rival or the garbage collector, has emptied the caches; and a virtual machine may have given
+#: freed memory back to its host meanwhile, which costs whoever asks for it anew more than the work
 SHORT, WARM_UPS = 0.02, 5
 
 
