@@ -15,9 +15,9 @@ import settings
 #: and a contender that starts more threads than it was given pays for them
 CLOCK = time.process_time if settings.THREADS == 1 else time.perf_counter
 
-#: every call is timed right after one that is not, and one shorter than this (seconds) after so many: what ran
-#: before it, a rival or the garbage collector, has emptied the caches; and a virtual machine may have given
-#: freed memory back to its host meanwhile, which costs whoever asks for it anew more than the work
+#: Every call is timed right after one that is not, and one shorter than this (seconds) after so many: what
+#: ran before it, a rival or the garbage collector, has emptied the caches; and a virtual machine may have
+#: given freed memory back to its host, which costs whoever asks for it anew more than the work.
 SHORT, WARM_UPS = 0.02, 5
 
 

@@ -1,5 +1,5 @@
-# What a kernel allocated, as NumPy arrays without a copy: an owner takes the C++ array over and shows it by the
-# buffer protocol; NumPy keeps the owner alive. Here is no loop to release the GIL for (nogil: nothing).
+# What a kernel allocated, as NumPy arrays without a copy: an owner takes the C++ array over and shows it by
+# the buffer protocol; NumPy keeps the owner alive. Here is no loop to release the GIL for (nogil: nothing).
 
 from cpython.buffer cimport PyBuffer_FillInfo
 

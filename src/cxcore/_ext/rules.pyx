@@ -93,8 +93,8 @@ def find_ruled_sessions(
             &copy_of[0] if copy_of.shape[0] else NULL,
         )
     return (
-        int64_array(found.offset), int64_array(found.begin), int64_array(found.end), int64_array(found.events),
-        uint8_array(found.reason),
+        int64_array(found.offset), int64_array(found.begin), int64_array(found.end),
+        int64_array(found.events), uint8_array(found.reason),
     )
 
 

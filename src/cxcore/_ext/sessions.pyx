@@ -140,8 +140,8 @@ def sessionize_arrival(
             &label[0] if label.shape[0] else NULL,
         )
     return (
-        int64_array(found.offset), int64_array(found.start), int64_array(found.end), int64_array(found.events),
-        int64_array(found.session),
+        int64_array(found.offset), int64_array(found.start), int64_array(found.end),
+        int64_array(found.events), int64_array(found.session),
     )
 
 
