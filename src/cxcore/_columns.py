@@ -287,12 +287,13 @@ def event_columns(
 def marks(call: str, role: str, house: pl.DataFrame, name: str) -> pl.Series:
     """A boolean column without nulls; a null is no."""
     column = house[name]
+    if column.dtype == pl.Null:  # a flag that nobody had on that day
+        column = column.cast(pl.Boolean)
     if column.dtype != pl.Boolean:
-        hint = (
-            f"compare it, for example pl.col({name!r}) == 'yes'."
-            if column.dtype == pl.String
-            else f"pass numbers as value=, or compare: pl.col({name!r}) > 0."
-        )
+        compared = "== 'yes'" if column.dtype == pl.String else "> 0"
+        hint = f"compare it, for example pl.col({name!r}) {compared}."
+        if role == "conversion" and column.dtype != pl.String:
+            hint = f"pass numbers as value=, or compare: pl.col({name!r}) > 0."
         raise errors.wrong_dtype(call, role, name, column.dtype, "takes true and false", hint)
     return column.fill_null(value=False)
 
