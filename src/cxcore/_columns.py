@@ -285,9 +285,10 @@ def event_columns(
 
 
 def marks(call: str, role: str, house: pl.DataFrame, name: str) -> pl.Series:
-    """A boolean column without nulls; a null is no."""
+    """A boolean column without nulls; a null is no, and so is a flag that no row has."""
     column = house[name]
-    if column.dtype == pl.Null:  # a flag that nobody had on that day
+    all_null = 0 < len(column) == column.null_count()
+    if column.dtype == pl.Null or (column.dtype == pl.String and all_null):  # as pandas gives None alone
         column = column.cast(pl.Boolean)
     if column.dtype != pl.Boolean:
         compared = "== 'yes'" if column.dtype == pl.String else "> 0"

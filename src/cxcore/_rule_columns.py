@@ -106,7 +106,7 @@ def _marks(call: str, house: pl.DataFrame, rules: Any) -> UInt8:
         one = _column(call, house, role, value)
         yes = marks(call, role, one.to_frame(), one.name)
         if role == "keep_alive":  # a null is a no elsewhere; here it says nothing against the event
-            yes = (~one.cast(pl.Boolean)).fill_null(value=False)
+            yes = ~yes & one.is_not_null()
         on = yes.cast(pl.UInt8).to_numpy()
         mark = on * np.uint8(bit) if not len(mark) else mark | on * np.uint8(bit)
     return mark
