@@ -479,12 +479,16 @@ def test_gaps_and_times_of_other_units(unit: Any, gap_unit: Any) -> None:
     """Exact at the boundary, whichever of the two is finer."""
     finest = {"ms": 10**6, "us": 10**3, "ns": 1}
     tick = max(finest[unit], finest[gap_unit])  # what both can say
-    for late, numbers_right, numbers_left in ((-tick, [1, 1], [1, 1]), (0, [1, 1], [1, 2]), (tick, [1, 2], [1, 2])):
+    for late, right, left in (
+        (-tick, [1, 1], [1, 1]),
+        (0, [1, 1], [1, 2]),
+        (tick, [1, 2], [1, 2]),
+    ):
         second = (60 * 10**9 + late) // finest[unit]
         frame = pl.DataFrame({"user": ["a", "a"], "time": pl.Series([0, second]).cast(pl.Datetime(unit))})
         gap = pl.lit(dt.timedelta(minutes=1)).cast(pl.Duration(gap_unit))
-        assert numbers(frame, gap=gap) == numbers_right
-        assert numbers(frame, gap=gap, gap_closed="left") == numbers_left
+        assert numbers(frame, gap=gap) == right
+        assert numbers(frame, gap=gap, gap_closed="left") == left
 
 
 def test_expressions_are_answered_by_the_rows_of_the_frame() -> None:
@@ -727,7 +731,7 @@ def test_kernels_take_what_is_empty() -> None:
         ),
         (  # what a filter leaves is no value for all rows, also where it leaves one
             {"start_on": (pl.col("page") == "a").filter(pl.col("page") == "a")},
-            "sessionize(start_on='[(col(\"page\")) == (\"a\")].filter([(col(\"page\")) == (\"a\")])'): "
+            'sessionize(start_on=\'[(col("page")) == ("a")].filter([(col("page")) == ("a")])\'): '
             "the frame cannot answer it: Series page, length 1 doesn't match the DataFrame height of 3\n"
             "  Hint: try the expression in select().",
         ),

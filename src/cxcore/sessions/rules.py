@@ -85,7 +85,9 @@ class SessionRules:
         chosen = {
             name: value
             for name, value in values.items()
-            if not (value is None or isinstance(value, Default) or (isinstance(value, Sequence) and not value))
+            if not (
+                value is None or isinstance(value, Default) or (isinstance(value, Sequence) and not value)
+            )
         }
         return chosen | ({"gap": None} if self.gap is None else {})
 
