@@ -280,9 +280,15 @@ def test_presets_are_their_rules() -> None:
     assert set(PRESETS) == {"ga4", "ua", "mixpanel", "amplitude", "snowplow", "spark", "kafka", "cja"}
     same = {
         "ga4": {"gap": "30m"},
-        "ua": {"gap": "30m", "calendar": "1d", "time_zone": "America/New_York", "split_on": "page"},
+        "ua": {
+            "gap": "30m",
+            "gap_closed": "left",
+            "calendar": "1d",
+            "time_zone": "America/New_York",
+            "split_on": "page",
+        },
         "mixpanel": {"gap": "30m", "calendar": "1d"},
-        "amplitude": {"gap": "5m"},
+        "amplitude": {"gap": "5m", "gap_closed": "left"},
         "spark": {"gap": "10m"},
         "kafka": {"gap": "10m"},
         "cja": {"gap": "30m", "start_on": pl.col("page") == "/home"},
@@ -296,6 +302,35 @@ def test_presets_are_their_rules() -> None:
         cx.sessions(events, **roles, preset=own, gap="10m"),
         cx.sessions(events, **roles, gap="10m", max_events=5),
     )
+
+
+@pytest.mark.parametrize(
+    ("word", "seconds", "joins"),
+    [
+        ("ga4", 1800, True),
+        ("ua", 1800, False),
+        ("mixpanel", 1800, True),
+        ("amplitude", 300, False),
+        ("snowplow", 1800, True),
+        ("cja", 1800, True),
+        ("spark", 1800, True),
+        ("kafka", 1800, True),
+    ],
+)
+def test_presets_at_their_boundary(word: Any, seconds: int, joins: bool) -> None:
+    """Sources: docs/explanation/session-rules.md; where a tool says nothing, as everywhere here."""
+    assert numbers(log(0, (seconds - 1) / 60), preset=word) == [1, 1]
+    assert numbers(log(0, seconds / 60), preset=word) == [1, 1 if joins else 2]
+    assert numbers(log(0, (seconds + 1) / 60), preset=word) == [1, 2]
+
+
+def test_presets_at_midnight_of_their_zone() -> None:
+    night = log(-10, 10).with_columns(pl.col("time") + pl.duration(hours=11))  # 22:50 and 23:10 UTC
+    for word in PRESETS:
+        splits = word in ("ua", "mixpanel")
+        assert numbers(night, preset=word, gap="1h") == [1, 1]
+        if splits:
+            assert numbers(night, preset=word, time_zone="Europe/Berlin") == [1, 2]
 
 
 # ------------------------------------------------------------------ against the twin

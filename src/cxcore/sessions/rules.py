@@ -92,12 +92,13 @@ class SessionRules:
         return chosen | ({"gap": None} if self.gap is None else {})
 
 
-#: word -> rules, with what each leaves to the user; the words of ``preset=``
+#: word -> rules; the words of ``preset=``. Sources, and what each leaves to the user:
+#: docs/explanation/session-rules.md
 PRESETS: dict[str, SessionRules] = {
     "ga4": SessionRules(gap="30m"),
-    "ua": SessionRules(gap="30m", calendar="1d"),
+    "ua": SessionRules(gap="30m", gap_closed="left", calendar="1d"),
     "mixpanel": SessionRules(gap="30m", calendar="1d"),
-    "amplitude": SessionRules(gap="5m"),
+    "amplitude": SessionRules(gap="5m", gap_closed="left"),
     "snowplow": SessionRules(gap="30m", long_after="3d"),
     "spark": SessionRules(gap_closed="right"),
     "kafka": SessionRules(gap_closed="right"),
