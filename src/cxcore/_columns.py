@@ -287,8 +287,8 @@ def event_columns(
 def marks(call: str, role: str, house: pl.DataFrame, name: str) -> pl.Series:
     """A boolean column without nulls; a null is no, and so is a flag that no row has."""
     column = house[name]
-    all_null = 0 < len(column) == column.null_count()
-    if column.dtype == pl.Null or (column.dtype == pl.String and all_null):  # as pandas gives None alone
+    no_text = column.dtype == pl.String and column.null_count() == len(column)  # as pandas gives no flag
+    if column.dtype == pl.Null or no_text:
         column = column.cast(pl.Boolean)
     if column.dtype != pl.Boolean:
         compared = "== 'yes'" if column.dtype == pl.String else "> 0"

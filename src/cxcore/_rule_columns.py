@@ -117,15 +117,15 @@ def _gaps(call: str, column: pl.Series, columns: EventColumns, closed: str) -> I
     if not isinstance(column.dtype, pl.Duration):
         hint = "make it one, for example pl.duration(minutes='minutes')."
         raise errors.wrong_dtype(call, "gap", column.name, column.dtype, "takes durations", hint)
-    out, tick_length = columns.code < 0, columns.tick_length
-    absent = column.is_null().to_numpy() & ~out
-    if absent.any():
+    tick_length = columns.tick_length
+    absent = column.is_null().to_numpy() & (columns.code >= 0) if column.null_count() else None
+    if absent is not None and absent.any():
         hint = "fill them, for example .fill_null(pl.duration(minutes=30))."
         n_absent, row = int(absent.sum()), int(absent.argmax())
         raise errors.nulls(call, "gap", column.name, n_absent, len(column), row, hint)
     ticks = int64_of(column.to_physical(), null=0)
-    bad = (ticks <= 0) & ~out
-    if bad.any():
+    bad = (ticks <= 0) & (columns.code >= 0) if len(ticks) and ticks.min() <= 0 else None
+    if bad is not None and bad.any():
         n_bad, row = int(bad.sum()), int(bad.argmax())
         problem = f"{n_bad:,} of {len(ticks):,} gaps are not longer than nothing; first is row {row:,}."
         hint = "an event keeps its session open for a while; say so with a positive duration."
