@@ -85,14 +85,14 @@ def _gather(column: pl.Series, row: Int64) -> pl.Series:
 def _sum_type(dtype: pl.DataType) -> pl.DataType:
     if isinstance(dtype, pl.Duration):
         return dtype
-    return pl.Float64() if dtype.is_float() else pl.Int64()
+    return pl.Float64() if dtype.is_float() or dtype == pl.Null else pl.Int64()
 
 
 def _sum(
     call: str, column: pl.Series, at: tuple[Int64, Int64, Int64], n_sessions: int, n_threads: int
 ) -> pl.Series:
     dtype = column.dtype
-    if dtype.is_float():
+    if _sum_type(dtype) == pl.Float64:
         real = np.empty(n_sessions, np.float64)
         values = column.cast(pl.Float64).fill_null(0.0).rechunk().to_numpy()
         kernels.sum_real(*at, values, n_threads, real)
