@@ -134,7 +134,7 @@ def sessionize(
         Adds ``session_is_long``: is the session longer than this? Nothing is cut or dropped.
     preset : {'ga4', 'ua', 'mixpanel', 'amplitude', 'snowplow', 'spark', 'kafka', 'cja'} or SessionRules,
     optional
-        Rules of a tool, or of your own; options given beside it go first.
+        Rules of a tool, or of your own; options given beside it go first, and None leaves what it says.
     order : str, optional
         Column that breaks ties of time; rows that still tie keep their order.
     reason : bool, default False

@@ -67,7 +67,7 @@ def batch_of(call: str, house: pl.DataFrame, kept: Kept | None, plan: Plan) -> B
     """A batch, its columns checked; without the rows that have no session."""
     columns = event_columns(call, house, plan.roles, n_threads=plan.n_threads)
     read = rule_columns(call, house, columns, plan.roles, plan.rules, plan.n_threads)
-    events = _as_before(call, _events(call, house, columns, read, plan), kept, plan)
+    events = _as_before(call, _events(call, house, columns, read, kept, plan), kept, plan)
     engine, frame = open_frame(call, events)
     index = index_columns(columns, plan.inside, events, engine, frame, n_threads=plan.n_threads)
     if plan.folds(events):
@@ -78,7 +78,7 @@ def batch_of(call: str, house: pl.DataFrame, kept: Kept | None, plan: Plan) -> B
 
 
 def _events(
-    call: str, house: pl.DataFrame, columns: EventColumns, read: RuleColumns, plan: Plan
+    call: str, house: pl.DataFrame, columns: EventColumns, read: RuleColumns, kept: Kept | None, plan: Plan
 ) -> pl.DataFrame:
     made: dict[str, Any] = {inside: house[name] for inside, name in plan.users.items()}
     made["time"] = house[plan.roles.time]
@@ -91,7 +91,8 @@ def _events(
     made |= dict(zip(plan.splits, split_columns(call, house, plan.rules), strict=True))
     made |= {inside: house[name] for name, inside in plan.edges.items()}
     for inside, name in plan.sums.items():
-        made[inside] = summands(call, house[name])
+        untyped = kept is not None and house[name].dtype == pl.Null()
+        made[inside] = house[name] if untyped else summands(call, house[name])
     for inside, name in plan.anys.items():
         made[inside] = marks(call, "any", house, name)
     made |= {"last": columns.tick, "events": np.ones(len(house), np.int64)}

@@ -85,7 +85,7 @@ def _gather(column: pl.Series, row: Int64) -> pl.Series:
 def _sum_type(dtype: pl.DataType) -> pl.DataType:
     if isinstance(dtype, pl.Duration):
         return dtype
-    return pl.Float64() if dtype.is_float() else pl.Int64()
+    return pl.Float64() if dtype.is_float() or dtype == pl.Null else pl.Int64()
 
 
 def _sum(
@@ -107,7 +107,7 @@ def summands(call: str, column: pl.Series) -> pl.Series:
     """What is added up, in the type of the sum."""
     dtype, wide = column.dtype, (pl.UInt64, pl.Int128, pl.UInt128)
     whole = dtype == pl.Boolean or (dtype.is_integer() and dtype not in wide)
-    if not (whole or dtype.is_float() or isinstance(dtype, pl.Duration)):
+    if not (whole or _sum_type(dtype) == pl.Float64 or isinstance(dtype, pl.Duration)):
         hint = f"cast it, for example pl.col({column.name!r}).cast(pl.Float64)."
         raise errors.wrong_dtype(call, "sum", column.name, dtype, "adds up numbers and durations", hint)
     return column.cast(_sum_type(dtype))

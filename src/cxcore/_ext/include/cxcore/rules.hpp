@@ -183,7 +183,7 @@ inline RuledSessions find_ruled_sessions(const int64_t* offset, const int64_t* r
         Originals originals(rule, row);
         for (int64_t u = cuts[static_cast<size_t>(piece)]; u < cuts[static_cast<size_t>(piece) + 1]; ++u) {
             Walk walk(rule);
-            if (copy_of) originals.clear(offset[u + 1] - offset[u]);
+            if (copy_of && u != rule.own) originals.clear(offset[u + 1] - offset[u]);
             const size_t before = part.begin.size();
             for (int64_t p = offset[u]; p < offset[u + 1]; ++p) {
                 constexpr int64_t ahead = 16;
@@ -196,7 +196,8 @@ inline RuledSessions find_ruled_sessions(const int64_t* offset, const int64_t* r
                 const int64_t r = row ? row[p] : p, t = tick[p];
                 const uint8_t mark = rule.mark ? rule.mark[r] : 0;
                 if (copy_of) {
-                    copy_of[p] = mark & unlike ? -1 : originals.take(p);
+                    // rows without a user are no one's, and so no copies of each other
+                    copy_of[p] = u == rule.own || mark & unlike ? -1 : originals.take(p);
                     if (copy_of[p] >= 0) continue;
                 }
                 const bool changed = rule.value && walk.changes(r);
