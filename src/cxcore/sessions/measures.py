@@ -68,9 +68,10 @@ def measure(
     for name in measures.sum:
         columns[f"sum_{name}"] = _sum(call, house[name], at, len(found.start), n_threads)
     for name in measures.any:
-        total = np.empty(len(found.start), np.int64)
-        kernels.sum_whole(*at, int64_of(marks(call, "any", house, name), null=0), n_threads, total)
-        columns[f"any_{name}"] = pl.Series(total > 0)
+        mark = marks(call, "any", house, name).cast(pl.UInt8).rechunk().to_numpy()
+        was = np.empty(len(found.start), np.uint8)
+        kernels.any_true(*at, mark, n_threads, was)
+        columns[f"any_{name}"] = pl.Series(was.view(np.bool_))
     return pl.DataFrame({name: columns[name] for name in measures.names})
 
 
