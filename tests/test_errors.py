@@ -376,6 +376,25 @@ def schema_taken() -> Exception:
     return errors.schema_taken("register", "cx", "a database")
 
 
+@text(
+    "SessionStream(allowed_lateness='-5m'): must not be less than nothing.\n  Hint: such as '10m' or '0s'.",
+    cx.InvalidOptionError,
+)
+def negative() -> Exception:
+    return errors.negative("SessionStream", "allowed_lateness", "-5m")
+
+
+@text(
+    "SessionStream.load(path='a.parquet'): is no file that SessionStream.save wrote.\n"
+    "  Hint: name one, or start a new stream.",
+    cx.InvalidDataError,
+)
+def unreadable_file() -> Exception:
+    problem = "is no file that SessionStream.save wrote."
+    hint = "name one, or start a new stream."
+    return errors.unreadable_file("SessionStream.load", "a.parquet", problem, hint)
+
+
 @pytest.mark.parametrize(("make", "kind", "expected"), TEXTS.values(), ids=TEXTS)
 def test_text_whole(make: Callable[[], object], kind: type[object], expected: str) -> None:
     error = make()

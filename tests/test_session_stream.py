@@ -179,7 +179,12 @@ def test_closed_sessions_are_those_of_the_batch(
     measures = {**MEASURES, "sum": MEASURES["sum"][: 1 + floats]}
     options |= {**ROLES, **measures, "time_unit": "s", "null_user": "own" if own else "null"}
     stream = cx.SessionStream(**options, allowed_lateness=lateness, n_threads=n_threads)
-    updates = [stream.push(part) for part in slices(frame, cuts)]
+    updates = []
+    for part in slices(frame, cuts):
+        before = stream.watermark
+        updates.append(stream.push(part))
+        seconds = {"0s": 0, "5m": 300, "1h": 3_600}[lateness]
+        assert all(at < before - seconds for at in updates[-1].late["time"]), "late within what is allowed"
     kept = frame.join(
         pl.concat(update.late for update in updates), on="row", how="anti", maintain_order="left"
     )
