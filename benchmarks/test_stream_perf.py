@@ -54,9 +54,9 @@ def _state(log: Log) -> str:
         stream.push(batch)
     kept = stream._kept
     assert kept is not None
-    records, n_bytes = kept.closed.all, kept.open.estimated_size() + kept.closed.settled.estimated_size()
-    n_bytes += kept.closed.beside.estimated_size()
-    return f"state at the end {n_bytes / 1e6:.1f} MB for {len(records):,} users and {len(kept.open):,} open sessions"
+    size = sum(rows.estimated_size() for rows in (kept.open, kept.closed.settled, kept.closed.beside))
+    what = f"{len(kept.closed.all):,} users and {len(kept.open):,} open sessions"
+    return f"state at the end {size / 1e6:.1f} MB for {what}"
 
 
 @pytest.mark.parametrize("ids", ["integer", "string"])
