@@ -431,6 +431,51 @@ def test_a_start_that_moves_and_a_number_that_moves_say_so() -> None:
     assert old["b"] == new["b", 2]
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_events": 2},
+        {"max_events": 5, "allowed_lateness": "20m"},
+        {"max_duration": "45m"},
+        {"calendar": "1d", "time_zone": "Asia/Tokyo"},  # midnight is 15:00 UTC
+        {"start_on": pl.col("n") % 4 == 0},
+        {"end_on": pl.col("n") % 4 == 0},
+        {"split_on": pl.col("n") // 5},
+        {"split_on": pl.when(pl.col("n") % 5 == 0).then("n"), "max_events": 3},
+        {"gap": pl.duration(minutes=pl.lit(15) + pl.col("n") % 3 * 20), "max_events": 3},
+        {"keep_alive": pl.col("n") % 3 == 0, "max_events": 4},
+    ],
+    ids=lambda options: "-".join(options),
+)
+def test_a_visit_without_end_is_cut_as_in_the_batch(options: dict[str, Any]) -> None:
+    """An event every ten minutes: each session closes while the next, which lies within its gap, goes on."""
+    events = batch(*[("a", 10 * n) for n in range(60)], n=list(range(60)))
+    stream = stream_of(**options, sum="n")
+    updates = [stream.push(event) for event in events.iter_slices(1)]
+    assert sum(update.closed.height for update in updates[:40]) > 0
+    rules = {name: value for name, value in options.items() if name != "allowed_lateness"}
+    assert_batch(stream, updates, events, {**ROLES, "gap": "30m", **rules, "sum": "n"})
+
+
+def test_ids_of_sessions_that_begin_at_one_moment_go_on() -> None:
+    events = batch(*[("a", 0)] * 5, ("a", 20), ("a", 20.5))
+    stream = stream_of(max_events=2)
+    updates = [stream.push(rows) for rows in (events[:6], batch(("b", 31)), batch(("b", 32)), events[6:])]
+    assert briefly(updates[1].closed) == [("a", 1, 0, 0, 2), ("a", 2, 0, 0, 2)]
+    kept = pl.concat([events[:6], batch(("b", 31), ("b", 32)), events[6:]])
+    assert sum(update.late.height for update in updates) == 1  # 20.5 touches the second
+    assert_batch(stream, updates, kept[:8], {**ROLES, "gap": "30m", "max_events": 2})
+
+
+def test_rows_without_a_user_touch_nothing() -> None:
+    stream = stream_of(null_user="own")
+    stream.push(batch((None, 60), ("b", 91)))
+    assert [user for user, *_ in stream.open.rows()] == ["b"]
+    assert stream.push(batch((None, 75), (None, 75), (None, 60.5))).late.height == 1
+    assert briefly(stream.open.drop_nulls("user")) == [("b", 1, 91, 91, 1)]
+    assert stream.finish().closed["session_id"].n_unique() == 3
+
+
 def test_a_stream_may_go_on_after_finish() -> None:
     stream = stream_of()
     stream.push(batch(("a", 0)))

@@ -184,10 +184,8 @@ def closed_rows(walked: Walked, closing: Bools, plan: Plan) -> pl.DataFrame:
         values = walked.pool[name]
         carries = plan.rules.split_null == "carry" and values.null_count()
         new[name] = _carried(walked, values).gather(last) if carries else values.gather(last_row)
-    # nothing of a closed session is measured again, and it comes first in a tie
-    for name in (*plan.edges.values(), *plan.anys, *plan.sums, "order"):
-        if name in rows.columns:
-            new[name] = blank(rows.schema[name], len(rows), 0 if name in plan.sums else None)
+    for name in (*plan.edges.values(), *plan.anys, *plan.sums):  # nothing of it is measured again
+        new[name] = blank(rows.schema[name], len(rows), 0 if name in plan.sums else None)
     return put(rows, new)
 
 
