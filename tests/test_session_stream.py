@@ -534,6 +534,18 @@ def test_columns_of_nulls_alone_have_any_type() -> None:
     assert stream.finish().closed["first_note"].to_list() == ["x"]
 
 
+def test_users_may_all_be_null_at_first() -> None:
+    options: dict[str, Any] = {**ROLES, "gap": "30m", "null_user": "own"}
+    stream = cx.SessionStream(**options)
+    unknown = batch((None, 0), (None, 1)).with_columns(user=pl.lit(None))
+    parts = [unknown, batch(("a", 3), (None, 1)), batch(("a", 100))]
+    updates = [stream.push(part) for part in parts]
+    closed = pl.concat([update.closed for update in updates[1:]] + [stream.finish().closed])
+    by = ["session_id"]
+    want = cx.sessions(pl.concat(part.cast({"user": pl.String}) for part in parts), **options)
+    assert_frame_equal(closed.sort(by), want.sort(by))
+
+
 def test_presets_and_long_sessions() -> None:
     stream = cx.SessionStream(**ROLES, preset="snowplow", long_after="20m")
     stream.push(batch(("a", 0), ("a", 25), ("b", 0)))

@@ -127,12 +127,13 @@ class Kept:
         closed, still_open = (rows.hstack([plan.keys(rows)]) for rows in (closed, still_open))
         return cls(Records.of(closed), still_open, watermark)
 
-    def typed(self, schema: pl.Schema) -> Kept:
+    def typed(self, schema: pl.Schema, plan: Plan) -> Kept:
         """Columns of nothing but nulls so far take the type that they have now."""
-        new = {name: schema[name] for name, dtype in self.open.schema.items() if dtype == pl.Null()}
-        if not any(dtype != pl.Null() for dtype in new.values()):
+        new: Any = {name: schema[name] for name, dtype in self.open.schema.items() if dtype == pl.Null()}
+        if all(dtype == pl.Null() for dtype in new.values()):
             return self
-        return replace(self, closed=self.closed.cast(new), open=self.open.cast(new))  # type: ignore[arg-type]
+        closed, still_open = (rows.drop("key").cast(new) for rows in (self.closed.all, self.open))
+        return Kept.of(closed, still_open, self.watermark, plan)
 
 
 def put(frame: pl.DataFrame, columns: Mapping[str, Any]) -> pl.DataFrame:

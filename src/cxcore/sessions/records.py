@@ -39,9 +39,6 @@ class Records:
         rows = rows[np.argsort(keys_of(rows))]
         return cls(rows.clear(), rows, keys_of(rows))
 
-    def cast(self, schema: dict[str, pl.DataType]) -> Records:
-        return Records(self.beside.cast(schema), self.settled.cast(schema), self.settled_keys)  # type: ignore[arg-type]
-
     def split(self, keys: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Records with one of the keys, and the others that lie beside."""
         met = self.beside["key"].is_in(keys.implode()).to_numpy() & _known(self.beside)

@@ -332,7 +332,7 @@ def _advance(call: str, house: pl.DataFrame, kept: Kept | None, plan: Plan) -> t
     batch = batch_of(call, house, kept, plan)
     if kept is None:
         kept = Kept.of(batch.rows.clear(), batch.rows.clear(), None, plan)
-    kept = kept.typed(batch.rows.schema)
+    kept = kept.typed(batch.rows.schema, plan)
     watermark, slack = _latest(batch, kept.watermark), plan.slack(_tick_length(kept.open, plan))
     keys = plan.keys(batch.rows)
     if watermark is not None:
