@@ -5,6 +5,7 @@ from cxcore import polars as polars  # registers df.cx, lf.cx and pl.col(…).cx
 from cxcore._build import __version__ as __version__
 from cxcore._build import build_info
 from cxcore._index import EventIndex, index
+from cxcore._spill import Spill
 from cxcore.attribution import attribute
 from cxcore.errors import (
     ColumnNotFoundError,
@@ -31,6 +32,7 @@ __all__ = [
     "InvalidOptionError",
     "MissingDependencyError",
     "SessionRules",
+    "Spill",
     "UnsupportedFrameError",
     "attribute",
     "attribution",

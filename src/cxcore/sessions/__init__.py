@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from cxcore._index import (
     index_of,
 )
 from cxcore._options import TimeUnit
+from cxcore._spill import Spill, spill_of
 from cxcore.engines import open_frame
 from cxcore.engines.base import Engine
 from cxcore.sessions.found import (
@@ -30,6 +32,7 @@ from cxcore.sessions.found import (
     table_schema,
 )
 from cxcore.sessions.measures import Measures, measure, measures_of
+from cxcore.sessions.parts import rows_by_parts, table_by_parts
 from cxcore.sessions.rules import (
     GAP,
     GAP_CLOSED,
@@ -48,6 +51,7 @@ __all__ = ["PRESETS", "Preset", "SessionRules", "sessionize", "sessions"]
 
 Id = Literal["stable", "dense"]
 Role = str | pl.Expr | None
+SpillTo = str | os.PathLike[str] | Spill | None
 
 
 def sessionize(
@@ -75,6 +79,7 @@ def sessionize(
     time_unit: TimeUnit | None = None,
     null_user: NullUser = "null",
     null_time: NullTime = "error",
+    spill: SpillTo = None,
     n_threads: int | None = None,
 ) -> Any:
     """Give every event the session it belongs to.
@@ -140,6 +145,10 @@ def sessionize(
         Rows without a user get null ids, a session each of their own, or are refused. They never merge.
     null_time : {'error', 'null'}, default 'error'
         Rows without a time are refused, or get null ids.
+    spill : str, path or cxcore.Spill, optional
+        A folder for what memory does not hold: a LazyFrame is read once and spread by user over 64 parts on
+        disk, memory holds one part, and the answer comes piece by piece; take it with ``sink_parquet`` or
+        ``collect_batches``, since ``collect`` wants it whole. Same rows, same order, same ids.
     n_threads : int, optional
         Threads to use; as many as Polars has where None. The answer does not depend on it.
 
@@ -191,6 +200,7 @@ def sessionize(
     _options.flag(call, "reason", reason, "True adds why the session began.")
     _options.word(call, "id", id, ("stable", "dense"))
     threads = _options.n_threads(call, n_threads)
+    disk = spill_of(call, spill, events, id)
     added = _row_schema(reason, rules)
 
     def rows(index: EventIndex) -> pl.DataFrame:
@@ -209,6 +219,8 @@ def sessionize(
     names = engine.columns(frame)
     check_event_roles(call, names, roles, **rules.roles)
     _refuse_names(call, engine, names, list(added))
+    if disk is not None:
+        return rows_by_parts(call, disk, engine, frame, roles, rules, reason, pl.Schema(added), threads)
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
         return rows(index_of(call, house, roles, engine, frame, n_threads=threads))
@@ -245,13 +257,14 @@ def sessions(
     time_unit: TimeUnit | None = None,
     null_user: NullUser = "null",
     null_time: NullTime = "error",
+    spill: SpillTo = None,
     n_threads: int | None = None,
 ) -> Any:
     """One row for each session: who, from when to when, how many events.
 
     Parameters
     ----------
-    events, user, time, order, time_unit, null_user, null_time, id, n_threads
+    events, user, time, order, time_unit, null_user, null_time, id, spill, n_threads
         As in :func:`cxcore.sessionize`.
     gap, gap_closed, max_duration, max_events, calendar, time_zone, start_on, end_on, split_on, split_null
         As in :func:`cxcore.sessionize`.
@@ -315,6 +328,7 @@ def sessions(
     _options.word(call, "id", id, ("stable", "dense"))
     measures = measures_of(call, first=first, last=last, sum=sum, any=any)
     threads = _options.n_threads(call, n_threads)
+    disk = spill_of(call, spill, events, id)
     read, added = {**rules.roles, **measures.roles}, [*TABLE_COLUMNS, *_flags(rules), *measures.names]
 
     def answer(index: EventIndex) -> pl.DataFrame:
@@ -338,6 +352,8 @@ def sessions(
     def schema(before: pl.Schema) -> pl.Schema:
         return pl.Schema({**table_schema(before, roles), **_flags(rules), **measures.schema(before)})
 
+    if disk is not None:
+        return table_by_parts(call, disk, engine, frame, roles, rules, measures, schema, threads)
     return engine.summary(call, frame, needed(roles.columns, *read.values()), compute, schema)
 
 
