@@ -15,8 +15,9 @@ import settings
 #: and a contender that starts more threads than it was given pays for them
 CLOCK = time.process_time if settings.THREADS == 1 else time.perf_counter
 
-#: a call shorter than this (seconds) is timed after so many calls that are not: what ran before it, a rival
-#: or the garbage collector, has emptied the caches, which costs a short call more than its work
+#: Every call is timed right after one that is not, and one shorter than this (seconds) after so many: what
+#: ran before it, a rival or the garbage collector, has emptied the caches; and a virtual machine may have
+#: given freed memory back to its host, which costs whoever asks for it anew more than the work.
 SHORT, WARM_UPS = 0.02, 5
 
 
@@ -68,7 +69,7 @@ class Race:
             gc.collect()  # the garbage of the imports would make the first call look long
             start = CLOCK()
             answer = contender.run()
-            warm_ups[contender.name] = WARM_UPS if CLOCK() - start < SHORT else 0
+            warm_ups[contender.name] = WARM_UPS if CLOCK() - start < SHORT else 1
             contender.check(answer)
             del answer
         if self._benchmark.disabled:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import zoneinfo
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -480,6 +481,88 @@ def test_kernels_take_what_is_empty() -> None:
         np.empty((0, 0), np.int32), 0, np.empty((0, 0), np.int64), 1, none,
     )  # fmt: skip
     assert [part.tolist() for part in found] == [[0], [0], [], [], []]
+
+
+# ------------------------------------------------------------------ real logs, whole
+
+
+def _agree(frame: pl.DataFrame, roles: dict[str, Any], options: dict[str, Any], rules: twin.Rules) -> int:
+    """Every row and every session of a log, verb against twin; gives the number of sessions."""
+    time = frame[roles["time"]].to_physical().to_list()
+    order = frame[roles["order"]].to_list() if "order" in roles else []
+    found = twin.find_ruled_sessions(frame[roles["user"]].to_list(), time, order, rules)
+    number = np.zeros(frame.height, np.int64)
+    for session in found:
+        number[session.rows + session.copies] = session.number
+    rows = cx.sessionize(frame, **roles, **options)
+    assert (rows["session_number"].fill_null(0).to_numpy() == number).all()
+    table = cx.sessions(frame, **roles, **options)
+    start, end = (table[name].to_physical().to_list() for name in ("start", "end"))
+    facts = zip(start, end, table["events"], table["session_reason"], strict=True)
+    assert list(facts) == [(s.start, s.end, s.events, s.reason) for s in found]
+    return len(found)
+
+
+@pytest.mark.shared
+def test_the_readers_log_by_rules(shared: Path) -> None:
+    frame = pl.read_parquet(shared / "data/wiki_readers_2014/wiki_readers_2014.parquet")
+    frame = frame.with_columns(alive=pl.col("page").str.ends_with(".gif").not_())
+    zone = "America/Los_Angeles"
+    options: dict[str, Any] = {
+        "gap": "30m",
+        "max_duration": "2h",
+        "max_events": 50,
+        "calendar": "1d",
+        "time_zone": zone,
+        "keep_alive": "alive",
+        "unique": ["ts", "page"],
+    }
+    second = 1_000_000
+    rules = twin.Rules(
+        gap=1_800 * second,
+        max_duration=7_200 * second,
+        max_events=50,
+        period=twin.period_of("1d", zone, second),
+        keep_alive=frame["alive"].to_list(),
+        unique=(frame["ts"].to_list(), frame["page"].to_list()),
+    )
+    n = _agree(frame, {"user": "user_id", "time": "ts"}, options, rules)
+    assert n > 22_224  # those of the gap alone, and more
+    assert cx.sessions(frame, user="user_id", time="ts", unique=["ts", "page"])["events"].sum() == 63_517
+
+
+@pytest.mark.shared
+def test_the_service_desk_log_by_rules(shared: Path) -> None:
+    """Contacts of a caller: a case ends when it is closed, and a new one starts with another contact type."""
+    frame = pl.read_parquet(shared / "data/servicenow_incidents/servicenow_incidents.parquet")
+    frame = frame.with_columns(closed=pl.col("incident_state") == "Closed")
+    roles = {"user": "caller_id", "time": "sys_updated_at", "order": "sys_mod_count"}
+    options = {"gap": "7d", "end_on": "closed", "split_on": "contact_type"}
+    rules = twin.Rules(
+        gap=7 * 86_400 * 1_000_000,
+        end_on=frame["closed"].to_list(),
+        split_on=(frame["contact_type"].to_list(),),
+    )
+    _agree(frame, roles, options, rules)
+
+
+def test_the_complete_journey_by_rules() -> None:
+    """Shopping visits with their sales: the sums of the visits are the sum of the log."""
+    lines = cx.datasets.complete_journey().transactions.lazy().collect()
+    visits = cx.sessions(
+        lines,
+        user="household_id",
+        time="transaction_timestamp",
+        calendar="1d",
+        sum=["sales_value", "quantity"],
+        first="store_id",
+    )
+    assert visits["events"].sum() == 1_469_307
+    assert visits["sum_sales_value"].sum() == pytest.approx(lines["sales_value"].sum(), rel=1e-12)
+    assert visits["sum_quantity"].sum() == lines["quantity"].sum()
+    days = visits.select((pl.col("start").dt.date() == pl.col("end").dt.date()).all()).item()
+    assert days
+    assert visits.height >= 143_212
 
 
 # ------------------------------------------------------------------ what is refused

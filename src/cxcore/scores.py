@@ -440,14 +440,18 @@ def _answer(
     parts = sample.counts.T[::-1][: len(what.parts)]
     if len(parts) < len(what.parts):  # promoters begin where detractors end: nobody is between
         parts = np.insert(parts, 1, 0, axis=0)
-    numbers = numbers_of(sample, level, method)
-    used, flags = words_of(call, sample, method)
+    numbers = np.concatenate(numbers_of(sample, level, method)) * what.factor
+    words = [word for words in words_of(call, sample, method) for word in words]
+    counts = np.concatenate([*parts, sample.n, counted.n_null])
+    n, schema = len(counted.groups), _result_columns(what)
+    if not counted.groups.width:  # one row of all answers: half the cost of three series
+        values = [*counts.tolist(), *(None if x != x else x for x in numbers.tolist()), *words]
+        return pl.from_dicts([dict(zip(schema, values, strict=True))], schema=schema)
     # A series for each dtype, cut apart: cheaper than a series for each column.
     stacks = (
-        (len(parts) + 2, pl.Series(np.concatenate([*parts, sample.n, counted.n_null]))),
-        (4, pl.Series(np.concatenate(numbers) * what.factor, nan_to_null=True)),
-        (2, pl.Series([*used, *flags], dtype=pl.String)),
+        (len(parts) + 2, pl.Series(counts)),
+        (4, pl.Series(numbers, nan_to_null=True)),
+        (2, pl.Series(words, dtype=pl.String)),
     )
-    n = len(counted.groups)
     columns = [stack.slice(at * n, n) for n_columns, stack in stacks for at in range(n_columns)]
-    return counted.groups.hstack(list(map(pl.Series.alias, columns, _result_columns(what))))
+    return counted.groups.hstack(list(map(pl.Series.alias, columns, schema)))

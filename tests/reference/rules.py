@@ -47,9 +47,12 @@ def find_ruled_sessions(
     user: Sequence[Any], time: Sequence[int], order: Sequence[int], rules: Rules
 ) -> list[Session]:
     """Sessions of all users, as they first appear; rows without a user have none."""
+    rows_of: dict[Any, list[int]] = {}
+    for row, who in enumerate(user):
+        if who is not None:
+            rows_of.setdefault(who, []).append(row)
     found: list[Session] = []
-    for who in dict.fromkeys(u for u in user if u is not None):
-        rows = [row for row, u in enumerate(user) if u == who]
+    for who, rows in rows_of.items():
         rows.sort(key=lambda row: (time[row], order[row] if order else 0, row))
         found += _of_user(who, rows, time, rules)
     return found

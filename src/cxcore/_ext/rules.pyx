@@ -3,19 +3,9 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libcpp cimport bool as cbool
-from libc.string cimport memcpy
 
-import numpy as np
+from cxcore._ext.owned cimport Int64Array, int64_array, UInt8Array, uint8_array
 
-
-cdef extern from "cxcore/memory.hpp" namespace "cxcore" nogil:
-    cdef cppclass Int64Array "cxcore::Array<int64_t>":
-        size_t size()
-        int64_t* data()
-
-    cdef cppclass UInt8Array "cxcore::Array<uint8_t>":
-        size_t size()
-        uint8_t* data()
 
 cdef extern from "cxcore/rules.hpp" namespace "cxcore" nogil:
     cdef struct Rules:
@@ -69,22 +59,6 @@ cdef inline const uint8_t* bytes_of(const uint8_t[::1] values) noexcept nogil:
     return &values[0] if values.shape[0] else NULL
 
 
-cdef object array_of(Int64Array& values):
-    array = np.empty(values.size(), dtype=np.int64)
-    cdef int64_t[::1] view = array
-    if values.size():
-        memcpy(&view[0], values.data(), values.size() * sizeof(int64_t))
-    return array
-
-
-cdef object byte_array_of(UInt8Array& values):
-    array = np.empty(values.size(), dtype=np.uint8)
-    cdef uint8_t[::1] view = array
-    if values.size():
-        memcpy(&view[0], values.data(), values.size())
-    return array
-
-
 def find_ruled_sessions(
     const int64_t[::1] offset,      # IN  [n_users + 1]
     const int64_t[::1] row,         # IN  by position, or [0] where positions are rows
@@ -119,8 +93,8 @@ def find_ruled_sessions(
             &copy_of[0] if copy_of.shape[0] else NULL,
         )
     return (
-        array_of(found.offset), array_of(found.begin), array_of(found.end), array_of(found.events),
-        byte_array_of(found.reason),
+        int64_array(found.offset), int64_array(found.begin), int64_array(found.end),
+        int64_array(found.events), uint8_array(found.reason),
     )
 
 

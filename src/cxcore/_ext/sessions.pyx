@@ -4,15 +4,9 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libcpp cimport bool as cbool
-from libc.string cimport memcpy
 
-import numpy as np
+from cxcore._ext.owned cimport Int64Array, int64_array
 
-
-cdef extern from "cxcore/memory.hpp" namespace "cxcore" nogil:
-    cdef cppclass Int64Array "cxcore::Array<int64_t>":
-        size_t size()
-        int64_t* data()
 
 cdef extern from "cxcore/index.hpp" namespace "cxcore" nogil:
     cbool c_is_indexed "cxcore::is_indexed"(const int32_t*, const int64_t*, const int64_t*, int64_t)
@@ -98,14 +92,6 @@ def sort_events(
         )
 
 
-cdef object array_of(Int64Array& values):
-    array = np.empty(values.size(), dtype=np.int64)
-    cdef int64_t[::1] view = array
-    if values.size():
-        memcpy(&view[0], values.data(), values.size() * sizeof(int64_t))
-    return array
-
-
 def find_sessions(
     const int64_t[::1] offset,  # IN  [n_users + 1]
     const int64_t[::1] tick,    # IN  sorted inside users
@@ -118,7 +104,7 @@ def find_sessions(
     cdef Begins found
     with nogil:
         found = c_find_sessions(&offset[0], longs(tick), offset.shape[0] - 1, rule, n_threads)
-    return array_of(found.offset), array_of(found.begin)
+    return int64_array(found.offset), int64_array(found.begin)
 
 
 def arrives_in_order(
@@ -154,8 +140,8 @@ def sessionize_arrival(
             &label[0] if label.shape[0] else NULL,
         )
     return (
-        array_of(found.offset), array_of(found.start), array_of(found.end), array_of(found.events),
-        array_of(found.session),
+        int64_array(found.offset), int64_array(found.start), int64_array(found.end),
+        int64_array(found.events), int64_array(found.session),
     )
 
 
