@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import subprocess
 import sys
 import tempfile
@@ -200,3 +201,53 @@ def test_only_a_lazy_frame_is_larger_than_memory() -> None:
                 f"{verb.__name__}(spill='.'): only a LazyFrame can be larger than memory.\n"
                 "  Hint: pass pl.scan_parquet(…), or leave spill= out."
             )
+
+
+# ------------------------------------------------------------------ memory
+
+#: asks for the sessions of a log, may have so many MB more than it has after the imports, says what it counted
+CHILD = """
+import resource, sys
+import polars as pl, cxcore as cx
+log, answer, folder, verb, megabytes = sys.argv[1:]
+had = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmSize"))
+resource.setrlimit(resource.RLIMIT_AS, ((had << 10) + (int(megabytes) << 20),) * 2)
+lazy = getattr(cx, verb)(pl.scan_parquet(log), user="user_id", time="ts", spill=folder or None, n_threads=2)
+lazy.sink_parquet(answer)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is set as Linux has it")
+def test_a_log_that_memory_does_not_hold(tmp_path: Path) -> None:
+    """40 million events with 3 GB of addresses: in memory they need 4.5, in parts 2, at any length."""
+    copies, rows = 8, 5_000_000
+    made = cx.datasets.clickstream(rows, rng=1, order="random")
+    for copy in range(copies):  # other people at the same times
+        people = made.frame.select(pl.col("user_id") * copies + copy, "ts")
+        people.write_parquet(tmp_path / f"log-{copy}.parquet", row_group_size=250_000)
+    n_sessions = copies * len(made.truth)
+    del made, people
+    log = str(tmp_path / "log-*.parquet")
+
+
+    def run(folder: str, verb: str) -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, "-c", CHILD, log, str(tmp_path / verb)]
+        words += [folder, verb, "3000"]
+        environment = {**os.environ, "POLARS_MAX_THREADS": "2"}
+        return subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
+
+    assert run("", "sessionize").returncode != 0, "the limit is none"
+    folder = tmp_path / "spill"
+    folder.mkdir()
+    done = run(str(folder), "sessionize")
+    assert done.returncode == 0, done.stderr
+    answer = pl.scan_parquet(tmp_path / "sessionize")
+    last = pl.scan_parquet(log).tail(rows).collect()
+    assert_frame_equal(answer.select("user_id", "ts").tail(rows).collect(), last)
+    assert answer.select(pl.col("session_id").n_unique()).collect(engine="streaming").item() == n_sessions
+    done = run(str(folder), "sessions")
+    assert done.returncode == 0, done.stderr
+    sums = pl.scan_parquet(tmp_path / "sessions").select(pl.len().alias("n"), pl.col("events").sum()).collect()
+    assert sums.row(0) == (n_sessions, copies * rows)
+    assert not list(folder.iterdir())
