@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -39,7 +40,7 @@ def demo() -> None:
     journey = datasets.complete_journey()
     with clock.step("read the purchase lines", 1_469_307):
         lines = journey.transactions.select(
-            "household_id", "basket_id", "sales_value", "transaction_timestamp"
+            "household_id", "basket_id", "store_id", "sales_value", "transaction_timestamp"
         ).collect()
     _title("cxcore: one year of groceries (The Complete Journey, 84.51°, 2017) and an airport's survey")
     _visits(lines, clock)
@@ -85,7 +86,31 @@ def _visits(lines: pl.DataFrame, clock: Clock) -> None:
     )
     several = by_visit.filter(pl.col("baskets") > 1).height
     print()
-    _say(f"{several:,} visits ({several / n:.1%}) hold more than one basket.")
+    _say(f"{several:,} visits ({several / n:.1%}) hold more than one basket. What a visit is, the rule says:")
+    _rules(index, clock)
+
+
+#: what a visit is -> options of ``sessions``
+RULES: dict[str, dict[str, Any]] = {
+    "30 minutes without a purchase": {"gap": "30m"},
+    "and never over midnight": {"gap": "30m", "calendar": "1d"},
+    "and one store": {"gap": "30m", "split_on": "store_id"},
+    "and one hour at most": {"gap": "30m", "max_duration": "1h"},
+    "2 hours without a purchase": {"gap": "2h"},
+    "one basket": {"gap": None, "split_on": "basket_id"},
+}
+
+
+def _rules(index: cx.EventIndex, clock: Clock) -> None:
+    """The same log by other rules, each in one pass with the sales and stores of its visits."""
+    rows = []
+    with clock.step(f"sessions: {len(RULES)} rules, with sales and stores", len(index) * len(RULES)):
+        for words, rules in RULES.items():
+            found = cx.sessions(index, **rules, sum="sales_value", first="store_id", last="store_id")
+            two_stores = (found["first_store_id"] != found["last_store_id"]).sum()
+            mean = found["sum_sales_value"].to_numpy().mean()
+            rows.append([words, f"{found.height:,}", f"{mean:,.2f}", f"{two_stores:,}"])
+    _table(["a visit is", "visits", "sales per visit, $", "end in another store"], rows)
 
 
 def _spread(name: str, values: pl.Series, decimals: int) -> list[str]:
