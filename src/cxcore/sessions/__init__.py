@@ -223,7 +223,7 @@ def sessionize(
         return rows_by_parts(call, disk, engine, frame, roles, rules, reason, pl.Schema(added), threads)
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
-        return rows(index_of(call, house, roles, engine, frame, n_threads=threads))
+        return rows(index_of(call, house, roles, engine, frame, n_threads=threads, is_passing=True))
 
     read = needed(roles.columns, *rules.roles.values())
     return engine.rows(call, frame, read, compute, lambda _: pl.Schema(added))
@@ -347,7 +347,7 @@ def sessions(
     check_event_roles(call, engine.columns(frame), roles, **read)
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
-        return answer(index_of(call, house, roles, engine, frame, n_threads=threads))
+        return answer(index_of(call, house, roles, engine, frame, n_threads=threads, is_passing=True))
 
     def schema(before: pl.Schema) -> pl.Schema:
         return pl.Schema({**table_schema(before, roles), **_flags(rules), **measures.schema(before)})
@@ -361,8 +361,9 @@ def _sheet(
     call: str, index: EventIndex, rules: Rules, measures: Measures, id: Id, n_threads: int
 ) -> pl.DataFrame:
     found = find(call, index, rules, n_threads, on_index=bool(measures.names)).named(id)
-    sheet = table(found, index.house, index.roles, rules.long_after)
-    return sheet.hstack(measure(call, found, index, measures, n_threads))
+    measured = measure(call, found, index, measures, n_threads)
+    index.let_go()
+    return table(found, index.house, index.roles, rules.long_after).hstack(measured)
 
 
 # ---------------------------------------------------------------- options

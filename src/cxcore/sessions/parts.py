@@ -33,7 +33,7 @@ def rows_by_parts(
     rules, more = _on_columns(rules)
 
     def compute(part: pl.DataFrame) -> pl.DataFrame:
-        index = index_of(call, part, roles, engine, frame, n_threads=n_threads)
+        index = index_of(call, part, roles, engine, frame, n_threads=n_threads, is_passing=True)
         found = find(call, index, rules, n_threads)
         new = row_columns(found, index, n_threads, reason=reason, long_after=rules.long_after)
         return part.select(*before, ROW).hstack(new)
@@ -59,10 +59,11 @@ def table_by_parts(
     rules, more = _on_columns(rules)
 
     def compute(part: pl.DataFrame) -> pl.DataFrame:
-        index = index_of(call, part, roles, engine, frame, n_threads=n_threads)
+        index = index_of(call, part, roles, engine, frame, n_threads=n_threads, is_passing=True)
         found = find(call, index, rules, n_threads, on_index=bool(measures.names))
-        sheet = table(found, part, roles, rules.long_after)
-        sheet = sheet.hstack(measure(call, found, index, measures, n_threads))
+        measured = measure(call, found, index, measures, n_threads)
+        index.let_go()
+        sheet = table(found, part, roles, rules.long_after).hstack(measured)
         return sheet.with_columns(_first_rows(part, index).gather(found.user).alias(ROW))
 
     return by_parts(call, spill, frame.select(read), roles, more, compute, schema(before))
