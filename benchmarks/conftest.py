@@ -46,7 +46,7 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
     assert pl.thread_pool_size() == settings.THREADS, "polars was imported before settings"
     machine_info.pop("node", None)
     found = {}
-    for name in ("numpy", "polars", "duckdb", "scipy", "arch", "ChannelAttribution"):
+    for name in ("numpy", "polars", "duckdb", "scipy", "arch", "ChannelAttribution", "chdb", "retentioneering"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
