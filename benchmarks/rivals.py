@@ -41,6 +41,19 @@ def polars_textbook_table(frame: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(duration=pl.col("end") - pl.col("start")).drop("session").collect()
 
 
+def polars_textbook_both(frame: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
+    """The rows as above, and the table out of them."""
+    lazy = frame.lazy().with_row_index("row").sort("user_id", "ts")
+    rows = lazy.with_columns(session=_NEW.cum_sum()).sort("row").collect()
+    table = (
+        rows.lazy()
+        .group_by("user_id", "session")
+        .agg(start=pl.col("ts").min(), end=pl.col("ts").max(), events=pl.len())
+    )
+    table = table.with_columns(duration=pl.col("end") - pl.col("start")).drop("session")
+    return rows["session"], table.collect()
+
+
 def polars_sort_rows(frame: pl.DataFrame) -> pl.Series:
     """One sort with row numbers, three vector operations, one scatter."""
     ordered = frame.lazy().with_row_index("row").sort("user_id", "ts")
@@ -172,9 +185,10 @@ WITH a AS (SELECT rowid AS i, user_id, ts,
     FROM ev WINDOW w AS (PARTITION BY user_id ORDER BY ts, rowid)),
   b AS (SELECT i, user_id, ts, (sum(new) OVER (PARTITION BY user_id ORDER BY ts, i
     ROWS UNBOUNDED PRECEDING))::UINTEGER AS number FROM a)"""
-_TEXTBOOK_TABLE = f"""{_TEXTBOOK}
+_TABLE_OF_ROWS = """
 SELECT user_id, min(ts) AS start, max(ts) AS "end", count(*) AS events, max(ts) - min(ts) AS duration
 FROM b GROUP BY user_id, number"""
+_TEXTBOOK_TABLE = _TEXTBOOK + _TABLE_OF_ROWS
 
 
 def duckdb_textbook_rows(con: Any) -> np.ndarray:
@@ -186,6 +200,13 @@ def duckdb_textbook_table(con: Any) -> Any:
     """The textbook sessions as a table that stays in DuckDB, where its user wants it."""
     con.execute(f"CREATE OR REPLACE TEMP TABLE answer AS {_TEXTBOOK_TABLE}")
     return con
+
+
+def duckdb_textbook_both(con: Any) -> tuple[np.ndarray, Any]:
+    """The rows as above, kept once, and the table out of them."""
+    con.execute(f"CREATE OR REPLACE TEMP TABLE b AS {_TEXTBOOK} SELECT * FROM b ORDER BY i")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE answer AS {_TABLE_OF_ROWS}")
+    return _numpy(con, "SELECT number FROM b")["number"], con
 
 
 def _duckdb_packed(con: Any, frame: pl.DataFrame) -> tuple[str, int, int]:
@@ -234,7 +255,7 @@ SELECT user_id, x[1] AS start, x[-1] AS end, length(x) AS events, x[-1] - x[1] A
 
 
 def clickhouse(frame: pl.DataFrame) -> Any:
-    """The log as a table of ClickHouse's own, in memory; times as whole microseconds, which it sorts fastest."""
+    """The log as a table of ClickHouse's own, in memory; times in whole microseconds sort fastest."""
     from chdb.session import Session
 
     session = Session()

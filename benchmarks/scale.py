@@ -35,11 +35,8 @@ def make(millions: int, order: str, path: Path) -> None:
         logs.append(made.frame.select(pl.col("user_id") * COPIES + copy, "ts"))
     log = pl.concat(logs)
     del logs, made
-    if order == "arrival":
-        log = log.sort("ts")
-    else:
-        log = log[np.random.default_rng(1).permutation(len(log))]
-    log.rechunk().write_ipc(path)
+    log = log.sort("ts") if order == "arrival" else log[np.random.default_rng(1).permutation(len(log))]
+    log.rechunk().write_ipc(path, record_batch_size=len(log))
     path.with_suffix(".sessions").write_text(str(planted))
 
 
@@ -71,4 +68,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["make"]:
         make(int(sys.argv[2]), sys.argv[3], Path(sys.argv[4]))
     else:
-        main(int(sys.argv[1]) if sys.argv[1:] else 100, sys.argv[2] if sys.argv[2:] else tempfile.gettempdir())
+        main(
+            int(sys.argv[1]) if sys.argv[1:] else 100, sys.argv[2] if sys.argv[2:] else tempfile.gettempdir()
+        )

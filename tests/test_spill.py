@@ -1,4 +1,4 @@
-"""Sessions of logs larger than memory: the same answer through parts on disk, and how much memory it takes."""
+"""Sessions of logs larger than memory: the same answer through parts on disk, in less memory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def clicks(n: int = 20_000, seed: int = 3) -> pl.DataFrame:
         {
             "user": pl.Series(who).cast(pl.String).set(pl.Series(rng.random(n) < 0.1), None),
             "shop": pl.Series(who % 3).cast(pl.Int16),
-            "time": pl.Series((start + rng.integers(0, 4 * 86_400, n)) * 1_000).cast(pl.Datetime("ms", "UTC")),
+            "time": pl.Series((start + rng.integers(0, 4 * 86_400, n)) * 1_000).cast(
+                pl.Datetime("ms", "UTC")
+            ),
             "seq": rng.integers(0, 5, n),
             "page": pl.Series(rng.choice(["home", "cart", "help"], n)).cast(pl.Categorical),
             "campaign": pl.Series(rng.choice(["a", "b"], n)).set(pl.Series(rng.random(n) < 0.5), None),
@@ -54,7 +56,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "marks": {"start_on": "is_on", "end_on": "is_off", "keep_alive": "alive"},
     "splits": {"split_on": ["campaign", "page"], "split_null": "break"},
     "copies": {"unique": ["page", "minutes"]},
-    "whole log": {"start_on": pl.col("value") > pl.col("value").mean() + 2, "split_on": pl.col("page") == "help"},
+    "whole log": {
+        "start_on": pl.col("value") > pl.col("value").mean() + 2,
+        "split_on": pl.col("page") == "help",
+    },
     "all": {
         "gap": pl.duration(minutes="minutes"),
         "max_duration": "2h",
@@ -205,7 +210,7 @@ def test_only_a_lazy_frame_is_larger_than_memory() -> None:
 
 # ------------------------------------------------------------------ memory
 
-#: asks for the sessions of a log, may have so many MB more than it has after the imports, says what it counted
+#: asks for the sessions of a log, and may have so many MB more than after the imports
 CHILD = """
 import resource, sys
 import polars as pl, cxcore as cx
@@ -230,7 +235,6 @@ def test_a_log_that_memory_does_not_hold(tmp_path: Path) -> None:
     del made, people
     log = str(tmp_path / "log-*.parquet")
 
-
     def run(folder: str, verb: str) -> subprocess.CompletedProcess[str]:
         words = [sys.executable, "-c", CHILD, log, str(tmp_path / verb)]
         words += [folder, verb, "3000"]
@@ -248,6 +252,8 @@ def test_a_log_that_memory_does_not_hold(tmp_path: Path) -> None:
     assert answer.select(pl.col("session_id").n_unique()).collect(engine="streaming").item() == n_sessions
     done = run(str(folder), "sessions")
     assert done.returncode == 0, done.stderr
-    sums = pl.scan_parquet(tmp_path / "sessions").select(pl.len().alias("n"), pl.col("events").sum()).collect()
+    sums = (
+        pl.scan_parquet(tmp_path / "sessions").select(pl.len().alias("n"), pl.col("events").sum()).collect()
+    )
     assert sums.row(0) == (n_sessions, copies * rows)
     assert not list(folder.iterdir())

@@ -43,8 +43,8 @@ class Spill:
         A folder that is there, on a disk with room for the log and the answer once more, as Parquet. What is
         written into it is gone when the answer has been read.
     parts : int, default 64
-        Parts that users are spread over by a hash. Memory holds one part at a time, so it must be at least the
-        size of the log by that of the memory that you can spare, and some; more parts cost more files.
+        Parts that users are spread over by a hash. Memory holds one part at a time, about four times over;
+        more parts need less, and cost more files.
 
     Examples
     --------
@@ -70,8 +70,9 @@ def spill_of(call: str, spill: Any, events: Any, id: str) -> Spill | None:
             problem = f"takes a folder, not a {type(spill).__name__}."
             raise errors.bad_option(call, "spill", spill, problem, "pass its path, or cx.Spill(folder=…).")
         spill = Spill(folder=spill)
-    _options.within(call, "parts", spill.parts, 1, 4_096)
-    folder = os.fspath(spill.folder)
+    disk: Spill = spill
+    _options.within(call, "parts", disk.parts, 1, 4_096)
+    folder = os.fspath(disk.folder)
     if not isinstance(events, pl.LazyFrame):
         hint = "pass pl.scan_parquet(…), or leave spill= out."
         raise errors.bad_option(call, "spill", folder, "only a LazyFrame can be larger than memory.", hint)
@@ -79,8 +80,10 @@ def spill_of(call: str, spill: Any, events: Any, id: str) -> Spill | None:
         raise errors.bad_option(call, "spill", folder, "no such folder.", "make it first.")
     if id == "dense":
         hint = "take id='stable', or count the sessions of the answer."
-        raise errors.bad_option(call, "id", id, "counts all sessions, and spill= sees one part of them.", hint)
-    return spill
+        raise errors.bad_option(
+            call, "id", id, "counts all sessions, and spill= sees one part of them.", hint
+        )
+    return disk
 
 
 def by_parts(
@@ -137,9 +140,7 @@ def _answers(
     compute: Callable[[pl.DataFrame], pl.DataFrame],
 ) -> Iterator[pl.DataFrame]:
     """The answer of the whole log, in pieces of about the size of a part."""
-    by_part = pl.PartitionBy(
-        folder / "log", key=_PART, include_key=False, approximate_bytes_per_file=None
-    )
+    by_part = pl.PartitionBy(folder / "log", key=_PART, include_key=False, approximate_bytes_per_file=None)
     log.sink_parquet(by_part, mkdir=True, compression="lz4", row_group_size=1 << 14, engine="streaming")
     files, places = [], []
     for at, part in enumerate(sorted((folder / "log").glob("*"))):
@@ -161,9 +162,7 @@ def _answers(
     yield from _in_order(files, pl.concat(places).sort(), parts)
 
 
-def _of_part(
-    call: str, rows: pl.DataFrame, compute: Callable[[pl.DataFrame], pl.DataFrame]
-) -> pl.DataFrame:
+def _of_part(call: str, rows: pl.DataFrame, compute: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
     try:
         return compute(rows)
     except errors.InvalidDataError as error:
