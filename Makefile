@@ -17,6 +17,8 @@ ARGS ?=
 BENCH_SCALE ?= 1
 BENCH_JSON ?= benchmarks/results/run.json
 BENCH_PAGE ?= docs/benchmarks.md
+# Spark wants an older pandas, and so an environment of its own
+SPARK_VENV ?= $(VENV)-spark
 
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet --quiet
@@ -24,7 +26,7 @@ NATIVE := setup.py $(shell find src/cxcore/_ext -name '*.pyx' -o -name '*.pxd' -
 SOURCES := $(NATIVE) $(shell find src/cxcore -name '*.py' -o -name '*.pyi')
 CPP := $(filter %.hpp %.cpp,$(NATIVE))
 
-.PHONY: help demo test debug-test package bench docs lint format clean
+.PHONY: help demo test debug-test spark-test package bench docs lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +43,11 @@ debug-test: $(VENV)/.test build/debug/.built ## all tests, on a build with bound
 	@export PYTHONPATH=$$(echo build/debug/lib.*); \
 		$(PY) -c 'import cxcore; assert cxcore.build_info()["debug"], cxcore.__file__'; \
 		$(PY) -m pytest -m "not slow" $(ARGS)
+
+spark-test: $(SPARK_VENV)/.test $(VENV)/.built ## sessions against Spark's own, which needs Java 17 (456 MB of packages)
+	@command -v java > /dev/null || { echo "Spark needs Java 17 or later (on Debian: openjdk-17-jre-headless)." >&2; exit 1; }
+	@echo "==> tests against Spark"
+	@SPARK_LOCAL_IP=127.0.0.1 PYTHONPATH=src $(SPARK_VENV)/bin/python -m pytest -m spark tests/test_spark_parity.py $(ARGS)
 
 package: $(VENV)/.installed ## the sdist, installed in an empty environment, passes the smallest test
 	@echo "==> building the sdist, and installing from it in an empty environment"
@@ -74,7 +81,7 @@ format: $(VENV)/.lint ## bring the style into order
 	@$(VENV)/bin/clang-format -i $(CPP)
 
 clean: ## remove the environment and everything built
-	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) $(SPARK_VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	find src -name '*.so' -delete
 
 # ------------------------------------------------------------------------------------------------ set-up
@@ -116,6 +123,17 @@ $(VENV)/.docs: $(VENV)/.installed $(VENV)/.built
 
 $(VENV)/.lint: $(VENV)/.installed
 	@echo "==> installing what the linters need" && $(PIP) install 'cxcore[all]' --group test --group lint && touch $@
+
+# The compiled core of $(VENV) serves it too (PYTHONPATH), so only the packages are installed.
+$(SPARK_VENV)/.test: pyproject.toml | $(VENV)/.installed
+	@echo "==> making $(SPARK_VENV), with Spark"
+	@$(PYTHON) -m venv $(SPARK_VENV)
+	@$(SPARK_VENV)/bin/python -c 'import tomllib; it = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+		extra = it["optional-dependencies"]; print(*it["dependencies"], *extra["spark"], *extra["duckdb"], sep="\n")' \
+		> $(SPARK_VENV)/requires.txt
+	@$(SPARK_VENV)/bin/python -m pip --disable-pip-version-check --quiet --quiet install --upgrade 'pip>=25.1'
+	@$(SPARK_VENV)/bin/python -m pip --disable-pip-version-check --quiet --quiet install -r $(SPARK_VENV)/requires.txt --group test
+	@touch $@
 
 build/debug/.built: $(SOURCES) | $(VENV)/.test
 	@echo "==> building the compiled core with bounds checks and asserts"

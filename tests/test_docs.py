@@ -18,6 +18,7 @@ import polars as pl
 import pytest
 
 import cxcore
+from cxcore.sessions import PRESETS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(cxcore.__file__).parent
@@ -69,6 +70,16 @@ def test_an_index_links_to_every_page_beside_it(folder: str) -> None:
 def test_links_to_pages_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:\s]+\.md)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_table_of_presets_is_the_presets() -> None:
+    text = (ROOT / "docs" / "explanation" / "session-rules.md").read_text(encoding="utf-8")
+    rows = re.findall(r'^\| `"(\w+)"` \| `([^`]+)` \|', text, re.MULTILINE)
+    said = {
+        word: ", ".join(f"{name}={value!r}" for name, value in rules.given.items())
+        for word, rules in PRESETS.items()
+    }
+    assert dict(rows) == said
 
 
 def test_the_reference_has_every_name() -> None:

@@ -182,6 +182,29 @@ def test_every_number_of_threads_gives_the_codes_of_one(kind: str, null_is_key: 
     assert encoded(columns, null_is_key, 2) == twin
 
 
+@pytest.mark.parametrize("null_is_key", [False, True])
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("kind", ["small numbers", "far numbers", "text", "own bytes", "short text", "nulls"])
+def test_rows_that_repeat_the_key_before_are_looked_up_once(
+    kind: str, n_threads: int, null_is_key: bool
+) -> None:
+    """Sorted logs, in two chunks, with runs of every length and keys that come again."""
+    rng = np.random.default_rng(5)
+    run = np.repeat(rng.permutation(9_000) % 7_000, rng.integers(1, 60, 9_000))
+    names: pl.Series = pl.Series(run)
+    if kind == "far numbers":
+        names = names * 0x9E3779B97F4A7C1
+    elif kind in ("text", "own bytes"):
+        names = pl.Series([f"customer number {one:017d} {one % 3}" for one in run])
+        names = names.gather(np.argsort(names.arg_sort().arg_sort())) if kind == "text" else names
+    elif kind == "short text":
+        names = names.cast(pl.String)
+    elif kind == "nulls":
+        names = names.to_frame("n").select(pl.when(pl.col("n") % 5 > 0).then("n")).to_series()
+    half = len(names) // 2 + 7
+    check([pl.concat([names[:half], names[half:]], rechunk=False)], null_is_key, n_threads)
+
+
 @pytest.mark.parametrize("dtype", [pl.Int32, pl.String, pl.Categorical, pl.Boolean, pl.Date, pl.Binary])
 def test_empty_and_all_null_columns(dtype: type[pl.DataType]) -> None:
     assert encoded([pl.Series([], dtype=dtype)]) == ([], [], [], [])

@@ -281,9 +281,15 @@ def test_presets_are_their_rules() -> None:
     assert set(PRESETS) == {"ga4", "ua", "mixpanel", "amplitude", "snowplow", "spark", "kafka", "cja"}
     same = {
         "ga4": {"gap": "30m"},
-        "ua": {"gap": "30m", "calendar": "1d", "time_zone": "America/New_York", "split_on": "page"},
+        "ua": {
+            "gap": "30m",
+            "gap_closed": "left",
+            "calendar": "1d",
+            "time_zone": "America/New_York",
+            "split_on": "page",
+        },
         "mixpanel": {"gap": "30m", "calendar": "1d"},
-        "amplitude": {"gap": "5m"},
+        "amplitude": {"gap": "5m", "gap_closed": "left"},
         "spark": {"gap": "10m"},
         "kafka": {"gap": "10m"},
         "cja": {"gap": "30m", "start_on": pl.col("page") == "/home"},
@@ -297,6 +303,35 @@ def test_presets_are_their_rules() -> None:
         cx.sessions(events, **roles, preset=own, gap="10m"),
         cx.sessions(events, **roles, gap="10m", max_events=5),
     )
+
+
+@pytest.mark.parametrize(
+    ("word", "seconds", "joins"),
+    [
+        ("ga4", 1800, True),
+        ("ua", 1800, False),
+        ("mixpanel", 1800, True),
+        ("amplitude", 300, False),
+        ("snowplow", 1800, True),
+        ("cja", 1800, True),
+        ("spark", 1800, True),
+        ("kafka", 1800, True),
+    ],
+)
+def test_presets_at_their_boundary(word: Any, seconds: int, joins: bool) -> None:
+    """Sources: docs/explanation/session-rules.md; where a tool says nothing, as everywhere here."""
+    assert numbers(log(0, (seconds - 1) / 60), preset=word) == [1, 1]
+    assert numbers(log(0, seconds / 60), preset=word) == [1, 1 if joins else 2]
+    assert numbers(log(0, (seconds + 1) / 60), preset=word) == [1, 2]
+
+
+def test_presets_at_midnight_of_their_zone() -> None:
+    night = log(-10, 10).with_columns(pl.col("time") + pl.duration(hours=11))  # 22:50 and 23:10 UTC
+    for word in PRESETS:
+        splits = word in ("ua", "mixpanel")
+        assert numbers(night, preset=word, gap="1h") == [1, 1]
+        if splits:
+            assert numbers(night, preset=word, time_zone="Europe/Berlin") == [1, 2]
 
 
 # ------------------------------------------------------------------ against the twin
@@ -446,6 +481,130 @@ def test_own_rows_stay_alone_under_all_rules() -> None:
     assert rows["session_number"].to_list() == [1, 1, 1, 1]
     assert rows["session_id"].n_unique() == 3
     assert rows["session_reason"].to_list() == ["first"] * 4
+
+
+def test_own_rows_repeat_nobody() -> None:
+    """Rows without a user that agree in all columns of ``unique`` are still different people."""
+    events = log(0, 1, 2, 3, key=[1, 1, 1, 1]).with_columns(user=pl.Series([None, None, "a", "a"]))
+    rows = cx.sessionize(events, **ROLES, null_user="own", unique="key")
+    assert rows["session_id"].n_unique() == 3
+    assert cx.sessions(events, **ROLES, null_user="own", unique="key")["events"].to_list() == [1, 1, 1]
+
+
+@given(case=ruled_logs(), n_threads=strategies.threads)
+def test_own_rows_are_users_of_one_row(
+    case: tuple[pl.DataFrame, dict[str, Any], twin.Rules], n_threads: int
+) -> None:
+    frame, options, rules = case
+    users = [user or f"nobody {row}" for row, user in enumerate(frame["user"])]
+    number: list[int | None] = [None] * frame.height
+    reason: list[str | None] = [None] * frame.height
+    for session in twin.find_ruled_sessions(users, frame["time"].to_list(), frame["seq"].to_list(), rules):
+        for row in session.rows + session.copies:
+            number[row], reason[row] = session.number, session.reason
+    roles: dict[str, Any] = {"user": "user", "time": "time", "time_unit": "s", "null_user": "own"}
+    rows = cx.sessionize(frame, **roles, **options, reason=True, n_threads=n_threads)
+    assert rows["session_number"].to_list() == number
+    assert rows["session_reason"].to_list() == reason
+    assert rows["session_id"].n_unique() == cx.sessions(frame, **roles, **options).height
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+@pytest.mark.parametrize("gap_unit", ["ms", "us", "ns"])
+def test_gaps_and_times_of_other_units(unit: Any, gap_unit: Any) -> None:
+    """Exact at the boundary, whichever of the two is finer."""
+    finest = {"ms": 10**6, "us": 10**3, "ns": 1}
+    tick = max(finest[unit], finest[gap_unit])  # what both can say
+    for late, right, left in (
+        (-tick, [1, 1], [1, 1]),
+        (0, [1, 1], [1, 2]),
+        (tick, [1, 2], [1, 2]),
+    ):
+        second = (60 * 10**9 + late) // finest[unit]
+        frame = pl.DataFrame({"user": ["a", "a"], "time": pl.Series([0, second]).cast(pl.Datetime(unit))})
+        gap = pl.lit(dt.timedelta(minutes=1)).cast(pl.Duration(gap_unit))
+        assert numbers(frame, gap=gap) == right
+        assert numbers(frame, gap=gap, gap_closed="left") == left
+
+
+def test_expressions_are_answered_by_the_rows_of_the_frame() -> None:
+    events = log(0, 1, 2, page=["a", "b", "a"])
+    newest = pl.col("time") == pl.col("time").max().over("user")
+    assert numbers(events, start_on=newest) == [1, 1, 2]
+    assert numbers(events, start_on=pl.col("page") != pl.col("page").shift(1)) == [1, 2, 3]
+    assert numbers(events, start_on=pl.lit(value=True)) == [1, 2, 3]
+    assert numbers(events, gap=pl.lit(dt.timedelta(seconds=1))) == [1, 2, 3]
+    assert numbers(events, start_on=pl.len() > 2) == [1, 2, 3]
+    lazy = cx.sessionize(events.lazy(), **ROLES, start_on=newest)
+    assert lazy.collect()["session_number"].to_list() == [1, 1, 2]
+
+
+def test_a_gap_is_needed_only_where_a_row_has_a_session() -> None:
+    events = log(0, 10, 20, gap=[15, None, 15]).with_columns(user=pl.Series(["a", None, "a"]))
+    assert numbers(events, gap=pl.duration(minutes="gap")) == [1, None, 2]
+    events = events.with_columns(user=pl.lit("a"), time=pl.when(pl.col("gap").is_not_null()).then("time"))
+    assert numbers(events, gap=pl.duration(minutes="gap"), null_time="null") == [1, None, 2]
+
+
+@pytest.mark.parametrize("dtype", [pl.Null, pl.Boolean, pl.String])
+def test_a_flag_that_no_row_has(dtype: Any) -> None:
+    """A day on which nobody logged in; pandas gives a column of None alone as text."""
+    events = log(0, 1, 2).with_columns(flag=pl.Series([None] * 3, dtype=dtype))
+    for role in ("start_on", "end_on", "keep_alive"):
+        assert numbers(events, **{role: "flag"}) == [1, 1, 1]
+    assert cx.sessions(events, **ROLES, any="flag")["any_flag"].to_list() == [False]
+
+
+def test_amounts_that_no_row_has() -> None:
+    events = log(0, 1).with_columns(paid=pl.lit(None))
+    table = cx.sessions(events, **ROLES, sum="paid", first="paid")
+    assert table.select("sum_paid", "first_paid").rows() == [(0.0, None)]
+    assert cx.sessions(events.lazy(), **ROLES, sum="paid", first="paid").collect_schema() == table.schema
+
+
+def test_an_empty_list_is_no_rule() -> None:
+    assert numbers(log(0, 60), split_on=[], unique=[]) == [1, 2]
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert numbers(log(0, 1, 2), max_events=np.int64(2)) == [1, 1, 2]
+
+
+def test_chunks_change_nothing() -> None:
+    whole = cx.datasets.clickstream(2_000, rng=3, order="random").frame.with_columns(
+        home=pl.col("page") == "/home", key=pl.int_range(pl.len()) % 50, g=pl.duration(minutes=20)
+    )
+    parts = pl.concat([whole[:7], whole[7:7], whole[7:900], whole[900:]], rechunk=False)
+    options: dict[str, Any] = {
+        "user": "user_id", "time": "ts", "gap": pl.col("g"), "start_on": "home", "end_on": "home",
+        "split_on": "page", "unique": ["key", "page"], "keep_alive": "home", "calendar": "1d",
+    }  # fmt: skip
+    assert_frame_equal(
+        cx.sessionize(parts, **options, reason=True, long_after="1h"),
+        cx.sessionize(whole, **options, reason=True, long_after="1h"),
+        check_exact=True,
+    )
+    measures: dict[str, Any] = {"first": "page", "last": "key", "sum": ["key", "g"], "any": "home"}
+    assert_frame_equal(cx.sessions(parts, **options, **measures), cx.sessions(whole, **options, **measures))
+
+
+def test_a_reason_on_every_engine(frame: Flavour) -> None:
+    events = log(0, 1, 60, page=["a", "b", "b"]).with_columns(user=pl.Series(["a", None, "a"]))
+    rows = frame.collect(cx.sessionize(frame(events), **ROLES, reason=True, long_after="1h"))
+    assert [word if word is None else str(word) for word in rows["session_reason"]] == ["first", None, "gap"]
+    assert rows["session_is_long"].to_list() == [False, None, False]
+
+
+def test_rules_on_an_empty_frame(frame: Flavour) -> None:
+    events = log(0, page=["a"], flag=[True], paid=[1.5]).clear()
+    options: dict[str, Any] = {
+        "start_on": "flag", "end_on": pl.col("flag"), "split_on": "page", "unique": "page", "calendar": "1d",
+        "max_events": 2, "max_duration": "1h", "keep_alive": "flag", "gap": pl.lit(dt.timedelta(minutes=3)),
+        "id": "dense", "long_after": "1h",
+    }  # fmt: skip
+    measures: dict[str, Any] = {"first": "page", "last": "paid", "sum": "paid", "any": "flag"}
+    assert frame.collect(cx.sessions(frame(events), **ROLES, **options, **measures)).height == 0
+    assert frame.collect(cx.sessionize(frame(events), **ROLES, **options, reason=True)).height == 0
 
 
 def test_rules_on_every_engine(frame: Flavour) -> None:
@@ -643,6 +802,54 @@ def test_the_complete_journey_by_rules() -> None:
             "sessionize(split_on='paid'): takes whole numbers, text or categories, "
             "but the column is Float64.\n"
             "  Hint: cast it, for example pl.col('paid').cast(pl.Int64).",
+        ),
+        (
+            {"gap": None, "split_on": []},
+            "sessionize(gap=None): no rule is left that ends a session.\n"
+            "  Hint: say gap='30m', or one of max_duration, max_events, calendar, start_on, end_on, "
+            "split_on.",
+        ),
+        (
+            {"split_on": [], "split_null": "break"},
+            "sessionize(split_null='break'): does nothing without split_on.\n"
+            "  Hint: leave it out, or say split_on=.",
+        ),
+        (
+            {"split_on": ["page", None]},
+            "sessionize(split_on=None): takes the name of a column.\n"
+            "  Hint: add the column to the frame, then name it.",
+        ),
+        (  # known to Python, not to Polars
+            {"calendar": "1d", "time_zone": "right/Europe/Berlin"},
+            "sessionize(time_zone='right/Europe/Berlin'): no time zone of that name.\n"
+            "  Hint: such as 'Europe/Berlin' or 'UTC'.",
+        ),
+        (
+            {"start_on": "paid"},
+            "sessionize(start_on='paid'): takes true and false, but the column is Float64.\n"
+            "  Hint: compare it, for example pl.col('paid') > 0.",
+        ),
+        (
+            {"start_on": pl.nth(0) == "a"},
+            "sessionize(start_on='[(cs.first(require=true)) == (\"a\")]'): "
+            "takes columns by a pattern, a kind or a place.\n  Hint: name them, for example pl.col('page').",
+        ),
+        (
+            {"gap": pl.col("^g.*$")},
+            "sessionize(gap='cs.matches(\"^g.*$\")'): takes columns by a pattern, a kind or a place.\n"
+            "  Hint: name them, for example pl.col('page').",
+        ),
+        (
+            {"start_on": pl.element()},
+            "sessionize(start_on='element()'): "
+            "the frame cannot answer it: `element` is not allowed in this context\n"
+            "  Hint: try the expression in select().",
+        ),
+        (  # what a filter leaves is no value for all rows, also where it leaves one
+            {"start_on": (pl.col("page") == "a").filter(pl.col("page") == "a")},
+            'sessionize(start_on=\'[(col("page")) == ("a")].filter([(col("page")) == ("a")])\'): '
+            "the frame cannot answer it: Series page, length 1 doesn't match the DataFrame height of 3\n"
+            "  Hint: try the expression in select().",
         ),
         (
             {"start_on": pl.col("page").is_in(["a"]).head(2).alias("on")},

@@ -285,14 +285,16 @@ def event_columns(
 
 
 def marks(call: str, role: str, house: pl.DataFrame, name: str) -> pl.Series:
-    """A boolean column without nulls; a null is no."""
+    """A boolean column without nulls; a null is no, and so is a flag that no row has."""
     column = house[name]
+    no_text = column.dtype == pl.String and column.null_count() == len(column)  # as pandas gives no flag
+    if column.dtype == pl.Null or no_text:
+        column = column.cast(pl.Boolean)
     if column.dtype != pl.Boolean:
-        hint = (
-            f"compare it, for example pl.col({name!r}) == 'yes'."
-            if column.dtype == pl.String
-            else f"pass numbers as value=, or compare: pl.col({name!r}) > 0."
-        )
+        compared = "== 'yes'" if column.dtype == pl.String else "> 0"
+        hint = f"compare it, for example pl.col({name!r}) {compared}."
+        if role == "conversion" and column.dtype != pl.String:
+            hint = f"pass numbers as value=, or compare: pl.col({name!r}) > 0."
         raise errors.wrong_dtype(call, role, name, column.dtype, "takes true and false", hint)
     return column.fill_null(value=False)
 

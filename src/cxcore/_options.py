@@ -131,10 +131,11 @@ def level(call: str, option: str, value: Any) -> float:
 
 
 def time_zone(call: str, option: str, value: Any) -> str:
-    """A name of the time zone database."""
+    """A name of the time zone database, as Python and Polars both have it."""
     try:
         zoneinfo.ZoneInfo(value)
-    except (ValueError, OSError, TypeError, zoneinfo.ZoneInfoNotFoundError):
+        pl.Series([0]).cast(pl.Datetime("us", value))  # takes no 'localtime', 'right/…', 'posix/…'
+    except (ValueError, OSError, TypeError, zoneinfo.ZoneInfoNotFoundError, pl.exceptions.PolarsError):
         problem = "no time zone of that name."
         raise errors.bad_option(call, option, value, problem, "such as 'Europe/Berlin' or 'UTC'.") from None
     return str(value)
@@ -282,7 +283,7 @@ def codes(call: str, option: str, value: Any) -> tuple[int, ...]:
 
 def within(call: str, option: str, value: Any, least: int, most: int) -> int:
     """A whole number within bounds."""
-    if not _whole(value) or not least <= value <= most:
+    if not (_whole(value) or isinstance(value, np.integer)) or not least <= value <= most:
         problem = f"takes a whole number from {least} to {most}."
         raise errors.bad_option(call, option, value, problem, f"such as {option}={least}.")
     return int(value)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import zoneinfo
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +45,7 @@ def rule_columns(
     n = len(house)
     gap = np.empty(0, np.int64)
     if isinstance(rules.gap, pl.Expr):
-        gap = _gaps(call, _column(call, house, "gap", rules.gap), columns.tick_length, rules.closed)
+        gap = _gaps(call, _column(call, house, "gap", rules.gap), columns, rules.closed)
     edge = np.empty(0, np.int64)
     if rules.calendar is not None:
         edge = _edges(call, house.schema[roles.time], roles, columns, rules.calendar, rules.time_zone)
@@ -66,12 +68,25 @@ def _column(call: str, house: pl.DataFrame, role: str, value: str | pl.Expr) -> 
     """A column, or what an expression gives for each row."""
     if isinstance(value, str):
         return house[value]
-    found = house.select(value)
+    with _fits(call, role, value):
+        found = house.select(value)
+        if found.height == 1 != house.height:
+            house.with_columns(value)  # one value stands for all rows, unless it is what a filter left
     if found.width != 1 or (found.height != house.height and found.height != 1):
         problem = f"gives {found.height:,} rows of {found.width:,} columns for {house.height:,} rows."
         raise errors.bad_option(call, role, found.columns[0], problem, "one value for each row is needed.")
     column = found.to_series()
     return column if len(column) == house.height else column.new_from_index(0, house.height)
+
+
+@contextmanager
+def _fits(call: str, role: str, value: pl.Expr) -> Iterator[None]:
+    """Expressions that do not fit the frame are refused in our words."""
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        problem = f"the frame cannot answer it: {str(error).splitlines()[0]}"
+        raise errors.bad_option(call, role, str(value), problem, "try the expression in select().") from error
 
 
 def _told(call: str, column: pl.Series, n_threads: int) -> Int64 | Int32:
@@ -91,24 +106,27 @@ def _marks(call: str, house: pl.DataFrame, rules: Any) -> UInt8:
         one = _column(call, house, role, value)
         yes = marks(call, role, one.to_frame(), one.name)
         if role == "keep_alive":  # a null is a no elsewhere; here it says nothing against the event
-            yes = (~one).fill_null(value=False)
+            yes = ~yes & one.is_not_null()
         on = yes.cast(pl.UInt8).to_numpy()
         mark = on * np.uint8(bit) if not len(mark) else mark | on * np.uint8(bit)
     return mark
 
 
-def _gaps(call: str, column: pl.Series, tick_length: int, closed: str) -> Int64:
-    """The longest silence after each event that does not split, in ticks."""
+def _gaps(call: str, column: pl.Series, columns: EventColumns, closed: str) -> Int64:
+    """The longest silence after each event that does not split, in ticks; 0 where a row has no session."""
     if not isinstance(column.dtype, pl.Duration):
         hint = "make it one, for example pl.duration(minutes='minutes')."
         raise errors.wrong_dtype(call, "gap", column.name, column.dtype, "takes durations", hint)
-    if column.null_count():
-        row = int(column.is_null().arg_max() or 0)
+    tick_length = columns.tick_length
+    absent = column.is_null().to_numpy() & (columns.code >= 0) if column.null_count() else None
+    if absent is not None and absent.any():
         hint = "fill them, for example .fill_null(pl.duration(minutes=30))."
-        raise errors.nulls(call, "gap", column.name, column.null_count(), len(column), row, hint)
-    ticks = column.to_physical().to_numpy()
-    if len(ticks) and ticks.min() <= 0:
-        n_bad, row = int((ticks <= 0).sum()), int((ticks <= 0).argmax())
+        n_absent, row = int(absent.sum()), int(absent.argmax())
+        raise errors.nulls(call, "gap", column.name, n_absent, len(column), row, hint)
+    ticks = int64_of(column.to_physical(), null=0)
+    bad = (ticks <= 0) & (columns.code >= 0) if len(ticks) and ticks.min() <= 0 else None
+    if bad is not None and bad.any():
+        n_bad, row = int(bad.sum()), int(bad.argmax())
         problem = f"{n_bad:,} of {len(ticks):,} gaps are not longer than nothing; first is row {row:,}."
         hint = "an event keeps its session open for a while; say so with a positive duration."
         raise errors.bad_data(call, "gap", column.name, problem, hint)

@@ -39,3 +39,6 @@ def sum_whole(
 def sum_real(
     begin: _Int64, row: _Int64, copy_of: _Int64, value: _Float64, n_threads: int, total: _Float64
 ) -> None: ...
+def any_true(
+    begin: _Int64, row: _Int64, copy_of: _Int64, value: _UInt8, n_threads: int, any: _UInt8
+) -> None: ...

@@ -45,6 +45,7 @@ cdef extern from "cxcore/rules.hpp" namespace "cxcore" nogil:
         const SessionRows&, const uint8_t*, int, int64_t*, int64_t*
     ) except +
     cbool c_sum_whole "cxcore::sum_sessions"(const SessionRows&, const int64_t*, int, int64_t*) except +
+    void c_any_true "cxcore::any_true"(const SessionRows&, const uint8_t*, int, uint8_t*) except +
     void c_sum_real "cxcore::sum_sessions"(const SessionRows&, const double*, int, double*) except +
 
 
@@ -164,3 +165,17 @@ def sum_real(
     if total.shape[0]:
         with nogil:
             c_sum_real(rows_of(begin, row, copy_of), &value[0], n_threads, &total[0])
+
+
+def any_true(
+    const int64_t[::1] begin,    # IN  [n_sessions + 1]
+    const int64_t[::1] row,      # IN  by position, or [0]
+    const int64_t[::1] copy_of,  # IN  by position, or [0]
+    const uint8_t[::1] value,    # IN  [n_rows] 0 or 1
+    int n_threads,
+    uint8_t[::1] any,            # OUT [n_sessions] 0 or 1
+):
+    """Is one of the events of a session marked?"""
+    if any.shape[0]:
+        with nogil:
+            c_any_true(rows_of(begin, row, copy_of), &value[0], n_threads, &any[0])

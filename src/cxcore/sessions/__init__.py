@@ -130,7 +130,7 @@ def sessionize(
         Adds ``session_is_long``: is the session longer than this? Nothing is cut or dropped.
     preset : {'ga4', 'ua', 'mixpanel', 'amplitude', 'snowplow', 'spark', 'kafka', 'cja'} or SessionRules,
     optional
-        Rules of a tool, or of your own; options given beside it go first.
+        Rules of a tool, or of your own; options given beside it go first, and None leaves what it says.
     order : str, optional
         Column that breaks ties of time; rows that still tie keep their order.
     reason : bool, default False
@@ -197,11 +197,10 @@ def sessionize(
         "long_after": long_after,
     }
     rules = rules_of(call, preset, options)
-    _options.flag(call, "reason", reason, "True adds why the session began.")
+    added = _row_schema(call, reason, rules)
     _options.word(call, "id", id, ("stable", "dense"))
     threads = _options.n_threads(call, n_threads)
     disk = spill_of(call, spill, events, id)
-    added = _row_schema(reason, rules)
 
     def rows(index: EventIndex) -> pl.DataFrame:
         found = find(call, index, rules, threads).named(id)
@@ -216,8 +215,7 @@ def sessionize(
         call, user=user, time=time, order=order, time_unit=time_unit, null_user=null_user, null_time=null_time
     )
     engine, frame = open_frame(call, events)
-    names = engine.columns(frame)
-    check_event_roles(call, names, roles, **rules.roles)
+    check_event_roles(call, names := engine.columns(frame), roles, **rules.roles)
     _refuse_names(call, engine, names, list(added))
     if disk is not None:
         return rows_by_parts(call, disk, engine, frame, roles, rules, reason, pl.Schema(added), threads)
@@ -331,14 +329,11 @@ def sessions(
     disk = spill_of(call, spill, events, id)
     read, added = {**rules.roles, **measures.roles}, [*TABLE_COLUMNS, *_flags(rules), *measures.names]
 
-    def answer(index: EventIndex) -> pl.DataFrame:
-        return _sheet(call, index, rules, measures, id, threads)
-
     if isinstance(events, EventIndex):
         _refuse_roles(call, user, time, order, time_unit, null_user, null_time)
         check_roles(call, events.house.columns, read)
         _refuse_names(call, events.engine, events.roles.user, added)
-        return events.engine.from_house(events.frame, answer(events))
+        return events.engine.from_house(events.frame, _sheet(call, events, rules, measures, id, threads))
     roles = event_roles(
         call, user=user, time=time, order=order, time_unit=time_unit, null_user=null_user, null_time=null_time
     )
@@ -347,7 +342,8 @@ def sessions(
     check_event_roles(call, engine.columns(frame), roles, **read)
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
-        return answer(index_of(call, house, roles, engine, frame, n_threads=threads, is_passing=True))
+        index = index_of(call, house, roles, engine, frame, n_threads=threads, is_passing=True)
+        return _sheet(call, index, rules, measures, id, threads)
 
     def schema(before: pl.Schema) -> pl.Schema:
         return pl.Schema({**table_schema(before, roles), **_flags(rules), **measures.schema(before)})
@@ -373,7 +369,8 @@ def _flags(rules: Rules) -> dict[str, pl.DataType]:
     return {} if rules.long_after is None else {"session_is_long": pl.Boolean()}
 
 
-def _row_schema(reason: bool, rules: Rules) -> dict[str, pl.DataType]:
+def _row_schema(call: str, reason: bool, rules: Rules) -> dict[str, pl.DataType]:
+    _options.flag(call, "reason", reason, "True adds why the session began.")
     why = {"session_reason": REASON} if reason else {}
     return {**dict.fromkeys(ROW_COLUMNS, pl.Int64()), **why, **_flags(rules)}
 

@@ -68,9 +68,10 @@ def measure(
     for name in measures.sum:
         columns[f"sum_{name}"] = _sum(call, house[name], at, len(found.start), n_threads)
     for name in measures.any:
-        total = np.empty(len(found.start), np.int64)
-        kernels.sum_whole(*at, int64_of(marks(call, "any", house, name), null=0), n_threads, total)
-        columns[f"any_{name}"] = pl.Series(total > 0)
+        mark = marks(call, "any", house, name).cast(pl.UInt8).rechunk().to_numpy()
+        was = np.empty(len(found.start), np.uint8)
+        kernels.any_true(*at, mark, n_threads, was)
+        columns[f"any_{name}"] = pl.Series(was.view(np.bool_))
     return pl.DataFrame({name: columns[name] for name in measures.names})
 
 
@@ -85,14 +86,14 @@ def _gather(column: pl.Series, row: Int64) -> pl.Series:
 def _sum_type(dtype: pl.DataType) -> pl.DataType:
     if isinstance(dtype, pl.Duration):
         return dtype
-    return pl.Float64() if dtype.is_float() else pl.Int64()
+    return pl.Float64() if dtype.is_float() or dtype == pl.Null else pl.Int64()
 
 
 def _sum(
     call: str, column: pl.Series, at: tuple[Int64, Int64, Int64], n_sessions: int, n_threads: int
 ) -> pl.Series:
     dtype = column.dtype
-    if dtype.is_float():
+    if _sum_type(dtype) == pl.Float64:
         real = np.empty(n_sessions, np.float64)
         values = column.cast(pl.Float64).fill_null(0.0).rechunk().to_numpy()
         kernels.sum_real(*at, values, n_threads, real)

@@ -85,17 +85,20 @@ class SessionRules:
         chosen = {
             name: value
             for name, value in values.items()
-            if value is not None and not isinstance(value, Default)
+            if not (
+                value is None or isinstance(value, Default) or (isinstance(value, Sequence) and not value)
+            )
         }
         return chosen | ({"gap": None} if self.gap is None else {})
 
 
-#: word -> rules, with what each leaves to the user; the words of ``preset=``
+#: word -> rules; the words of ``preset=``. Sources, and what each leaves to the user:
+#: docs/explanation/session-rules.md
 PRESETS: dict[str, SessionRules] = {
     "ga4": SessionRules(gap="30m"),
-    "ua": SessionRules(gap="30m", calendar="1d"),
+    "ua": SessionRules(gap="30m", gap_closed="left", calendar="1d"),
     "mixpanel": SessionRules(gap="30m", calendar="1d"),
-    "amplitude": SessionRules(gap="5m"),
+    "amplitude": SessionRules(gap="5m", gap_closed="left"),
     "snowplow": SessionRules(gap="30m", long_after="3d"),
     "spark": SessionRules(gap_closed="right"),
     "kafka": SessionRules(gap_closed="right"),
@@ -173,7 +176,9 @@ def rules_of(call: str, preset: Any, options: Mapping[str, Any]) -> Rules:
         said = replace(preset, **said.given)
     _refuse_idle(call, said)
     gap = said.gap
-    if gap is not None and not isinstance(gap, pl.Expr):
+    if isinstance(gap, pl.Expr):
+        gap = _reader(call, "gap", gap)
+    elif gap is not None:
         gap = _options.duration(call, "gap", gap)
     calendar = said.calendar
     if calendar is not None:
@@ -189,7 +194,7 @@ def rules_of(call: str, preset: Any, options: Mapping[str, Any]) -> Rules:
         None if said.time_zone is None else _options.time_zone(call, "time_zone", said.time_zone),
         _role(call, "start_on", said.start_on),
         _role(call, "end_on", said.end_on),
-        tuple(_role(call, "split_on", part) for part in _options.parts(said.split_on)),
+        tuple(_reader(call, "split_on", part) for part in _options.parts(said.split_on)),
         _options.word(call, "split_null", said.split_null, get_args(SplitNull)),
         _role(call, "keep_alive", said.keep_alive),
         tuple(_options.column_name(call, "unique", name) for name in _options.parts(said.unique)),
@@ -202,7 +207,7 @@ def _refuse_idle(call: str, said: SessionRules) -> None:
     given = said.given
     needs = {"gap_closed": "gap", "time_zone": "calendar", "split_null": "split_on"}
     for option, other in needs.items():
-        if option in given and getattr(said, other) is None:
+        if option in given and (said.gap is None if other == "gap" else other not in given):
             problem = f"does nothing without {other}."
             raise errors.bad_option(call, option, given[option], problem, f"leave it out, or say {other}=.")
     splits = ("max_duration", "max_events", "calendar", "start_on", "end_on", "split_on")
@@ -216,5 +221,14 @@ def _length(call: str, option: str, value: Any) -> int | None:
 
 
 def _role(call: str, role: str, value: Any) -> Any:
-    """The name of a column, or an expression."""
-    return value if value is None or isinstance(value, pl.Expr) else _options.column_name(call, role, value)
+    return None if value is None else _reader(call, role, value)
+
+
+def _reader(call: str, role: str, value: Any) -> Any:
+    """The name of a column, or an expression that names its columns."""
+    if isinstance(value, pl.Expr):
+        if value.meta.has_multiple_outputs():  # and which columns it reads, nobody can say before
+            problem = "takes columns by a pattern, a kind or a place."
+            raise errors.bad_option(call, role, str(value), problem, "name them, for example pl.col('page').")
+        return value
+    return _options.column_name(call, role, value)

@@ -71,6 +71,7 @@ struct NumberKey {
         return fold(static_cast<uint64_t>(key) ^ hash_seed.left, hash_seed.right);
     }
     static bool same(const Known& known, Value key, const uint8_t*) { return known.key == key; }
+    static bool equal(Value a, Value b) { return a == b; }
     static Known known(Value key, uint64_t) { return {key, 0}; }
     static void write(Array<uint8_t>& data, Value key) { append(data, &key, 8); }
     static Value value_of(const Known& known, const uint8_t*) { return known.key; }
@@ -156,6 +157,7 @@ struct ViewKey {
     static bool same(const Known& known, Value key, const uint8_t*) {
         return known.head == key.head && known.tail == key.tail;
     }
+    static bool equal(Value a, Value b) { return a.head == b.head && a.tail == b.tail; }
     static Known known(Value key, uint64_t) { return {key.head, key.tail, 0}; }
     static void write(Array<uint8_t>&, Value) {}
 };
@@ -180,6 +182,10 @@ struct BytesKey {
         if (known.head != key.head || known.tail != key.tail) return false;
         return !key.is_long() ||
                Bytes::equal(reinterpret_cast<const char*>(data) + known.at, key.data, key.size());
+    }
+    static bool equal(const Value& a, const Value& b) {  // before either has its hash
+        if (a.head != b.head) return false;
+        return a.is_long() ? a.data == b.data || Bytes::equal(a.data, b.data, a.size()) : a.tail == b.tail;
     }
     static Known known(const Value& key, size_t at) {
         return {key.head, key.tail, static_cast<int64_t>(at), 0};

@@ -1,6 +1,7 @@
 // The key encoder: a column of names to dense int32 codes, in order of first appearance.
 //
-// Rows pass a belt in blocks: what a step looks at (the bytes, the slot, the known key) was asked for by the
+// Where rows repeat the key before them (a sorted log), only the first of each run is looked up. Rows pass a
+// belt in blocks: what a step looks at (the bytes, the slot, the known key) was asked for by the
 // step before, a block earlier, so that a row waits for no memory. Whole numbers of a small range and the
 // entries of a dictionary take a table by value and no hash. Views that share their bytes are looked up once
 // each.
@@ -71,10 +72,51 @@ class PartEncoder {
 
     PartEncoder(bool null_is_key, int32_t* code) : null_is_key_(null_is_key), code_(code) {}
 
-    // `read(i)` is the value of the i-th row of a run whose first row is `row`; `is_null(i)` whether it has
-    // none. Blocks of rows pass a belt of five steps: what a step looks at was asked for a block before.
+    // `read(i)` is the value of the i-th row of a stretch whose first row is `row`; `is_null(i)` whether it
+    // has none.
     template <class Read, class IsNull>
     void run(int64_t row, int64_t n, Read&& read, IsNull&& is_null) {
+        const auto repeats = [&](int64_t i) {
+            const bool null = is_null(i);
+            return null == is_null(i - 1) && (null || Key::equal(read(i), read(i - 1)));
+        };
+        if (!often(n, repeats))
+            return belt(code_ + row, n, read, is_null, [=](int64_t i) { return row + i; });
+        constexpr int64_t stretch = 4096;
+        int32_t start[stretch + 1], code[stretch];
+        for (int64_t from = 0; from < n; from += stretch) {
+            const int64_t size = std::min(stretch, n - from);
+            int32_t n_runs = 1;
+            start[0] = 0;
+            for (int32_t i = 1; i < size; ++i) {
+                start[n_runs] = i;
+                n_runs += !repeats(from + i);
+            }
+            start[n_runs] = static_cast<int32_t>(size);
+            const auto at = [&](int64_t k) { return from + start[k]; };
+            belt(
+                code, n_runs, [&](int64_t k) { return read(at(k)); },
+                [&](int64_t k) { return is_null(at(k)); }, [&](int64_t k) { return row + at(k); });
+            for (int32_t k = 0; k < n_runs; ++k) {
+                std::fill(code_ + row + at(k), code_ + row + at(k + 1), code[k]);
+                if (code[k] >= 0) table_.count(code[k], start[k + 1] - start[k] - 1);
+            }
+        }
+    }
+
+    // Is it so for three rows in four? Asked of 64 places.
+    template <class Is>
+    static bool often(int64_t n, Is&& is) {
+        if (n < 4096) return false;
+        int64_t yes = 0;
+        for (int64_t k = 0; k < 64; ++k) yes += is(n * k / 64 + 1);
+        return 4 * yes >= 3 * 64;
+    }
+
+    // Codes of n values. Blocks of them pass a belt of five steps: what a step looks at was asked for a block
+    // before. `row_of(i)` is the row of the i-th value.
+    template <class Read, class IsNull, class RowOf>
+    void belt(int32_t* code, int64_t n, Read&& read, IsNull&& is_null, RowOf&& row_of) {
         constexpr bool may_be_null = !std::is_same_v<std::decay_t<IsNull>, NoNulls>;
         Rows belt[8];
         const int64_t n_blocks = (n + block - 1) / block;
@@ -110,8 +152,8 @@ class PartEncoder {
                 });
             at_step(b - 4, [&](const Rows& rows, int64_t start, int64_t size) {
                 for (int64_t i = 0; i < size; ++i)
-                    code_[row + start + i] = may_be_null && rows.absent[i] ? take_null(row + start + i)
-                                                                           : take(rows, i, row + start + i);
+                    code[start + i] = may_be_null && rows.absent[i] ? take_null(row_of(start + i))
+                                                                    : take(rows, i, row_of(start + i));
             });
         }
     }
@@ -276,6 +318,17 @@ inline Span span_of(const Column& column) {
     return span;
 }
 
+// Does a column of numbers repeat the value before, mostly? Then runs are looked up, by hash.
+inline bool repeats_often(const Column& column) {
+    bool often = column.size() > 0;
+    for_each_run(column, 0, column.size(), [&](size_t k, int64_t, int64_t at, int64_t n) {
+        column.chunk(k).with_numbers(at, [&](auto read) {
+            often &= PartEncoder<NumberKey>::often(n, [&](int64_t i) { return read(i) == read(i - 1); });
+        });
+    });
+    return often;
+}
+
 inline EncodedKeys encode_span(const Column& column, Span span, bool null_is_key) {
     ByValue table(static_cast<size_t>(span.most - span.least) + 1);
     if (!null_is_key) table.entries[0].code = -1;
@@ -319,7 +372,7 @@ template <class Key>
 EncodedKeys encode_column(const Column& column, bool null_is_key, int n_threads) {
     const int64_t n = column.size();
     if constexpr (std::is_same_v<Key, NumberKey>) {
-        if (!column.is_dictionary()) {
+        if (!column.is_dictionary() && !repeats_often(column)) {
             const Span span = span_of(column);
             if (span.is_small(n)) return encode_span(column, span, null_is_key);
         }

@@ -164,7 +164,7 @@ inline RuledSessions find_ruled_sessions(const int64_t* offset, const int64_t* r
         Originals originals(rule, row);
         for (int64_t u = cuts[static_cast<size_t>(piece)]; u < cuts[static_cast<size_t>(piece) + 1]; ++u) {
             Walk walk(rule);
-            if (copy_of) originals.clear(offset[u + 1] - offset[u]);
+            if (copy_of && u != rule.own) originals.clear(offset[u + 1] - offset[u]);
             const size_t before = part.begin.size();
             for (int64_t p = offset[u]; p < offset[u + 1]; ++p) {
                 constexpr int64_t ahead = 16;
@@ -177,7 +177,8 @@ inline RuledSessions find_ruled_sessions(const int64_t* offset, const int64_t* r
                 const int64_t r = row ? row[p] : p, t = tick[p];
                 const uint8_t mark = rule.mark ? rule.mark[r] : 0;
                 if (copy_of) {
-                    copy_of[p] = mark & unlike ? -1 : originals.take(p);
+                    // rows without a user are no one's, and so no copies of each other
+                    copy_of[p] = u == rule.own || mark & unlike ? -1 : originals.take(p);
                     if (copy_of[p] >= 0) continue;
                 }
                 const bool changed = rule.value && walk.changes(r);
@@ -225,13 +226,17 @@ struct SessionRows {
     const int64_t* copy_of;  // or null
 };
 
-// Calls take(session, row) for the rows of each session in their order.
-template <class Take>
-void for_each_row(const SessionRows& at, int n_threads, Take&& take) {
+// Calls take(session, row) for the rows of each session in their order; `value` is what it reads by row.
+template <class Value, class Take>
+void for_each_row(const SessionRows& at, const Value* value, int n_threads, Take&& take) {
+    const int64_t n = at.begin[at.n_sessions];
     for_each_block(at.n_sessions, 1 << 12, n_threads, [&](int64_t from, int64_t to) {
         for (int64_t s = from; s < to; ++s)
-            for (int64_t p = at.begin[s]; p < at.begin[s + 1]; ++p)
+            for (int64_t p = at.begin[s]; p < at.begin[s + 1]; ++p) {
+                constexpr int64_t ahead = 24;
+                if (at.row && value && p + ahead < n) __builtin_prefetch(&value[at.row[p + ahead]]);
                 if (!at.copy_of || at.copy_of[p] < 0) take(s, at.row ? at.row[p] : p);
+            }
     });
 }
 
@@ -239,9 +244,17 @@ void for_each_row(const SessionRows& at, int n_threads, Take&& take) {
 // has
 inline void edge_rows(const SessionRows& at, const uint8_t* valid, int n_threads, int64_t* first_row,
                       int64_t* last_row) {
+    if (!valid && !at.copy_of) {  // the ends of its positions
+        for (int64_t s = 0; s < at.n_sessions; ++s) {
+            const int64_t from = at.begin[s], to = at.begin[s + 1] - 1;
+            first_row[s] = at.row ? at.row[from] : from;
+            last_row[s] = at.row ? at.row[to] : to;
+        }
+        return;
+    }
     std::fill(first_row, first_row + at.n_sessions, -1);
     std::fill(last_row, last_row + at.n_sessions, -1);
-    for_each_row(at, n_threads, [=](int64_t s, int64_t r) {
+    for_each_row(at, valid, n_threads, [=](int64_t s, int64_t r) {
         if (valid && !valid[r]) return;
         if (first_row[s] < 0) first_row[s] = r;
         last_row[s] = r;
@@ -252,14 +265,18 @@ inline void edge_rows(const SessionRows& at, const uint8_t* valid, int n_threads
 inline bool sum_sessions(const SessionRows& at, const int64_t* value, int n_threads, int64_t* sum) {
     std::atomic<bool> overflows{false};
     std::fill(sum, sum + at.n_sessions, 0);
-    for_each_row(at, n_threads, [&](int64_t s, int64_t r) {
+    for_each_row(at, value, n_threads, [&](int64_t s, int64_t r) {
         if (__builtin_add_overflow(sum[s], value[r], &sum[s])) overflows = true;
     });
     return overflows;
 }
 inline void sum_sessions(const SessionRows& at, const double* value, int n_threads, double* sum) {
     std::fill(sum, sum + at.n_sessions, 0.0);
-    for_each_row(at, n_threads, [=](int64_t s, int64_t r) { sum[s] += value[r]; });
+    for_each_row(at, value, n_threads, [=](int64_t s, int64_t r) { sum[s] += value[r]; });
+}
+inline void any_true(const SessionRows& at, const uint8_t* value, int n_threads, uint8_t* any) {
+    std::fill(any, any + at.n_sessions, 0);
+    for_each_row(at, value, n_threads, [=](int64_t s, int64_t r) { any[s] |= value[r]; });
 }
 
 }  // namespace cxcore
