@@ -19,8 +19,9 @@ import cxcore
 
 
 @pytest.fixture
-def race(benchmark: Any) -> Race:
-    return Race(benchmark)
+def race(benchmark: Any, request: pytest.FixtureRequest) -> Race:
+    marker = request.node.get_closest_marker("benchmark")
+    return Race(benchmark, marker.kwargs["timer"] if marker else CLOCK)
 
 
 @pytest.fixture
@@ -46,7 +47,16 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
     assert pl.thread_pool_size() == settings.THREADS, "polars was imported before settings"
     machine_info.pop("node", None)
     found = {}
-    for name in ("numpy", "polars", "duckdb", "scipy", "arch", "ChannelAttribution"):
+    for name in (
+        "numpy",
+        "polars",
+        "duckdb",
+        "scipy",
+        "arch",
+        "ChannelAttribution",
+        "chdb",
+        "retentioneering",
+    ):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

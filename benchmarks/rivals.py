@@ -8,11 +8,14 @@ Every rival is checked before it is timed, so a recipe that is fast and wrong do
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import settings
 from data import GAP_US
 
 # ------------------------------------------------------------------- sessions, Polars
@@ -36,6 +39,19 @@ def polars_textbook_table(frame: pl.DataFrame) -> pl.DataFrame:
         start=pl.col("ts").min(), end=pl.col("ts").max(), events=pl.len()
     )
     return table.with_columns(duration=pl.col("end") - pl.col("start")).drop("session").collect()
+
+
+def polars_textbook_both(frame: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
+    """The rows as above, and the table out of them."""
+    lazy = frame.lazy().with_row_index("row").sort("user_id", "ts")
+    rows = lazy.with_columns(session=_NEW.cum_sum()).sort("row").collect()
+    table = (
+        rows.lazy()
+        .group_by("user_id", "session")
+        .agg(start=pl.col("ts").min(), end=pl.col("ts").max(), events=pl.len())
+    )
+    table = table.with_columns(duration=pl.col("end") - pl.col("start")).drop("session")
+    return rows["session"], table.collect()
 
 
 def polars_sort_rows(frame: pl.DataFrame) -> pl.Series:
@@ -169,9 +185,10 @@ WITH a AS (SELECT rowid AS i, user_id, ts,
     FROM ev WINDOW w AS (PARTITION BY user_id ORDER BY ts, rowid)),
   b AS (SELECT i, user_id, ts, (sum(new) OVER (PARTITION BY user_id ORDER BY ts, i
     ROWS UNBOUNDED PRECEDING))::UINTEGER AS number FROM a)"""
-_TEXTBOOK_TABLE = f"""{_TEXTBOOK}
+_TABLE_OF_ROWS = """
 SELECT user_id, min(ts) AS start, max(ts) AS "end", count(*) AS events, max(ts) - min(ts) AS duration
 FROM b GROUP BY user_id, number"""
+_TEXTBOOK_TABLE = _TEXTBOOK + _TABLE_OF_ROWS
 
 
 def duckdb_textbook_rows(con: Any) -> np.ndarray:
@@ -183,6 +200,13 @@ def duckdb_textbook_table(con: Any) -> Any:
     """The textbook sessions as a table that stays in DuckDB, where its user wants it."""
     con.execute(f"CREATE OR REPLACE TEMP TABLE answer AS {_TEXTBOOK_TABLE}")
     return con
+
+
+def duckdb_textbook_both(con: Any) -> tuple[np.ndarray, Any]:
+    """The rows as above, kept once, and the table out of them."""
+    con.execute(f"CREATE OR REPLACE TEMP TABLE b AS {_TEXTBOOK} SELECT * FROM b ORDER BY i")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE answer AS {_TABLE_OF_ROWS}")
+    return _numpy(con, "SELECT number FROM b")["number"], con
 
 
 def _duckdb_packed(con: Any, frame: pl.DataFrame) -> tuple[str, int, int]:
@@ -220,6 +244,55 @@ def duckdb_pack_table(con: Any, frame: pl.DataFrame) -> pl.DataFrame:
 
 def _numpy(con: Any, sql: str) -> dict[str, np.ndarray]:
     return {name: np.asarray(column) for name, column in con.execute(sql).fetchnumpy().items()}
+
+
+# ------------------------------------------------------------------- sessions, ClickHouse and retentioneering
+_SPLIT = f"""
+SELECT user_id, x[1] AS start, x[-1] AS end, length(x) AS events, x[-1] - x[1] AS duration FROM (
+  SELECT user_id, arraySort(groupArray(ts)) AS t,
+    arrayJoin(arraySplit((a, b) -> a - b > {GAP_US}, t, arrayPushFront(arrayPopBack(t), t[1]))) AS x
+  FROM ev GROUP BY user_id) SETTINGS max_threads = {settings.THREADS}"""
+
+
+def clickhouse(frame: pl.DataFrame) -> Any:
+    """The log as a table of ClickHouse's own, in memory; times in whole microseconds sort fastest."""
+    from chdb.session import Session
+
+    session = Session()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ev.parquet"
+        frame.select("user_id", pl.col("ts").to_physical()).write_parquet(path)
+        session.query("CREATE TABLE ev (user_id Int64, ts Int64) ENGINE = Memory")
+        session.query(f"INSERT INTO ev SELECT user_id, ts FROM file('{path}', Parquet)")
+    return session
+
+
+def clickhouse_split_table(session: Any) -> Any:
+    """One array of times a user, sorted and split; the table stays in ClickHouse, where its user wants it."""
+    session.query(f"CREATE OR REPLACE TABLE answer ENGINE = Memory AS {_SPLIT}")
+    return session
+
+
+def clickhouse_answer(session: Any) -> pl.DataFrame:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "answer.parquet"
+        session.query(f"SELECT user_id, start, end, events FROM answer INTO OUTFILE '{path}' FORMAT Parquet")
+        return pl.read_parquet(path)
+
+
+def eventstream(frame: pl.DataFrame) -> Any:
+    """The log as retentioneering's own object; what it does to make it is not timed."""
+    from retentioneering import Eventstream, engine
+
+    engine.run(f"SET threads = {settings.THREADS}")
+    schema = {"path_cols": ["user_id"], "event_col": "event", "timestamp_col": "ts"}
+    rows = frame.with_columns(event=pl.lit("view")).with_row_index("row")
+    return Eventstream(rows.to_pandas(), schema=schema)
+
+
+def retentioneering_rows(stream: Any) -> Any:
+    """Its own call; rows come back in order of user and time."""
+    return stream.split_sessions(timeout="30m").df
 
 
 # ------------------------------------------------------------------- attribution

@@ -15,11 +15,14 @@ THREADS = int(os.environ.get("BENCH_THREADS", "1"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 #: seconds that one contender may take in the timed rounds of one benchmark; it always runs once
 BUDGET = 10.0
+#: rivals that are slower by an order of magnitude run at full scale alone
+FULL = SCALE >= 1
 ROWS = {"small": int(1_000_000 * SCALE), "large": int(10_000_000 * SCALE)}
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 SHARED = Path(os.environ.get("CXCORE_SHARED", HERE.parent.parent / "shared"))
 
+os.environ["RETENTIONEERING_NO_TRACK"] = "1"  # a benchmark tells nobody that it ran
 for variable in (
     "POLARS_MAX_THREADS",
     "OMP_NUM_THREADS",

@@ -53,6 +53,16 @@ def columns_not_found__no_name() -> Exception:
 
 
 @text(
+    "sessions(sum='n'): too much.\n  Hint: cast it.\n"
+    "  Rows are counted in one part of 1,000 rows: sessions(spill=…) spreads users over parts.",
+    cx.InvalidDataError,
+)
+def in_a_part() -> Exception:
+    wrong = errors.bad_data("sessions", "sum", "n", "too much.", "cast it.")
+    return errors.in_a_part("sessions", wrong, 1_000)
+
+
+@text(
     "sessionize(): the frame has a column 'session_id' already.\n  Hint: drop or rename it first.",
     cx.InvalidDataError,
 )

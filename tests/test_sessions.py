@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -540,3 +541,19 @@ def test_roles_beside_an_index_are_refused() -> None:
         "sessions(): user, null_user given beside an index, which has them already.\n"
         "  Hint: leave them out, or pass the frame."
     )
+
+
+def test_an_order_that_was_let_go_comes_back() -> None:
+    """Only what a verb sorted for itself is let go; the index of a user keeps what it has."""
+    log = pl.DataFrame({"user": ["a", "b", "a", "b"], "time": [3, 2, 1, 0]})
+    index = cx.index(log, user="user", time="time", time_unit="s")
+    assert index.row.tolist() == [2, 0, 3, 1]
+    index.let_go()
+    assert index.is_sorted
+    passing = replace(index, is_passing=True)
+    for rows in (False, True):
+        assert passing.tick.tolist() == [1, 3, 0, 2]
+        passing.let_go(rows=rows)
+        assert passing.is_sorted is not rows
+        assert passing.row.tolist() == [2, 0, 3, 1]
+    assert passing.tick.tolist() == [1, 3, 0, 2]

@@ -5,6 +5,7 @@ from cxcore import polars as polars  # registers df.cx, lf.cx and pl.col(…).cx
 from cxcore._build import __version__ as __version__
 from cxcore._build import build_info
 from cxcore._index import EventIndex, index
+from cxcore._spill import Spill
 from cxcore.attribution import attribute
 from cxcore.errors import (
     ColumnNotFoundError,
@@ -33,6 +34,7 @@ __all__ = [
     "SessionRules",
     "SessionStream",
     "SessionUpdate",
+    "Spill",
     "UnsupportedFrameError",
     "attribute",
     "attribution",

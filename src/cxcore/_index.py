@@ -7,7 +7,7 @@ the place of the frame, and cost one scan each.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -47,9 +47,11 @@ class EventIndex:
     frame: Any
     #: sessions by the rule that was asked last: rows and table of one rule cost one scan
     last: list[tuple[Any, Any]] = field(default_factory=list, repr=False)
+    #: made by a verb for itself, which lets the order go once it has read it
+    is_passing: bool = False
 
     @cached_property
-    def _order(self) -> tuple[Int64, Int64]:
+    def _order(self) -> tuple[Int64, Int64 | None]:
         """Sorted when the first verb asks: sessions of a log in arrival order need no sort."""
         columns, n = self.columns, int(self.offset[-1])
         if self.is_log:
@@ -64,7 +66,18 @@ class EventIndex:
 
     @property
     def tick(self) -> Int64:
-        return self._order[1]
+        tick = self._order[1]
+        if tick is None:  # let go, and wanted again
+            del self.__dict__["_order"]
+            return self.tick
+        return tick
+
+    def let_go(self, *, rows: bool = True) -> None:
+        """8 bytes a row for what is written next, 16 with the rows. Who asks for them again sorts again."""
+        if self.is_passing and not self.is_log and "_order" in self.__dict__:
+            row, _ = self.__dict__.pop("_order")
+            if not rows:
+                self.__dict__["_order"] = (row, None)
 
     @property
     def is_sorted(self) -> bool:
@@ -189,11 +202,19 @@ def check_event_roles(call: str, columns: Sequence[str], roles: EventRoles, **ot
 
 
 def index_of(
-    call: str, house: pl.DataFrame, roles: EventRoles, engine: Engine, frame: Any, *, n_threads: int
+    call: str,
+    house: pl.DataFrame,
+    roles: EventRoles,
+    engine: Engine,
+    frame: Any,
+    *,
+    n_threads: int,
+    is_passing: bool = False,
 ) -> EventIndex:
     """The index of a log, its columns checked."""
     columns = event_columns(call, house, roles, n_threads=n_threads)
-    return index_columns(columns, roles, house, engine, frame, n_threads=n_threads)
+    index = index_columns(columns, roles, house, engine, frame, n_threads=n_threads)
+    return replace(index, is_passing=is_passing)
 
 
 def index_columns(

@@ -284,6 +284,12 @@ def bad_ids(call: str, option: str, problem: str, hint: str) -> InvalidOptionErr
     return InvalidOptionError(_text(call, None, f"{option}= {problem}", hint))
 
 
+def in_a_part(call: str, error: InvalidDataError, n: int) -> InvalidDataError:
+    """What is wrong in one part of a log that was spilled: a part knows no other numbers than its own."""
+    note = f"  Rows are counted in one part of {n:,} rows: {call}(spill=…) spreads users over parts."
+    return InvalidDataError(f"{error}\n{note}")
+
+
 def bad_data(call: str, role: str, column: str, problem: str, hint: str) -> InvalidDataError:
     return InvalidDataError(_text(call, {role: column}, problem, hint))
 

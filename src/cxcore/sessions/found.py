@@ -93,6 +93,7 @@ def _of_index(index: EventIndex, gap: int, n_threads: int) -> Sessions:
     columns = index.columns
     offset, begin = kernels.find_sessions(index.offset, index.tick, gap, columns.own, n_threads)
     start, end = index.tick[begin[:-1]], index.tick[begin[1:] - 1]
+    index.let_go(rows=False)
     name, user = _names(columns, offset, start, n_threads)
     return Sessions(columns, start, end, np.diff(begin), name, user, _gap_reasons(name), begin)
 
@@ -140,6 +141,7 @@ def walk(
         copy_of,
     )
     start, same = index.tick[begin[:-1]], np.empty(len(end), np.int64)
+    index.let_go(rows=False)
     name, user = _names(columns, offset, start, n_threads, before, same)
     return Sessions(columns, start, end, events, name, user, reason, begin, copy_of, until=until, same=same)
 
@@ -172,7 +174,7 @@ def labels(found: Sessions, index: EventIndex, n_threads: int) -> Int32:
         session = np.append(found.session, -1).astype(np.int32)  # a label of -1 finds the last
         return session[found.label]
     label = empty(n, np.int32)
-    if len(index.tick) < n:
+    if int(index.offset[-1]) < n:
         label.fill(-1)
     row = index.row if not index.is_log else np.arange(n)
     kernels.label_rows(found.begin, row, n_threads, label)
@@ -180,27 +182,27 @@ def labels(found: Sessions, index: EventIndex, n_threads: int) -> Int32:
     return label
 
 
-def row_names(found: Sessions, index: EventIndex, n_threads: int) -> tuple[Int64, Int64]:
-    """Id and number of the session of each row, 0 where it has none."""
-    row_id, row_number = empty(len(index), np.int64), empty(len(index), np.int64)
-    if found.label is not None:
-        name = found.name[found.session] if len(found.name) else found.name
-        kernels.name_rows(found.label, name, n_threads, row_id, row_number)
-    elif index.is_log and not len(found.copy_of):
-        kernels.name_runs(found.begin, found.name, n_threads, row_id, row_number)
-    else:
-        kernels.name_rows(labels(found, index, n_threads), found.name, n_threads, row_id, row_number)
-    return row_id, row_number
-
-
 def row_columns(
     found: Sessions, index: EventIndex, n_threads: int, *, reason: bool, long_after: int | None
 ) -> pl.DataFrame:
     """``session_id`` and ``session_number`` of each row, and what else was asked of its session."""
-    rows = pl.DataFrame(dict(zip(ROW_COLUMNS, row_names(found, index, n_threads), strict=True)))
-    if reason or long_after is not None:
+    lie_together = index.is_log and found.label is None and not len(found.copy_of)
+    more = reason or long_after is not None
+    name, label = found.name, None
+    if more or not (lie_together or found.label is not None):
+        label = labels(found, index, n_threads)
+    elif found.label is not None:  # in the order in which sessions open, and so are their names
+        name, label = found.name[found.session] if len(name) else name, found.label
+    index.let_go()
+    row_id, row_number = empty(len(index), np.int64), empty(len(index), np.int64)
+    if label is None:
+        kernels.name_runs(found.begin, found.name, n_threads, row_id, row_number)
+    else:
+        kernels.name_rows(label, name, n_threads, row_id, row_number)
+    rows = pl.DataFrame(dict(zip(ROW_COLUMNS, (row_id, row_number), strict=True)))
+    if more:
         of_session = pl.DataFrame(_extras(found, reason, long_after))
-        session = pl.Series(labels(found, index, n_threads))
+        session = pl.Series(label)
         session = session.to_frame("at").select(pl.when(pl.col("at") >= 0).then("at")).to_series()
         rows = rows.hstack(of_session.select(pl.all().gather(session)))
     if int(found.columns.count.sum()) < len(index):

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -295,7 +296,17 @@ inline void sort_events(const int32_t* code, const int64_t* tick, const int64_t*
             row[at] = static_cast<int64_t>(code[i] - first_user[bucket]) << 31 | i;  // both are below 2^31
         });
     });
-    for_each_piece(n_buckets, n_threads, [&](int64_t b) {
+    // Largest first: a user who has many rows is in hand while the other threads do the rest.
+    std::vector<int64_t> order(static_cast<size_t>(n_buckets));
+    std::iota(order.begin(), order.end(), 0);
+    const auto rows_of = [&](int64_t b) {
+        return offset[buckets.first_user[static_cast<size_t>(b) + 1]] -
+               offset[buckets.first_user[static_cast<size_t>(b)]];
+    };
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int64_t a, int64_t b) { return rows_of(a) > rows_of(b); });
+    for_each_piece(n_buckets, n_threads, [&](int64_t piece) {
+        const int64_t b = order[static_cast<size_t>(piece)];
         const int64_t user_from = buckets.first_user[static_cast<size_t>(b)];
         const int64_t user_to = buckets.first_user[static_cast<size_t>(b) + 1];
         if (user_from == user_to) return;
