@@ -397,6 +397,17 @@ def test_far_dates_do_not_overflow() -> None:
         assert all(credits(part) == expected for part in answer.partition_by("model"))
 
 
+@pytest.mark.parametrize(("lookback", "touched"), [("121000d", 1), ("120000d", 0), (dt.timedelta.max, 1)])
+def test_a_lookback_longer_than_int64_reaches_as_far(lookback: Any, touched: int) -> None:
+    """From 2**63 nanoseconds on (292 years) ages and lookbacks need all of uint64."""
+    far = pl.Series("time", [-(2**63) + 1, 2**63 - 1 - 8 * 10**18, 2**63 - 1], dtype=pl.Int64)
+    rows = {"user": [1, 1, 2], "channel": ["x", None, None], "value": [None, 1.0, None]}
+    events = pl.DataFrame(rows).with_columns(far)  # 120,911 days from touch to conversion
+    answer = attribute(events, model=list(MODELS), time_unit="ns", lookback=lookback)
+    for part in answer.partition_by("model"):
+        assert credits(part)["x"] == touched
+
+
 # ---------------------------------------------------------------- windows, ties, allocation
 
 

@@ -633,6 +633,18 @@ def test_far_ends_of_time_do_not_overflow() -> None:
     assert numbers(years, gap=None, calendar="1mo") == [1, 2]
 
 
+def test_a_session_longer_than_int64_has_no_duration_and_is_told_to_be_long() -> None:
+    """Its length in ticks is no int64, and became a negative number."""
+    far = pl.DataFrame({"user": [1, 1, 2, 2], "time": [-(2**63), 2**63 - 1, 0, 7]})
+    roles: dict[str, Any] = {"user": "user", "time": "time", "gap": None, "max_events": 9}
+    for long_after, is_long in ("1d", True), (dt.timedelta.max, False):
+        table = cx.sessions(far, **roles, time_unit="ns", long_after=long_after)
+        assert table["duration"].to_list() == [None, 7]
+        assert table["session_is_long"].to_list() == [is_long, False]
+    stamped = cx.sessions(far.cast({"time": pl.Datetime("ns")}), **roles)
+    assert stamped["duration"].to_physical().to_list() == [None, 7]
+
+
 def test_kernels_take_what_is_empty() -> None:
     none = np.empty(0, np.int64)
     found = kernels.find_ruled_sessions(

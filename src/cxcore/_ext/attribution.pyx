@@ -124,7 +124,7 @@ def fill_journeys(
     const int64_t[::1] tick,  # IN  [n] by position, never falling within a user
     const int64_t[::1] user,  # IN  [n_chosen]
     const int32_t[::1] seen,  # IN  from count_journeys
-    int64_t lookback,  # in ticks: a touch counts where its age is below; -1: no limit
+    uint64_t lookback,  # in ticks: a touch counts where its age is below; 0: no limit
     bint reset,  # a touch that an earlier conversion looked at does not count again
     int n_threads,
     const int64_t[::1] touch_offset,  # IN  from count_journeys
@@ -152,7 +152,7 @@ def fill_journeys(
         filled.conversion_row = out(conversion_row)
         filled.lo = out(lo)
         filled.hi = out(hi)
-        _fill(events, start(seen), lookback >= 0, <uint64_t> lookback, reset, n_threads,
+        _fill(events, start(seen), lookback > 0, lookback, reset, n_threads,
               start(touch_offset), start(conversion_offset), filled)
 
 

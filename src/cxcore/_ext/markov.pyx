@@ -56,7 +56,7 @@ def count_transitions(
     const int64_t[::1] hi,  # IN
     const double[::1] value,  # IN
     bint nulls,  # count journeys that did not convert
-    int64_t lookback,  # ticks, cuts those journeys; -1: no limit
+    uint64_t lookback,  # ticks, cuts those journeys; 0: no limit
     double[:, ::1] count,  # OUT [C, C] steps from channel to channel; all are added to
     double[::1] start,  # OUT [C] first touches
     double[::1] conversion,  # OUT [C] last touches before a conversion
@@ -83,7 +83,7 @@ def count_transitions(
         transitions.conversion = &conversion[0]
         transitions.null = &null[0]
         transitions.value = &earned[0]
-        _count(journeys, n, nulls, lookback >= 0, <uint64_t> lookback, transitions)
+        _count(journeys, n, nulls, lookback > 0, lookback, transitions)
 
 
 def removal_effects(

@@ -45,6 +45,8 @@ MODELS: dict[str, type[Model]] = {
 }
 
 _ALLOCATIONS = ("share", "reset")
+#: ticks: longer than any age; kernels count it as 0, no limit
+_ANY_AGE = 2**64
 
 
 def attribute(
@@ -154,7 +156,8 @@ def attribute(
     everyone = nulls and any(chosen.learns_from_nulls for chosen in models)
 
     def answer(index: EventIndex, log: Touchpoints, met: Int64) -> pl.DataFrame:
-        ticks = -1 if window is None else _options.ticks_above(window, index.columns.tick_length)
+        length = index.columns.tick_length
+        ticks = 0 if window is None else _options.ticks_above(window, length, _ANY_AGE) % _ANY_AGE
         reset = allocation == "reset"
         journeys = journeys_of(
             index, log, ticks, reset=reset, nulls=nulls, everyone=everyone, n_threads=threads

@@ -38,7 +38,7 @@ class Journeys:
     value: Float64
     lo: Int64
     hi: Int64
-    #: nanoseconds in one tick, ticks of lookback (-1: no limit)
+    #: nanoseconds in one tick, ticks of lookback (0: no limit)
     tick_length: int
     lookback: int
     #: do journeys that did not convert count?

@@ -137,7 +137,7 @@ def journeys_of(
     everyone: bool,
     n_threads: int,
 ) -> Journeys:
-    """Journeys out of the index and what was read by row. ``lookback`` in ticks, -1 for no limit."""
+    """Journeys out of the index and what was read by row. ``lookback`` in ticks, 0 for no limit."""
     offset, user = index.offset, np.arange(len(index.offset) - 1)
     if index.columns.own >= 0:  # rows without a user: the last item, in truth a user each
         offset = np.concatenate((offset[:-1], np.arange(offset[-2] + 1, offset[-1] + 1)))

@@ -216,7 +216,7 @@ def _extras(found: Sessions, reason: bool, long_after: int | None) -> dict[str, 
     if reason:
         extras["session_reason"] = _WORDS.gather(pl.Series(found.reason))
     if long_after is not None:
-        most = _options.ticks_below(long_after, found.columns.tick_length)
+        most = _options.ticks_below(long_after, found.columns.tick_length, 2**64 - 1)
         extras["session_is_long"] = pl.Series(found.end.view(np.uint64) - found.start.view(np.uint64) > most)
     return extras
 
@@ -238,7 +238,7 @@ def table(found: Sessions, house: pl.DataFrame, roles: EventRoles, long_after: i
             "session_number": found.name[:, 1],
             "start": times(start, time),
             "end": times(end, time),
-            "duration": _lengths(end - start, schema["duration"], columns.tick_length),
+            "duration": _lengths(_apart(found), schema["duration"], columns.tick_length),
             "events": found.events,
             **_extras(found, True, long_after),
         }
@@ -248,6 +248,14 @@ def table(found: Sessions, house: pl.DataFrame, roles: EventRoles, long_after: i
 def times(ticks: pl.Series, dtype: pl.DataType) -> pl.Series:
     """Ticks as the time column had them."""
     return ticks.cast(pl.Int32).cast(dtype) if dtype == pl.Date else ticks.cast(dtype)
+
+
+def _apart(found: Sessions) -> pl.Series:
+    """Ticks from start to end; null where they are more than an int64 can hold, instead of a negative number."""
+    ticks = pl.Series(found.end - found.start)
+    if (ticks < 0).any():
+        ticks = ticks.to_frame("ticks").select(pl.when(pl.col("ticks") >= 0).then("ticks")).to_series()
+    return ticks
 
 
 def _lengths(ticks: pl.Series, dtype: pl.DataType, tick_length: int) -> pl.Series:
