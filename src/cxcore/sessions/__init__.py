@@ -290,9 +290,9 @@ def sessions(
         In the flavour that came in, users in order of first appearance, their sessions in time order: the
         user's column or columns, ``session_id``, ``session_number``, ``start`` and ``end`` (first and last
         event, as the time column has them; heartbeats do not move the end), ``duration`` (``end - start``; an
-        integer where time is; null where it is longer than an int64 can say), ``events`` (Int64, copies not counted), ``session_reason``; then
-        ``session_is_long`` with ``long_after``, and the measures. Rows that have no session (no user, no
-        time) are in none.
+        integer where time is; null where an int64 cannot hold it), ``events`` (Int64, copies not counted),
+        ``session_reason``; then ``session_is_long`` with ``long_after``, and the measures. Rows that have no
+        session (no user, no time) are in none.
 
     Raises
     ------

@@ -251,7 +251,7 @@ def times(ticks: pl.Series, dtype: pl.DataType) -> pl.Series:
 
 
 def _apart(found: Sessions) -> pl.Series:
-    """Ticks from start to end; null where they are more than an int64 can hold, instead of a negative number."""
+    """Ticks from start to end; null where an int64 cannot hold them, and would be negative."""
     ticks = pl.Series(found.end - found.start)
     if (ticks < 0).any():
         ticks = ticks.to_frame("ticks").select(pl.when(pl.col("ticks") >= 0).then("ticks")).to_series()
