@@ -79,6 +79,15 @@ def test_a_value_is_carried_into_the_next_session() -> None:
     assert numbers(events, split_on="campaign") == [1, 2, 2, 3]
 
 
+def test_the_first_campaign_after_a_direct_visit_splits() -> None:
+    events = log(0, 10, 20, campaign=[None, "ads", None])
+    for nulls, expected in (("carry", [1, 2, 2]), ("ignore", [1, 1, 1]), ("break", [1, 2, 3])):
+        assert numbers(events, split_on="campaign", split_null=nulls) == expected
+    assert numbers(events, preset="ua", split_on="campaign") == [1, 2, 2]
+    filled = events.with_columns(pl.col("campaign").forward_fill().over("user"))
+    assert numbers(filled, split_on="campaign", split_null="break") == [1, 2, 2]  # carry is a forward fill
+
+
 def test_several_columns_split() -> None:
     events = log(0, 1, 2, 3, source=["x", "x", "y", "y"], medium=["m", "n", "n", "n"])
     assert numbers(events, split_on=["source", pl.col("medium").str.to_uppercase()]) == [1, 2, 3, 3]

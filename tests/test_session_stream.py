@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import json
 import signal
 import subprocess
 import sys
@@ -682,6 +683,18 @@ def test_expressions_that_cannot_be_written_are_refused_in_full(tmp_path: Path) 
         cx.InvalidOptionError, match=r"SessionStream.save\(start_on=.*cannot be written to a file"
     ):
         stream.save(tmp_path / "stream.parquet")
+
+
+def test_a_file_with_code_in_it_is_not_run(tmp_path: Path) -> None:
+    path = tmp_path / "stream.parquet"
+    code = {"expression": json.dumps({"AnonymousFunction": {"input": [], "function": [80, 76]}})}
+    about = {"version": 1, "watermark": None, "options": {"user": ["user"], "time": "time", "start_on": code}}
+    pl.DataFrame().write_parquet(path, metadata={"cxcore.session_stream": json.dumps(about)})
+    with pytest.raises(cx.CxError) as error:
+        cx.SessionStream.load(path)
+    assert str(error.value).endswith(
+        "holds a Python function, which would run.\n  Hint: SessionStream.save writes none."
+    )
 
 
 def test_pushes_from_many_threads_wait_for_each_other() -> None:

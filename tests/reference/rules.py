@@ -125,7 +125,7 @@ def _changes(column: Sequence[Any], history: list[int], row: int, nulls: str) ->
         before = column[history[-1]]
         return now is not None and before is not None and now != before
     known = [column[at] for at in history if column[at] is not None]
-    return now is not None and bool(known) and now != known[-1]
+    return now is not None and now != (known[-1] if known else None)
 
 
 def period_of(every: str, zone: str, ticks_a_second: int) -> Any:

@@ -121,7 +121,7 @@ def sessionize(
         A session starts with each local day, week (Monday) or month.
     time_zone : str, optional
         Zone of the calendar, such as 'Europe/Berlin'; that of the time column where None, UTC where it has
-        none.
+        none. Times without a zone are converted from UTC: leave it out where they are local already.
     start_on, end_on : str or Polars expression, optional
         Boolean column: the event starts a session; is the last of its session. Null is false.
     split_on : str, Polars expression, or a list of them, optional

@@ -68,7 +68,7 @@ def load(call: str, path: str | os.PathLike[str]) -> tuple[dict[str, Any], State
     except (pl.exceptions.PolarsError, KeyError, json.JSONDecodeError) as error:
         problem = "is no file that SessionStream.save wrote."
         raise errors.unreadable_file(call, path, problem, "name one, or start a new stream.") from error
-    options = {name: _value(value) for name, value in about["options"].items()}
+    options = {name: _value(call, path, value) for name, value in about["options"].items()}
     if not rows.width:
         return options, None
     closed, still_open = (rows.filter(flag).drop("is_closed") for flag in ("is_closed", ~pl.col("is_closed")))
@@ -117,17 +117,28 @@ def _options_of(call: str, plan: Plan) -> dict[str, Any]:
 
 def _written(call: str, option: str, expression: pl.Expr) -> dict[str, str]:
     try:
-        return {"expression": expression.meta.serialize(format="json")}
-    except pl.exceptions.PolarsError as error:
+        text = expression.meta.serialize(format="json")
+    except pl.exceptions.PolarsError:
+        text = ""
+    if not text or _calls_python(json.loads(text)):
         hint = "make it a column of the batch, and name that."
-        raise errors.bad_option(
-            call, option, str(expression), "cannot be written to a file.", hint
-        ) from error
+        raise errors.bad_option(call, option, str(expression), "cannot be written to a file.", hint)
+    return {"expression": text}
 
 
-def _value(value: Any) -> Any:
+def _calls_python(tree: Any) -> bool:
+    """Does it hold a pickled function? With cloudpickle Polars writes one, and reading it runs it."""
+    if isinstance(tree, dict):
+        return any(name == "AnonymousFunction" or _calls_python(part) for name, part in tree.items())
+    return isinstance(tree, list) and any(map(_calls_python, tree))
+
+
+def _value(call: str, path: str | os.PathLike[str], value: Any) -> Any:
     if isinstance(value, list):
-        return [_value(one) for one in value]
+        return [_value(call, path, one) for one in value]
     if isinstance(value, dict):
+        if _calls_python(json.loads(value["expression"])):
+            problem = "holds a Python function, which would run."
+            raise errors.unreadable_file(call, path, problem, "SessionStream.save writes none.")
         return pl.Expr.deserialize(io.StringIO(value["expression"]), format="json")
     return value

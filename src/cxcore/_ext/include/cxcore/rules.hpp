@@ -68,7 +68,7 @@ struct Walk {
             const int32_t before = value[c];
             if (now < 0 && rules.split_null == carry) continue;
             const bool both = now >= 0 && before >= 0;
-            changed |= now != before && (both || rules.split_null == breaks) && n > 0;
+            changed |= now != before && (both || rules.split_null != ignore) && n > 0;
             value[c] = now;
         }
         return changed;
