@@ -446,7 +446,8 @@ def _answer(
     n, schema = len(counted.groups), _result_columns(what)
     if not counted.groups.width:  # one row of all answers: half the cost of three series
         values = [*counts.tolist(), *(None if x != x else x for x in numbers.tolist()), *words]
-        return pl.from_dicts([dict(zip(schema, values, strict=True))], schema=schema)
+        told = schema if None in values else None  # without a gap the values tell their types, for less
+        return pl.from_dicts([dict(zip(schema, values, strict=True))], schema=told)
     # A series for each dtype, cut apart: cheaper than a series for each column.
     stacks = (
         (len(parts) + 2, pl.Series(counts)),
