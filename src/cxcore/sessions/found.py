@@ -21,7 +21,7 @@ ROW_COLUMNS = ("session_id", "session_number")
 TABLE_COLUMNS = (*ROW_COLUMNS, "start", "end", "duration", "events", "session_reason")
 REASON = pl.Enum(REASONS)
 _WORDS = pl.Series(REASONS, dtype=REASON)
-FIRST, BY_GAP = (np.uint8(REASONS.index(word)) for word in ("first", "gap"))
+BY_GAP = np.uint8(REASONS.index("gap"))
 #: what each word of ``split_null=`` is to the kernel
 _SPLIT_NULL = {word: at for at, word in enumerate(get_args(SplitNull))}
 
@@ -147,7 +147,8 @@ def walk(
 
 
 def _gap_reasons(name: Int64) -> UInt8:
-    return np.where(name[:, 1] == 1, FIRST, BY_GAP)
+    reason: UInt8 = np.multiply(name[:, 1] != 1, BY_GAP)  # else 0, "first"
+    return reason
 
 
 def _names(
@@ -192,7 +193,7 @@ def row_columns(
     if more or not (lie_together or found.label is not None):
         label = labels(found, index, n_threads)
     elif found.label is not None:  # in the order in which sessions open, and so are their names
-        name, label = found.name[found.session] if len(name) else name, found.label
+        name, label = np.take(name, found.session, axis=0, mode="wrap") if len(name) else name, found.label
     index.let_go()
     row_id, row_number = empty(len(index), np.int64), empty(len(index), np.int64)
     if label is None:
