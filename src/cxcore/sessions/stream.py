@@ -171,9 +171,14 @@ class SessionStream:
         absent = [name for name, value in {"user": user, "time": time}.items() if value is None]
         if absent:
             raise errors.missing_argument(_CALL, absent, "name the column.")
-        roles = {"user": user, "time": time, "order": order, "time_unit": time_unit}
+        given: dict[str, Any] = {
+            "order": order,
+            "time_unit": time_unit,
+            "null_user": null_user,
+            "null_time": null_time,
+        }
         self._plan = Plan(
-            event_roles(_CALL, **roles, null_user=null_user, null_time=null_time),  # type: ignore[arg-type]
+            event_roles(_CALL, user=user, time=time, **given),
             _keepable(rules_of(_CALL, preset, options)),
             measures_of(_CALL, first=first, last=last, sum=sum, any=any),
             _options.duration(_CALL, "allowed_lateness", allowed_lateness, or_none=True),
