@@ -132,7 +132,8 @@ def _in_stretches(call: str, events: pl.DataFrame, index: EventIndex, read: Rule
         read = replace(read, value=values, last=columns.tick, events=events["events"].to_numpy())
         found = walk(index, plan.rules, read, plan.n_threads)
     else:
-        found = find(call, index, plan.rules, plan.n_threads, on_index=bool(ordered) or columns.own >= 0)
+        is_walked = bool(ordered) or columns.own >= 0
+        found = find(call, index, plan.rules, plan.n_threads, "events" if is_walked else "rows")
     if found.label is None:
         every = np.ones(len(found.start), np.bool_)
         of_row = session_of_row(index, found)
