@@ -174,8 +174,9 @@ def sessionize(
     Notes
     -----
     Time O(n) with the gap alone and for sorted logs; else a partition by user and a sort of each user. Memory
-    beyond input and output: about 18 bytes a row with the gap alone, 24 where a sort is needed; 1 for the three boolean rules together, 4 for each column of ``split_on``, 12 for ``unique``. On a LazyFrame
-    the work waits for ``collect``, and so do errors about data.
+    beyond input and output: about 18 bytes a row with the gap alone, 24 where a sort is needed; 1 for the
+    three boolean rules together, 4 for each column of ``split_on``, 12 for ``unique``. On a LazyFrame the
+    work waits for ``collect``, and so do errors about data.
 
     Examples
     --------
