@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+from dataclasses import replace
 from functools import partial
 from typing import Any, get_args
 
@@ -18,10 +19,11 @@ from polars.testing import assert_frame_equal
 import cxcore as cx
 from cxcore import errors
 from cxcore._columns import EventRoles
-from cxcore._ext import attribution as kernel
+from cxcore._ext import journeys as kernel
+from cxcore._options import duration
 from cxcore.attribution import MODELS, Markov, ModelWord, Position, TimeDecay
-from cxcore.attribution.base import Credit, Journeys, Model
-from cxcore.attribution.journeys import looked_at, touchpoints
+from cxcore.attribution.base import Credit, Journeys, Model, TouchModel
+from cxcore.attribution.journeys import Windows, journeys_of, looked_at, touchpoints
 from tests import strategies
 from tests.reference import attribution as reference
 
@@ -201,6 +203,60 @@ def test_every_engine(frame: Any, model: Any) -> None:
 def test_words_are_the_registry() -> None:
     assert get_args(ModelWord) == tuple(MODELS)
     assert all(MODELS[word]().label == word for word in MODELS)
+
+
+# ---------------------------------------------------------------- credit by touch, customers alike
+
+touch_models = pytest.mark.parametrize(
+    "model",
+    [*(m() for m in MODELS.values() if issubclass(m, TouchModel)), Position(0, 1, 0), Position(5, 1, 2)],
+)
+
+
+def journeys_in(events: pl.DataFrame, lookback: str | None = "30d", n_threads: int = 2) -> Journeys:
+    """All journeys of a log of (user, time, channel, value), those that did not convert too."""
+    log = touchpoints("f", events, [], channel="channel", conversion=None, value="value", n_threads=1)
+    window = None if lookback is None else duration("f", "lookback", lookback)
+    windows = Windows(window, reset=False, nulls=True, with_rows=True, n_threads=n_threads)
+    return journeys_of(cx.index(events, user="user", time="time"), log, windows)
+
+
+@touch_models
+def test_credit_by_touch_adds_up_to_credit_by_channel(model: TouchModel) -> None:
+    for lookback in ("1d", "30d", None):
+        journeys = journeys_in(random_log(), lookback)
+        whole, by_touch = model.credit(journeys), model.touch_credit(journeys)
+        for amount, of_touch in ((whole.conversions, by_touch[:, 0]), (whole.value, by_touch[:, 1])):
+            assert journeys.by_channel(of_touch) == pytest.approx(amount, rel=1e-12, abs=1e-10)
+
+
+@touch_models
+def test_parts_of_pairs_are_what_touches_earn(model: TouchModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cxcore.attribution.base._PAIRS", 100)  # several blocks of users
+    journeys = journeys_in(random_log())
+    assert TouchModel.touch_credit(model, journeys) == pytest.approx(model.touch_credit(journeys), abs=1e-10)
+
+
+@models
+def test_customers_alike_count_as_often(model: ModelWord) -> None:
+    """``times`` says what rows of other customers would have said."""
+    events = random_log(users=40, n=400)
+    journeys = journeys_in(events)
+    rng = np.random.default_rng(3)
+    first = events.unique("user", keep="first", maintain_order=True)["user"]
+    times = pl.DataFrame({"user": first, "times": rng.integers(0, 4, len(first))})
+    copies = events.join(times, on="user", maintain_order="left").with_columns(
+        copy=pl.int_ranges(pl.col("times"))
+    )
+    copies = copies.filter(pl.col("times") > 0).explode("copy")
+    copies = copies.with_columns(user=pl.col("user") + "/" + pl.col("copy").cast(pl.String))
+    alike = replace(journeys, times=times["times"].cast(pl.Float64).to_numpy())
+    got, want = MODELS[model]().credit(alike), MODELS[model]().credit(journeys_in(copies))
+    places = {name: code for code, name in enumerate(journeys_in(copies).names)}
+    for code, name in enumerate(alike.names):
+        at = places[name]
+        assert got.conversions[code] == pytest.approx(want.conversions[at], rel=1e-9)
+        assert got.value[code] == pytest.approx(want.value[at], rel=1e-9)
 
 
 # ---------------------------------------------------------------- twins

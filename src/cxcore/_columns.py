@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cxcore import _options, errors
-from cxcore._ext import attribution as kernel
+from cxcore._ext import journeys as kernel
 from cxcore._ext import native
 
 Int32 = NDArray[np.int32]

@@ -16,7 +16,7 @@ Steps = Mapping[tuple[object, object], Fraction]
 
 
 def null_journeys(events: Sequence[Event], lookback: int | None) -> list[list[object]]:
-    """Per user the channels after the last conversion, within lookback of the final one."""
+    """Per user the channels after the last conversion, within lookback of the final one (null_windows)."""
     found = []
     for user in users(events):
         mine = of_user(events, user)

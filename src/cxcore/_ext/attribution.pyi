@@ -1,101 +1,22 @@
 import numpy as np
 from numpy.typing import NDArray
 
-def dense_codes(
-    category: NDArray[np.int32],
-    known: NDArray[np.int32],
-    code: NDArray[np.int32],
-    first: NDArray[np.int64],
-) -> int: ...
-def count_journeys(
-    offset: NDArray[np.int64],
-    row: NDArray[np.int64],
-    what: NDArray[np.int32],
-    user: NDArray[np.int64],
-    n_threads: int,
-    seen: NDArray[np.int32],
-    touch_offset: NDArray[np.int64],
-    conversion_offset: NDArray[np.int64],
-) -> None: ...
-def fill_journeys(
-    offset: NDArray[np.int64],
-    row: NDArray[np.int64],
-    tick: NDArray[np.int64],
-    user: NDArray[np.int64],
-    seen: NDArray[np.int32],
-    lookback: int,
-    reset: bool,
-    n_threads: int,
-    touch_offset: NDArray[np.int64],
-    conversion_offset: NDArray[np.int64],
-    touch_channel: NDArray[np.int32],
-    touch_tick: NDArray[np.int64],
-    conversion_tick: NDArray[np.int64],
-    conversion_row: NDArray[np.int64],
-    lo: NDArray[np.int64],
-    hi: NDArray[np.int64],
-) -> None: ...
-def first_touch(
-    touch_offset: NDArray[np.int64],
-    conversion_offset: NDArray[np.int64],
-    channel: NDArray[np.int32],
-    tick: NDArray[np.int64],
-    lo: NDArray[np.int64],
-    hi: NDArray[np.int64],
-    value: NDArray[np.float64],
-    n_threads: int,
-    conversions: NDArray[np.float64],
-    values: NDArray[np.float64],
-) -> None: ...
-def last_touch(
-    touch_offset: NDArray[np.int64],
-    conversion_offset: NDArray[np.int64],
-    channel: NDArray[np.int32],
-    tick: NDArray[np.int64],
-    lo: NDArray[np.int64],
-    hi: NDArray[np.int64],
-    value: NDArray[np.float64],
-    n_threads: int,
-    conversions: NDArray[np.float64],
-    values: NDArray[np.float64],
-) -> None: ...
-def linear(
-    touch_offset: NDArray[np.int64],
-    conversion_offset: NDArray[np.int64],
-    channel: NDArray[np.int32],
-    tick: NDArray[np.int64],
-    lo: NDArray[np.int64],
-    hi: NDArray[np.int64],
-    value: NDArray[np.float64],
-    n_threads: int,
-    conversions: NDArray[np.float64],
-    values: NDArray[np.float64],
-) -> None: ...
+from cxcore._ext.journeys import JourneyView
+
+_Float64 = NDArray[np.float64]
+
+def first_touch(view: JourneyView, by_touch: bool, n_threads: int, credit: _Float64) -> None: ...
+def last_touch(view: JourneyView, by_touch: bool, n_threads: int, credit: _Float64) -> None: ...
+def linear(view: JourneyView, by_touch: bool, n_threads: int, credit: _Float64) -> None: ...
 def position(
-    touch_offset: NDArray[np.int64],
-    conversion_offset: NDArray[np.int64],
-    channel: NDArray[np.int32],
-    tick: NDArray[np.int64],
-    lo: NDArray[np.int64],
-    hi: NDArray[np.int64],
-    value: NDArray[np.float64],
+    view: JourneyView,
     first: float,
     middle: float,
     last: float,
+    by_touch: bool,
     n_threads: int,
-    conversions: NDArray[np.float64],
-    values: NDArray[np.float64],
+    credit: _Float64,
 ) -> None: ...
 def time_decay(
-    touch_offset: NDArray[np.int64],
-    conversion_offset: NDArray[np.int64],
-    channel: NDArray[np.int32],
-    tick: NDArray[np.int64],
-    lo: NDArray[np.int64],
-    hi: NDArray[np.int64],
-    value: NDArray[np.float64],
-    half_lives_per_tick: float,
-    n_threads: int,
-    conversions: NDArray[np.float64],
-    values: NDArray[np.float64],
+    view: JourneyView, half_lives_per_tick: float, by_touch: bool, n_threads: int, credit: _Float64
 ) -> None: ...

@@ -1,16 +1,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from cxcore._ext.journeys import JourneyView
+
 def count_transitions(
-    touch_offset: NDArray[np.int64],
-    conversion_offset: NDArray[np.int64],
-    channel: NDArray[np.int32],
-    tick: NDArray[np.int64],
-    lo: NDArray[np.int64],
-    hi: NDArray[np.int64],
-    value: NDArray[np.float64],
-    nulls: bool,
-    lookback: int,
+    view: JourneyView,
     count: NDArray[np.float64],
     start: NDArray[np.float64],
     conversion: NDArray[np.float64],

@@ -5,19 +5,9 @@
 
 import numpy as np
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int64_t
 
-
-cdef extern from "cxcore/attribution.hpp" namespace "cxcore" nogil:
-    cdef struct Journeys:
-        int64_t n_users
-        const int64_t* touch_offset
-        const int64_t* conversion_offset
-        const int32_t* channel
-        const int64_t* tick
-        const int64_t* lo
-        const int64_t* hi
-        const double* value
+from cxcore._ext.journeys cimport Journeys, JourneyView
 
 
 cdef extern from "cxcore/markov.hpp" namespace "cxcore" nogil:
@@ -29,34 +19,15 @@ cdef extern from "cxcore/markov.hpp" namespace "cxcore" nogil:
         double* value
 
     const int64_t kPanel
-    void _count "cxcore::count_transitions"(
-        const Journeys&, int64_t, bint, bint, uint64_t, const Transitions&) except +
+    void _count "cxcore::count_transitions"(const Journeys&, int64_t, const Transitions&) except +
     void eliminate(double*, double*, double*, int64_t, int64_t, int) except +
     void solve(const double*, const double*, int64_t, const double*, double*)
     void solve_left(const double*, const double*, int64_t, const double*, double*)
     void diagonal(const double*, const double*, int64_t, int, double*) except +
 
 
-ctypedef fused item:
-    int32_t
-    int64_t
-    double
-
-
-cdef inline const item* at(const item[::1] array) noexcept nogil:
-    return &array[0] if array.shape[0] else NULL
-
-
 def count_transitions(
-    const int64_t[::1] touch_offset,  # IN  journeys, as in attribution.pyx
-    const int64_t[::1] conversion_offset,  # IN
-    const int32_t[::1] channel,  # IN
-    const int64_t[::1] tick,  # IN
-    const int64_t[::1] lo,  # IN
-    const int64_t[::1] hi,  # IN
-    const double[::1] value,  # IN
-    bint nulls,  # count journeys that did not convert
-    uint64_t lookback,  # ticks, cuts those journeys; 0: no limit
+    JourneyView view,
     double[:, ::1] count,  # OUT [C, C] steps from channel to channel; all are added to
     double[::1] start,  # OUT [C] first touches
     double[::1] conversion,  # OUT [C] last touches before a conversion
@@ -64,26 +35,17 @@ def count_transitions(
     double[::1] earned,  # OUT [C] value of the conversions after a last touch
 ):
     """Steps of all journeys from start over channels to conversion or null."""
-    cdef Journeys journeys
     cdef Transitions transitions
     cdef int64_t n = start.shape[0]
     if n == 0:
         return
     with nogil:
-        journeys.n_users = touch_offset.shape[0] - 1
-        journeys.touch_offset = at(touch_offset)
-        journeys.conversion_offset = at(conversion_offset)
-        journeys.channel = at(channel)
-        journeys.tick = at(tick)
-        journeys.lo = at(lo)
-        journeys.hi = at(hi)
-        journeys.value = at(value)
         transitions.count = &count[0, 0]
         transitions.start = &start[0]
         transitions.conversion = &conversion[0]
         transitions.null = &null[0]
         transitions.value = &earned[0]
-        _count(journeys, n, nulls, lookback > 0, lookback, transitions)
+        _count(view.journeys, n, transitions)
 
 
 def removal_effects(

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import numpy as np
 import polars as pl
 
 from cxcore import _options, errors
-from cxcore._columns import MOST_ROWS, EventRoles, Float64, Int64, check_roles, event_columns, needed
+from cxcore._columns import MOST_ROWS, EventRoles, Int64, check_roles, event_columns, needed
 from cxcore._index import EventIndex, check_event_roles, event_roles, index_columns
 from cxcore._options import TimeUnit
-from cxcore.attribution.base import Credit, Journeys, Model, Transitions
-from cxcore.attribution.journeys import Touchpoints, journeys_of, looked_at, touchpoints
+from cxcore.attribution.answer import answer_of, schema_of
+from cxcore.attribution.base import Credit, Journeys, Model, TouchModel, Transitions
+from cxcore.attribution.journeys import Touchpoints, Windows, journeys_of, looked_at, touchpoints
 from cxcore.attribution.markov import Markov
 from cxcore.attribution.positional import FirstTouch, LastTouch, Linear, Position
 from cxcore.attribution.time_decay import TimeDecay
@@ -33,6 +32,7 @@ __all__ = [
     "ModelWord",
     "Position",
     "TimeDecay",
+    "TouchModel",
     "Transitions",
     "attribute",
 ]
@@ -45,8 +45,6 @@ MODELS: dict[str, type[Model]] = {
 }
 
 _ALLOCATIONS = ("share", "reset")
-#: ticks: longer than any age; kernels count it as 0, no limit
-_ANY_AGE = 2**64
 
 
 def attribute(
@@ -148,25 +146,21 @@ def attribute(
     if conversion is None and value is None:
         raise errors.missing_argument(call, ["conversion", "value"], "say which rows are conversions.")
     models = _models(call, model)
-    window = None if lookback is None else _options.duration(call, "lookback", lookback)
-    _options.word(call, "allocation", allocation, _ALLOCATIONS)
     _options.flag(call, "nulls", nulls, "True learns from all journeys.")
-    threads = _options.n_threads(call, n_threads)
-
-    everyone = nulls and any(chosen.learns_from_nulls for chosen in models)
+    windows = Windows(
+        lookback=None if lookback is None else _options.duration(call, "lookback", lookback),
+        reset=_options.word(call, "allocation", allocation, _ALLOCATIONS) == "reset",
+        nulls=nulls and any(chosen.learns_from_nulls for chosen in models),
+        with_rows=False,
+        n_threads=_options.n_threads(call, n_threads),
+    )
 
     def answer(index: EventIndex, log: Touchpoints, met: Int64) -> pl.DataFrame:
-        length = index.columns.tick_length
-        ticks = 0 if window is None else _options.ticks_above(window, length, _ANY_AGE) % _ANY_AGE
-        reset = allocation == "reset"
-        journeys = journeys_of(
-            index, log, ticks, reset=reset, nulls=nulls, everyone=everyone, n_threads=threads
-        )
-        return _answer(journeys, models, log.names, met, has_value=value is not None)
+        return answer_of(journeys_of(index, log, windows), models, met, has_value=value is not None)
 
     if isinstance(events, EventIndex):
         check_roles(call, events.house.columns, others)
-        log = touchpoints(call, events.house, models, **others, n_threads=threads)
+        log = touchpoints(call, events.house, models, **others, n_threads=windows.n_threads)
         code = events.columns.code
         met = log.met(None if len(events.tick) == len(code) else pl.Series(code) >= 0)
         return events.engine.from_house(events.frame, answer(events, log, met))
@@ -175,13 +169,14 @@ def attribute(
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
         _check_log(call, house, roles)
-        log = touchpoints(call, house, models, **others, n_threads=threads)
+        log = touchpoints(call, house, models, **others, n_threads=windows.n_threads)
         met = log.met(_has_user(house, roles))
-        columns, log = looked_at(call, house, roles, log, everyone=everyone, n_threads=threads)
-        return answer(index_columns(columns, roles, house, engine, frame, n_threads=threads), log, met)
+        columns, log = looked_at(call, house, roles, log, everyone=windows.nulls, n_threads=windows.n_threads)
+        index = index_columns(columns, roles, house, engine, frame, n_threads=windows.n_threads)
+        return answer(index, log, met)
 
     def schema(before: pl.Schema) -> pl.Schema:
-        return _schema(before[channel], models)
+        return schema_of(before[channel], models)
 
     return engine.summary(call, frame, needed(roles.columns, *others.values()), compute, schema)
 
@@ -233,54 +228,3 @@ def _has_user(house: pl.DataFrame, roles: EventRoles) -> pl.Series | None:
     if not any(house[name].null_count() for name in roles.user):
         return None
     return house.select(pl.all_horizontal(pl.col(roles.user).is_not_null())).to_series()
-
-
-# ---------------------------------------------------------------- the answer
-
-
-def _schema(channel: pl.DataType, models: Sequence[Model]) -> pl.Schema:
-    schema = {"model": pl.String(), "channel": channel}
-    schema |= dict.fromkeys(("conversions", "value", "share"), pl.Float64())
-    if any(model.has_removal_effect for model in models):
-        schema["removal_effect"] = pl.Float64()
-    return pl.Schema(schema)
-
-
-def _answer(
-    journeys: Journeys, models: Sequence[Model], names: pl.Series, touched: Int64, has_value: bool
-) -> pl.DataFrame:
-    """One row per model and channel that was touched, and the unattributed rest."""
-    shown = names[touched]
-    if isinstance(shown.dtype, (pl.Categorical, pl.Enum)):
-        touched = touched[shown.cast(pl.String).arg_sort().to_numpy()]
-    else:
-        touched = touched[shown.arg_sort().to_numpy()]
-    shown = names[touched]
-    alone = journeys.lo == journeys.hi
-    rest, rest_value = float(alone.sum()), math.fsum(journeys.value[alone])
-    if rest:
-        shown = shown.append(pl.Series([None], dtype=shown.dtype))
-    credits = [model.credit(journeys) for model in models]
-    n = len(journeys.value)
-    conversions = _column([credit.conversions[touched] for credit in credits], rest, rest)
-    values = _column([credit.value[touched] for credit in credits], rest, rest_value)
-    schema = _schema(names.dtype, models)
-    columns: dict[str, Any] = {
-        "model": [label for label in [model.label for model in models] for _ in range(len(shown))],
-        "channel": shown[np.tile(np.arange(len(shown)), len(models))],
-        "conversions": conversions,
-        "value": values if has_value else None,
-        "share": conversions / n if n else None,
-    }
-    if "removal_effect" in schema:
-        none = np.full(len(names), np.nan)
-        effects = [none if credit.removal_effect is None else credit.removal_effect for credit in credits]
-        effect = _column([effect[touched] for effect in effects], rest, np.nan)
-        columns["removal_effect"] = pl.Series(effect, nan_to_null=True)
-    return pl.DataFrame(columns, schema=schema)
-
-
-def _column(parts: Sequence[Float64], rest: float, of_rest: float) -> Float64:
-    """One column for all models: its channels, then the rest where there is one."""
-    tail = [of_rest] if rest else []
-    return np.concatenate([piece for part in parts for piece in (part, tail)])

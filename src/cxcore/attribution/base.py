@@ -6,14 +6,28 @@ To add one, write a class here beside and one line in ``MODELS`` (docs/contribut
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Iterator
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
+import polars as pl
 
 from cxcore._columns import Float64, Int32, Int64
 from cxcore._ext import markov as kernel
+from cxcore._ext.journeys import JourneyView
+
+#: pairs of conversion and touch that are held at once
+_PAIRS = 1 << 22
+
+
+def _no_rows() -> Int64:
+    return np.empty(0, np.int64)
+
+
+def _one_each() -> Float64:
+    return np.empty(0, np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,10 +41,11 @@ class Journeys:
     Within a user neither ``lo`` nor ``hi`` ever falls.
     """
 
-    n_channels: int
+    #: the channels by code
+    names: pl.Series
     touch_offset: Int64
     conversion_offset: Int64
-    #: by touch: code of its channel, 0 to n_channels - 1, and when
+    #: by touch: code of its channel, 0 to n_channels - 1, and when (no item where journeys have no times)
     channel: Int32
     tick: Int64
     #: by conversion: when, its value (0 where there is none), its window
@@ -38,17 +53,30 @@ class Journeys:
     value: Float64
     lo: Int64
     hi: Int64
-    #: nanoseconds in one tick, ticks of lookback (0: no limit)
+    #: nanoseconds in one tick
     tick_length: int
-    lookback: int
-    #: do journeys that did not convert count?
-    nulls: bool
     n_threads: int
+    #: by user: the touches of the journey that did not convert; no item where those do not count
+    null_lo: Int64 = field(default_factory=_no_rows)
+    null_hi: Int64 = field(default_factory=_no_rows)
+    #: by user: how many customers are alike; no item: one each
+    times: Float64 = field(default_factory=_one_each)
+    #: rows of the log; no item where nobody asks for them
+    touch_row: Int64 = field(default_factory=_no_rows)
+    conversion_row: Int64 = field(default_factory=_no_rows)
 
     @property
-    def arrays(self) -> tuple[Int64, Int64, Int32, Int64, Int64, Int64, Float64]:
-        """What every kernel takes, in its order."""
-        return (
+    def n_channels(self) -> int:
+        return len(self.names)
+
+    @property
+    def n_users(self) -> int:
+        return len(self.touch_offset) - 1
+
+    @cached_property
+    def view(self) -> JourneyView:
+        """What every kernel takes."""
+        return JourneyView(
             self.touch_offset,
             self.conversion_offset,
             self.channel,
@@ -56,7 +84,60 @@ class Journeys:
             self.lo,
             self.hi,
             self.value,
+            self.times,
+            self.null_lo,
+            self.null_hi,
         )
+
+    @cached_property
+    def weight(self) -> Float64:
+        """How often each conversion counts: as often as there are customers alike."""
+        if not len(self.times):
+            return np.ones(len(self.value))
+        return np.repeat(self.times, np.diff(self.conversion_offset))
+
+    @cached_property
+    def pairs(self) -> tuple[Int64, Int64]:
+        """Conversion and touch of each pair, window by window."""
+        size = self.hi - self.lo
+        conversion = np.repeat(np.arange(len(size)), size)
+        before = np.cumsum(size) - size
+        return conversion, np.arange(len(conversion)) - np.repeat(before - self.lo, size)
+
+    def by_channel(self, of_touch: Float64) -> Float64:
+        """Sums over the touches of each channel."""
+        return np.bincount(self.channel, of_touch, minlength=self.n_channels).astype(np.float64, copy=False)
+
+    def of_users(self, first: int, end: int) -> Journeys:
+        """The same of some users alone."""
+        t0, t1 = self.touch_offset[first], self.touch_offset[end]
+        k0, k1 = self.conversion_offset[first], self.conversion_offset[end]
+        return replace(
+            self,
+            touch_offset=self.touch_offset[first : end + 1] - t0,
+            conversion_offset=self.conversion_offset[first : end + 1] - k0,
+            channel=self.channel[t0:t1],
+            tick=self.tick[t0:t1],
+            conversion_tick=self.conversion_tick[k0:k1],
+            value=self.value[k0:k1],
+            lo=self.lo[k0:k1] - t0,
+            hi=self.hi[k0:k1] - t0,
+            null_lo=self.null_lo[first:end] - t0,
+            null_hi=self.null_hi[first:end] - t0,
+            times=self.times[first:end],
+            touch_row=self.touch_row[t0:t1],
+            conversion_row=self.conversion_row[k0:k1],
+        )
+
+    def blocks(self) -> Iterator[tuple[int, Journeys]]:
+        """Runs of whole users of few pairs each, and the first touch of each run."""
+        sums = np.concatenate(([0], np.cumsum(self.hi - self.lo)))[self.conversion_offset]
+        first = 0
+        while first < self.n_users:
+            end = int(np.searchsorted(sums, sums[first] + _PAIRS, side="right")) - 1
+            end = min(max(end, first + 1), self.n_users)
+            yield int(self.touch_offset[first]), self.of_users(first, end)
+            first = end
 
     @cached_property
     def transitions(self) -> Transitions:
@@ -64,9 +145,7 @@ class Journeys:
         n = self.n_channels
         counted = Transitions(np.zeros((n, n)), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n))
         kernel.count_transitions(
-            *self.arrays,
-            self.nulls,
-            self.lookback,
+            self.view,
             counted.count,
             counted.start,
             counted.conversion,
@@ -127,3 +206,31 @@ class Model(ABC):
             if name not in usual or value != usual[name]
         )
         return f"{self.word}({options})" if options else self.word
+
+
+@dataclass(frozen=True)
+class TouchModel(Model):
+    """A model that splits each conversion over the touches of its window.
+
+    Its credit is a sum over customers, from which all else follows: credit for each touch, by channel, and
+    its uncertainty. A kernel may take the place of the pairs where windows overlap.
+    """
+
+    @abstractmethod
+    def split(self, journeys: Journeys) -> Float64:
+        """Part of its conversion that each pair of ``journeys.pairs`` earns."""
+
+    def touch_credit(self, journeys: Journeys) -> Float64:
+        """Conversions and value that each touch earned in all its windows, [n_touches, 2]."""
+        credit = np.zeros((len(journeys.channel), 2))
+        for first, some in journeys.blocks():
+            conversion, touch = some.pairs
+            part = self.split(some) * some.weight[conversion]
+            for at, earned in enumerate((part, part * some.value[conversion])):
+                n = len(some.channel)
+                credit[first : first + n, at] = np.bincount(touch, earned, minlength=n)
+        return credit
+
+    def credit(self, journeys: Journeys) -> Credit:
+        earned = self.touch_credit(journeys)
+        return Credit(journeys.by_channel(earned[:, 0]), journeys.by_channel(earned[:, 1]))

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from cxcore import _columns, errors
+from cxcore import _columns, _options, errors
 from cxcore._columns import EventColumns, EventRoles, Float64, Int32, Int64
-from cxcore._ext import attribution as kernel
+from cxcore._ext import journeys as kernel
 from cxcore._index import EventIndex
 from cxcore.attribution.base import Journeys, Model
 
@@ -127,35 +127,55 @@ def _among(user: pl.Series, converted: pl.Series) -> pl.Series:
 # ---------------------------------------------------------------- journeys
 
 
-def journeys_of(
-    index: EventIndex,
-    log: Touchpoints,
-    lookback: int,
-    *,
-    reset: bool,
-    nulls: bool,
-    everyone: bool,
-    n_threads: int,
-) -> Journeys:
-    """Journeys out of the index and what was read by row. ``lookback`` in ticks, 0 for no limit."""
+#: ticks: longer than any age; kernels count it as 0, no limit
+_ANY_AGE = 2**64
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Which touches a conversion looks at, and what else is read of journeys.
+
+    ``lookback`` in nanoseconds, None for no limit; ``reset``: touches of the previous conversion are used up;
+    ``nulls``: journeys that did not convert count, too; ``with_rows``: rows of the log are asked for.
+    """
+
+    lookback: int | None
+    reset: bool
+    nulls: bool
+    with_rows: bool
+    n_threads: int
+
+    def ticks(self, tick_length: int) -> int:
+        """Of lookback; 0 for no limit."""
+        if self.lookback is None:
+            return 0
+        return _options.ticks_above(self.lookback, tick_length, _ANY_AGE) % _ANY_AGE
+
+
+def journeys_of(index: EventIndex, log: Touchpoints, windows: Windows) -> Journeys:
+    """Journeys out of the index and what was read by row."""
+    lookback, n_threads = windows.ticks(index.columns.tick_length), windows.n_threads
     offset, user = index.offset, np.arange(len(index.offset) - 1)
     if index.columns.own >= 0:  # rows without a user: the last item, in truth a user each
         offset = np.concatenate((offset[:-1], np.arange(offset[-2] + 1, offset[-1] + 1)))
         user = np.arange(len(offset) - 1)
-    elif not everyone:
+    elif not windows.nulls:
         user = _who_converted(index.columns, log.converted)
     touch_offset, conversion_offset = (np.empty(len(user) + 1, np.int64) for _ in range(2))
     seen = np.empty(len(index.tick), np.int32)
     kernel.count_journeys(offset, index.row, log.what, user, n_threads, seen, touch_offset, conversion_offset)
     n_touches, n_conversions = int(touch_offset[-1]), int(conversion_offset[-1])
-    channel, tick = np.empty(n_touches, np.int32), np.empty(n_touches, np.int64)
+    channel = np.empty(n_touches, np.int32)
+    tick, touch_row = np.empty(n_touches, np.int64), np.empty(n_touches if windows.with_rows else 0, np.int64)
     conversion_tick, row, lo, hi = (np.empty(n_conversions, np.int64) for _ in range(4))
     kernel.fill_journeys(
-        *(offset, index.row, index.tick, user, seen, lookback, reset, n_threads),
-        *(touch_offset, conversion_offset, channel, tick, conversion_tick, row, lo, hi),
+        *(offset, index.row, index.tick, user, seen, lookback, windows.reset, n_threads),
+        *(touch_offset, conversion_offset),
+        channel,
+        *(tick, conversion_tick, row, touch_row, lo, hi),
     )
-    return Journeys(
-        n_channels=len(log.names),
+    journeys = Journeys(
+        names=log.names,
         touch_offset=touch_offset,
         conversion_offset=conversion_offset,
         channel=channel,
@@ -165,10 +185,15 @@ def journeys_of(
         lo=lo,
         hi=hi,
         tick_length=index.columns.tick_length,
-        lookback=lookback,
-        nulls=nulls,
         n_threads=n_threads,
+        touch_row=touch_row,
+        conversion_row=row if windows.with_rows else row[:0],
     )
+    if not windows.nulls:
+        return journeys
+    null_lo, null_hi = np.empty(len(user), np.int64), np.empty(len(user), np.int64)
+    kernel.null_windows(journeys.view, lookback, n_threads, null_lo, null_hi)
+    return replace(journeys, null_lo=null_lo, null_hi=null_hi)
 
 
 def _who_converted(columns: EventColumns, converted: pl.Series) -> Int64:

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from cxcore import errors
+from cxcore._columns import Float64
 from cxcore._ext import attribution as kernel
-from cxcore.attribution.base import Credit, Journeys, Model
+from cxcore.attribution.base import Credit, Journeys, TouchModel
 
 #: parts are taken in proportion to their sum, which must be a number, too
 _MOST_PART = 1e9
 
 
 @dataclass(frozen=True)
-class FirstTouch(Model):
+class KernelModel(TouchModel):
+    """A model with a kernel of ``_ext/attribution.pyx``, whose cost does not grow with the overlap."""
+
+    @abstractmethod
+    def run(self, journeys: Journeys, by_touch: bool, credit: Float64) -> None:
+        """Add conversions and value of each channel, or touch, to ``credit``."""
+
+    def touch_credit(self, journeys: Journeys) -> Float64:
+        credit = np.zeros((len(journeys.channel), 2))
+        self.run(journeys, True, credit)
+        return credit
+
+    def credit(self, journeys: Journeys) -> Credit:
+        credit = np.zeros((journeys.n_channels, 2))
+        self.run(journeys, False, credit)
+        return Credit(credit[:, 0], credit[:, 1])
+
+
+@dataclass(frozen=True)
+class FirstTouch(KernelModel):
     """All credit to the first touch of the window: what brought the customer here?
 
     Notes
@@ -26,12 +47,16 @@ class FirstTouch(Model):
 
     word: ClassVar[str] = "first_touch"
 
-    def credit(self, journeys: Journeys) -> Credit:
-        return split(kernel.first_touch, journeys)
+    def run(self, journeys: Journeys, by_touch: bool, credit: Float64) -> None:
+        kernel.first_touch(journeys.view, by_touch, journeys.n_threads, credit)
+
+    def split(self, journeys: Journeys) -> Float64:
+        conversion, touch = journeys.pairs
+        return np.where(touch == journeys.lo[conversion], 1.0, 0.0)
 
 
 @dataclass(frozen=True)
-class LastTouch(Model):
+class LastTouch(KernelModel):
     """All credit to the last touch of the window: what was there when the customer decided?
 
     Notes
@@ -41,12 +66,16 @@ class LastTouch(Model):
 
     word: ClassVar[str] = "last_touch"
 
-    def credit(self, journeys: Journeys) -> Credit:
-        return split(kernel.last_touch, journeys)
+    def run(self, journeys: Journeys, by_touch: bool, credit: Float64) -> None:
+        kernel.last_touch(journeys.view, by_touch, journeys.n_threads, credit)
+
+    def split(self, journeys: Journeys) -> Float64:
+        conversion, touch = journeys.pairs
+        return np.where(touch == journeys.hi[conversion] - 1, 1.0, 0.0)
 
 
 @dataclass(frozen=True)
-class Linear(Model):
+class Linear(KernelModel):
     """The same credit to each of the n touches of the window, 1/n.
 
     Notes
@@ -56,12 +85,16 @@ class Linear(Model):
 
     word: ClassVar[str] = "linear"
 
-    def credit(self, journeys: Journeys) -> Credit:
-        return split(kernel.linear, journeys)
+    def run(self, journeys: Journeys, by_touch: bool, credit: Float64) -> None:
+        kernel.linear(journeys.view, by_touch, journeys.n_threads, credit)
+
+    def split(self, journeys: Journeys) -> Float64:
+        part: Float64 = 1.0 / (journeys.hi - journeys.lo)[journeys.pairs[0]]
+        return part
 
 
 @dataclass(frozen=True)
-class Position(Model):
+class Position(KernelModel):
     """Most credit to the ends of the window, the rest to what lies between (U-shaped).
 
     A lone touch gets all. Two touches share in the proportion of ``first`` and ``last``; ``middle`` is left
@@ -106,13 +139,21 @@ class Position(Model):
                 "Position", "first", self.first, "all parts are 0.", "such as 0.4, 0.2, 0.4."
             )
 
-    def credit(self, journeys: Journeys) -> Credit:
+    @property
+    def parts(self) -> tuple[float, float, float]:
+        """Of 1: first, middle, last."""
         total = self.first + self.middle + self.last
-        return split(kernel.position, journeys, self.first / total, self.middle / total, self.last / total)
+        return self.first / total, self.middle / total, self.last / total
 
+    def run(self, journeys: Journeys, by_touch: bool, credit: Float64) -> None:
+        kernel.position(journeys.view, *self.parts, by_touch, journeys.n_threads, credit)
 
-def split(heuristic: Any, journeys: Journeys, *options: float) -> Credit:
-    """Run a kernel of ``_ext/attribution.pyx``."""
-    conversions, value = np.zeros(journeys.n_channels), np.zeros(journeys.n_channels)
-    heuristic(*journeys.arrays, *options, journeys.n_threads, conversions, value)
-    return Credit(conversions, value)
+    def split(self, journeys: Journeys) -> Float64:
+        first, middle, last = self.parts
+        conversion, touch = journeys.pairs
+        n = (journeys.hi - journeys.lo)[conversion]
+        at_first, at_last = touch == journeys.lo[conversion], touch == journeys.hi[conversion] - 1
+        of_two = first / (first + last) if first + last else 0.5
+        ends = np.where(at_first, np.where(n == 2, of_two, first), np.where(n == 2, 1.0 - of_two, last))
+        part = np.where(at_first | at_last, ends, middle / np.maximum(n - 2, 1))
+        return np.where(n == 1, 1.0, part)

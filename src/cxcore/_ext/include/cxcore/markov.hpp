@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "cxcore/attribution.hpp"
+#include "cxcore/journeys.hpp"
 #include "cxcore/threads.hpp"
 
 namespace cxcore {
@@ -33,27 +33,18 @@ inline void add_exactly(double& sum, double& lost, double x) {
     sum = total;
 }
 
-// Touches after the last conversion of a user (all where there is none), within lookback of the final one.
-inline int64_t null_journey(const Journeys& j, int64_t u, bool limited, uint64_t lookback) {
-    const int64_t t1 = j.touch_offset[u + 1], k1 = j.conversion_offset[u + 1];
-    int64_t from = k1 > j.conversion_offset[u] ? j.hi[k1 - 1] : j.touch_offset[u];
-    if (limited)
-        while (from < t1 && age(j.tick[t1 - 1], j.tick[from]) >= lookback) ++from;
-    return from;
-}
-
 // Windows of one user overlap: `change` counts journeys that begin and end to walk at a touch, so
 // that cost does not grow with the overlap.
-inline void count_transitions(const Journeys& j, int64_t n_channels, bool nulls, bool limited,
-                              uint64_t lookback, const Transitions& out) {
+inline void count_transitions(const Journeys& j, int64_t n_channels, const Transitions& out) {
     std::vector<double> lost(static_cast<size_t>(n_channels), 0.0);
     std::vector<int64_t> change;
     for (int64_t u = 0; u < j.n_users; ++u) {
         const int64_t t0 = j.touch_offset[u], t1 = j.touch_offset[u + 1];
         if (t0 == t1) continue;
         change.assign(static_cast<size_t>(t1 - t0), 0);
+        const double alike = j.times ? j.times[u] : 1.0;
         const auto walk = [&](int64_t lo, int64_t hi) {
-            out.start[j.channel[lo]] += 1.0;
+            out.start[j.channel[lo]] += alike;
             ++change[lo - t0];
             --change[hi - 1 - t0];
         };
@@ -61,18 +52,18 @@ inline void count_transitions(const Journeys& j, int64_t n_channels, bool nulls,
             if (j.lo[k] == j.hi[k]) continue;
             const int32_t last = j.channel[j.hi[k] - 1];
             walk(j.lo[k], j.hi[k]);
-            out.conversion[last] += 1.0;
-            add_exactly(out.value[last], lost[last], j.value[k]);
+            out.conversion[last] += alike;
+            add_exactly(out.value[last], lost[last], alike * j.value[k]);
         }
-        const int64_t from = nulls ? null_journey(j, u, limited, lookback) : t1;
-        if (from < t1) {
-            walk(from, t1);
-            out.null[j.channel[t1 - 1]] += 1.0;
+        if (j.null_lo && j.null_lo[u] < j.null_hi[u]) {
+            walk(j.null_lo[u], j.null_hi[u]);
+            out.null[j.channel[j.null_hi[u] - 1]] += alike;
         }
         int64_t times = 0;
         for (int64_t i = t0; i + 1 < t1; ++i) {
             times += change[i - t0];
-            if (times) out.count[j.channel[i] * n_channels + j.channel[i + 1]] += static_cast<double>(times);
+            if (times)
+                out.count[j.channel[i] * n_channels + j.channel[i + 1]] += alike * static_cast<double>(times);
         }
     }
     for (int64_t c = 0; c < n_channels; ++c) out.value[c] += lost[c];

@@ -1,0 +1,164 @@
+# Journeys out of the event index, and the bundle of arrays in which kernels read them.
+# The work is in include/cxcore/journeys.hpp: two pointers for the windows, O(positions).
+
+from libc.stdint cimport int32_t, int64_t, uint64_t
+
+
+cdef extern from "cxcore/journeys.hpp" namespace "cxcore" nogil:
+    cdef struct Events:
+        const int64_t* offset
+        int64_t n
+        const int64_t* row
+        const int64_t* tick
+        const int32_t* what
+        int64_t n_chosen
+        const int64_t* user
+
+    cdef struct Filled:
+        int32_t* channel
+        int64_t* touch_tick
+        int64_t* conversion_tick
+        int64_t* conversion_row
+        int64_t* touch_row
+        int64_t* lo
+        int64_t* hi
+
+    int64_t _dense "cxcore::dense_codes"(const int32_t*, int64_t, int32_t*, int32_t*, int64_t*)
+    void _count "cxcore::count_journeys"(const Events&, int, int32_t*, int64_t*, int64_t*) except +
+    void _fill "cxcore::fill_journeys"(
+        const Events&, const int32_t*, bint, uint64_t, bint, int, const int64_t*, const int64_t*,
+        const Filled&) except +
+    void _null "cxcore::null_windows"(const Journeys&, bint, uint64_t, int, int64_t*, int64_t*) except +
+
+
+ctypedef fused item:
+    int32_t
+    int64_t
+    double
+
+
+cdef inline const item* start(const item[::1] array) noexcept nogil:
+    return &array[0] if array.shape[0] else NULL
+
+
+cdef inline item* out(item[::1] array) noexcept nogil:
+    return &array[0] if array.shape[0] else NULL
+
+
+cdef class JourneyView:
+    """Arrays of journeys that belong together; what is empty is not there."""
+
+    def __cinit__(
+        self,
+        const int64_t[::1] touch_offset,  # IN  [n_users + 1]
+        const int64_t[::1] conversion_offset,  # IN  [n_users + 1]
+        const int32_t[::1] channel,  # IN  [n_touches]
+        const int64_t[::1] tick,  # IN  [n_touches], or [0]: journeys without times
+        const int64_t[::1] lo,  # IN  [n_conversions] window of touches
+        const int64_t[::1] hi,  # IN  [n_conversions]
+        const double[::1] value,  # IN  [n_conversions]
+        const double[::1] times,  # IN  [n_users] customers alike, or [0]: one each
+        const int64_t[::1] null_lo,  # IN  [n_users] touches of a journey that did not convert, or [0]
+        const int64_t[::1] null_hi,  # IN  [n_users]
+    ):
+        self.arrays = (touch_offset, conversion_offset, channel, tick, lo, hi, value, times, null_lo, null_hi)
+        self.journeys.n_users = touch_offset.shape[0] - 1
+        self.journeys.touch_offset = start(touch_offset)
+        self.journeys.conversion_offset = start(conversion_offset)
+        self.journeys.channel = start(channel)
+        self.journeys.tick = start(tick)
+        self.journeys.lo = start(lo)
+        self.journeys.hi = start(hi)
+        self.journeys.value = start(value)
+        self.journeys.times = start(times)
+        self.journeys.null_lo = start(null_lo)
+        self.journeys.null_hi = start(null_hi)
+
+
+def dense_codes(
+    const int32_t[::1] category,  # IN  [n] number of a category, -1 is none
+    int32_t[::1] known,  # IN OUT [n_categories] -1; then the code of each category that occurs
+    int32_t[::1] code,  # OUT [n] in order of first appearance, -1 for none
+    int64_t[::1] first,  # OUT [n_categories] first row of each code
+):
+    """Codes without gaps for categories, and how many there are."""
+    cdef int64_t n_codes
+    with nogil:
+        n_codes = _dense(start(category), category.shape[0], out(known), out(code), out(first))
+    return n_codes
+
+
+def count_journeys(
+    const int64_t[::1] offset,  # IN  [n_users + 1] positions of each user
+    const int64_t[::1] row,  # IN  [n] row at each position; empty: the same
+    const int32_t[::1] what,  # IN  [n_rows] channel * 2 + converted, channel -1 is no touch
+    const int64_t[::1] user,  # IN  [n_chosen] users to look at
+    int n_threads,
+    int32_t[::1] seen,  # OUT [n] what, by position; of the chosen alone
+    int64_t[::1] touch_offset,  # OUT [n_chosen + 1]
+    int64_t[::1] conversion_offset,  # OUT [n_chosen + 1]
+):
+    """How many touches and conversions each chosen user has, as offsets."""
+    cdef Events events
+    with nogil:
+        events.offset = start(offset)
+        events.n = seen.shape[0]
+        events.row = start(row)
+        events.what = start(what)
+        events.n_chosen = user.shape[0]
+        events.user = start(user)
+        _count(events, n_threads, out(seen), out(touch_offset), out(conversion_offset))
+
+
+def fill_journeys(
+    const int64_t[::1] offset,  # IN  [n_users + 1]
+    const int64_t[::1] row,  # IN  [n] or empty
+    const int64_t[::1] tick,  # IN  [n] by position, never falling within a user
+    const int64_t[::1] user,  # IN  [n_chosen]
+    const int32_t[::1] seen,  # IN  from count_journeys
+    uint64_t lookback,  # in ticks: a touch counts where its age is below; 0: no limit
+    bint reset,  # a touch that an earlier conversion looked at does not count again
+    int n_threads,
+    const int64_t[::1] touch_offset,  # IN  from count_journeys
+    const int64_t[::1] conversion_offset,  # IN
+    int32_t[::1] touch_channel,  # OUT [n_touches] by user and time
+    int64_t[::1] touch_tick,  # OUT [n_touches]
+    int64_t[::1] conversion_tick,  # OUT [n_conversions] by user and time
+    int64_t[::1] conversion_row,  # OUT [n_conversions]
+    int64_t[::1] touch_row,  # OUT [n_touches], or [0]: nobody asks
+    int64_t[::1] lo,  # OUT [n_conversions] first touch of the window
+    int64_t[::1] hi,  # OUT [n_conversions] behind its last touch; lo == hi: none
+):
+    """Touches and conversions by user and time, and the window of each conversion."""
+    cdef Events events
+    cdef Filled filled
+    with nogil:
+        events.offset = start(offset)
+        events.n = seen.shape[0]
+        events.row = start(row)
+        events.tick = start(tick)
+        events.n_chosen = user.shape[0]
+        events.user = start(user)
+        filled.channel = out(touch_channel)
+        filled.touch_tick = out(touch_tick)
+        filled.conversion_tick = out(conversion_tick)
+        filled.conversion_row = out(conversion_row)
+        filled.touch_row = out(touch_row)
+        filled.lo = out(lo)
+        filled.hi = out(hi)
+        _fill(events, start(seen), lookback > 0, lookback, reset, n_threads,
+              start(touch_offset), start(conversion_offset), filled)
+
+
+def null_windows(
+    JourneyView view,
+    uint64_t lookback,  # in ticks, to the final touch; 0: no limit
+    int n_threads,
+    int64_t[::1] lo,  # OUT [n_users] first touch of the journey that did not convert
+    int64_t[::1] hi,  # OUT [n_users] behind its last; lo == hi: none
+):
+    """The touches of each user after the last conversion, within lookback of the final one."""
+    if lo.shape[0] == 0:
+        return
+    with nogil:
+        _null(view.journeys, lookback > 0, lookback, n_threads, &lo[0], &hi[0])
