@@ -72,7 +72,7 @@ def credit_of(chain: Transitions, n_threads: int) -> Credit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TakenOut:
-    """A chain with each channel taken out, [state, channel taken out]; 0 where no way leads to a conversion."""
+    """A chain with each channel taken out: [state, channel]; 0 where no way leads to a conversion."""
 
     visits: Float64
     #: the chance to convert, the value ahead (no item where value is split as conversions are)

@@ -1,10 +1,11 @@
 // What one customer more would change: influence functions of credit, and their sums.
 //
-// The chain of order 1 (markov.hpp) in counts: X = (D - F)^-1, visits a = s X, chance to convert h = X R. Taking
-// channel c out turns them into a^c = a - a_c X[c,:] / X_cc and h^c = h - X[:,c] h_c / X_cc, and the conversions
-// L^c that are left change by a^c_i (h^c_j - h^c_i) with every step from i to j, h^c of start 0, of conversion 1,
-// of null 0 (delta method; docs/explanation/attribution.md). Out of journeys flows are balanced, so a = 1 and the
-// whole L changes by what a journey brings. Value: worth w = X V in the place of h.
+// The chain of order 1 (markov.hpp) in counts: X = (D - F)^-1, visits a = s X, chance to convert h = X R.
+// Taking channel c out turns them into a^c = a - a_c X[c,:] / X_cc and h^c = h - X[:,c] h_c / X_cc, and the
+// conversions L^c that are left change by a^c_i (h^c_j - h^c_i) with every step from i to j, h^c of start 0,
+// of conversion 1, of null 0 (delta method; docs/explanation/attribution.md). Out of journeys flows are
+// balanced, so a = 1 and the whole L changes by what a journey brings. Value: worth w = X V in the place of
+// h.
 #pragma once
 
 #include <algorithm>
@@ -44,7 +45,7 @@ inline void inverse(const double* a, const double* pivot, int64_t n, int n_threa
 
 // ---------------------------------------------------------------------------------------------- one chain
 
-struct TakenOut {         // C channels, each taken out: [state, channel taken out]
+struct TakenOut {  // C channels, each taken out: [state, channel taken out]
     int64_t n_channels;
     const double* visits;  // a^c
     const double* ahead;   // h^c
@@ -55,7 +56,8 @@ struct TakenOut {         // C channels, each taken out: [state, channel taken o
 };
 
 // What is left without each channel changes by so much. Adds to left[C].
-inline void walk_step(const TakenOut& t, const double* of, int64_t from, int64_t to, double times, double* left) {
+inline void walk_step(const TakenOut& t, const double* of, int64_t from, int64_t to, double times,
+                      double* left) {
     const double* const visits = t.visits + from * t.n_channels;
     const double* const here = of + from * t.n_channels;
     const double* const there = of + to * t.n_channels;
@@ -73,7 +75,8 @@ inline void walk_end(const TakenOut& t, const double* of, int64_t last, double a
 }
 
 // The influence of one customer on credit = total * lost / sum of lost. `lost` becomes the answer.
-inline void influence_of(const TakenOut& t, int at, double total, double gain, const double* lost, double* out) {
+inline void influence_of(const TakenOut& t, int at, double total, double gain, const double* lost,
+                         double* out) {
     double sum = 0.0;
     for (int64_t c = 0; c < t.n_channels; ++c) sum += lost[c];
     for (int64_t c = 0; c < t.n_channels; ++c) {
