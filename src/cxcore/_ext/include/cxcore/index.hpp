@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "arrived.hpp"
 #include "memory.hpp"
 #include "threads.hpp"
 
@@ -266,6 +267,7 @@ inline void sort_events(const int32_t* code, const int64_t* tick, const int64_t*
                         const int64_t* offset, int64_t n_users, int n_threads, int64_t* row,
                         int64_t* sorted_tick) {
     if (!n_users) return;
+    if (place_arrivals(code, tick, tie, n, offset, n_users, n_threads, row, sorted_tick)) return;
     constexpr int64_t bucket_rows = 1 << 15;
     const int64_t n_buckets = std::clamp<int64_t>(offset[n_users] / bucket_rows, 1, 1024);
     const Buckets buckets(offset, n_users, n_buckets);
