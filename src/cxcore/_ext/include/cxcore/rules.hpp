@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include "memory.hpp"
@@ -49,93 +50,184 @@ struct RuledSessions {
 
 namespace rules {
 
+// Calendar periods are about as long as each other: one guess and a step or two tell which one a tick is in.
+class Calendar {
+  public:
+    Calendar(const int64_t* edge, int64_t n) : edge_(edge), n_(n) {
+        if (n < 2) return;
+        least_ = edge[0];
+        edges_a_tick_ = static_cast<double>(n - 1) / (static_cast<double>(edge[n - 1]) - static_cast<double>(edge[0]));
+    }
+    // The last tick of the period in which t lies.
+    int64_t last_tick(int64_t t) const {
+        if (!n_) return INT64_MAX;
+        const double guess = (static_cast<double>(t) - static_cast<double>(least_)) * edges_a_tick_;
+        auto k = static_cast<int64_t>(std::clamp(guess, 0.0, static_cast<double>(n_ - 1)));
+        while (k < n_ && edge_[k] <= t) ++k;
+        while (k > 0 && edge_[k - 1] > t) --k;
+        return k < n_ ? edge_[k] - 1 : INT64_MAX;
+    }
+
+  private:
+    const int64_t* edge_;
+    int64_t n_, least_ = 0;
+    double edges_a_tick_ = 0.0;
+};
+
+// What the rules read by row; what is not read costs nothing.
+template <bool gaps, bool marks, bool values, bool copies, bool stretches>
+struct Reads {
+    static constexpr bool gap_of_row = gaps, mark = marks, value = values, key = copies, stretch = stretches;
+};
+
 // What is carried from one event of a user to the next.
+template <class Reads>
 struct Walk {
     const Rules& rules;
-    int64_t n = 0;  // events of the user so far
-    int64_t start = 0, last = 0, until = 0, events = 0;
-    const int64_t* edge = nullptr;  // the next one after the start
-    bool ended = false;
-    Array<int32_t> value;  // by column: the code that a change is told from, -1: none yet
+    const Calendar& calendar_;
+    const uint64_t gap_, max_duration_;
+    const int64_t max_events_;
+    bool is_first = true, ended = false;  // of the user; was the last event the end of its session?
+    int64_t start = 0, last = 0, until = 0, events = 0, period_end = INT64_MAX;
 
-    explicit Walk(const Rules& rules_) : rules(rules_), value(static_cast<size_t>(rules_.n_values), -1) {}
+    Walk(const Rules& rules_, const Calendar& calendar)
+        : rules(rules_),
+          calendar_(calendar),
+          gap_(rules_.gap),
+          max_duration_(rules_.max_duration),
+          max_events_(rules_.max_events) {}
 
-    // Has one of the columns changed? The codes are taken over in any case.
-    bool changes(int64_t row) {
-        bool changed = false;
-        for (size_t c = 0; c < value.size(); ++c) {
-            const int32_t now = rules.value[static_cast<int64_t>(c) * rules.n_rows + row];
-            const int32_t before = value[c];
-            if (now < 0 && rules.split_null == carry) continue;
-            const bool both = now >= 0 && before >= 0;
-            changed |= now != before && (both || rules.split_null != ignore) && n > 0;
-            value[c] = now;
-        }
-        return changed;
-    }
     bool is_silent(int64_t t) const {
-        if (rules.gap_of_row) return t > until;
-        return t > last && silence(last, t) > rules.gap;  // a stretch reaches behind its own tick
+        if constexpr (Reads::gap_of_row) return t > until;
+        // heartbeats prolong nothing, and a stretch reaches behind its own tick
+        return silence(last, t) > gap_ && (!Reads::stretch || t > last);
     }
     // The last tick at which an event is not too late for the open session.
     int64_t reach() const {
-        if (rules.gap_of_row) return until;
-        return silence(last, INT64_MAX) > rules.gap
-                   ? static_cast<int64_t>(static_cast<uint64_t>(last) + rules.gap)
-                   : INT64_MAX;
+        if constexpr (Reads::gap_of_row) return until;
+        return silence(last, INT64_MAX) > gap_ ? static_cast<int64_t>(static_cast<uint64_t>(last) + gap_)
+                                               : INT64_MAX;
     }
-    // Why a session starts at this event; max_events + 1 where none does.
-    int reason(int64_t t, uint8_t mark, bool changed) const {
-        if (n == 0) return first;
-        if (mark & starts) return start_on;
-        if (ended) return end_on;
-        if (changed) return split_on;
-        if (edge != rules.edge + rules.n_edges && t >= *edge) return calendar;
-        if (is_silent(t)) return gap;
-        if (silence(start, t) > rules.max_duration) return max_duration;
-        if (events >= rules.max_events) return max_events;
-        return max_events + 1;
+    // Does a session start at this event, and why? Which event it is is noise to the processor, so that all
+    // is asked of each, and one branch taken.
+    bool starts_at(int64_t t, uint8_t mark, bool changed, Reason& why) const {
+        const bool marked = Reads::mark && mark & starts;
+        const bool was_ended = Reads::mark && ended;
+        const bool is_next_period = t > period_end, is_late = is_silent(t);
+        const bool is_long = silence(start, t) > max_duration_, is_full = events >= max_events_;
+        if (!(is_first | marked | was_ended | changed | is_next_period | is_late | is_long | is_full))
+            return false;
+        why = is_first         ? first
+              : marked         ? start_on
+              : was_ended      ? end_on
+              : changed        ? split_on
+              : is_next_period ? calendar
+              : is_late        ? Reason::gap
+              : is_long        ? Reason::max_duration
+                               : Reason::max_events;
+        return true;
     }
     void open(int64_t t) {
         start = last = t, events = 0, until = INT64_MIN;
-        edge = std::upper_bound(rules.edge, rules.edge + rules.n_edges, t);
+        period_end = calendar_.last_tick(t);
+        is_first = false;
     }
     void join(int64_t t, int64_t row, uint8_t mark) {
-        if (!(mark & idles) || events == 0) {
-            last = std::max(last, rules.last_of_row ? rules.last_of_row[row] : t);
-            if (rules.gap_of_row) {
+        if (!Reads::mark || !(mark & idles) || events == 0) {
+            if constexpr (Reads::stretch)
+                last = std::max(last, rules.last_of_row[row]);
+            else
+                last = t;
+            if constexpr (Reads::gap_of_row) {
                 int64_t mine;
                 if (__builtin_add_overflow(t, rules.gap_of_row[row], &mine)) mine = INT64_MAX;
                 until = std::max(until, mine);
             }
         }
-        ended = mark & ends;
-        events += rules.events_of_row ? rules.events_of_row[row] : 1;
-        ++n;
+        if constexpr (Reads::mark) ended = mark & ends;
+        events += Reads::stretch ? rules.events_of_row[row] : 1;
     }
 };
 
-// The events of one user that are no copies: a table of positions by the keys of their rows.
+// The values of a user that a change is told from, by column; -1: none yet.
+class Values {
+  public:
+    explicit Values(const Rules& rules) : rules_(rules), value_(static_cast<size_t>(rules.n_values)) {}
+
+    void clear() { std::fill(value_.begin(), value_.end(), -1); }
+    // Has one of the columns changed? The codes are taken over in any case.
+    bool change(int64_t row) {
+        bool changed = false;
+        const int32_t* at = rules_.value + row;
+        for (int32_t& value : value_) {
+            const int32_t now = *at, before = value;
+            at += rules_.n_rows;
+            const bool both = now >= 0 && before >= 0;
+            const bool passes = now < 0 && rules_.split_null == carry;  // a null that says nothing
+            changed |= now != before && !passes && (both || rules_.split_null != ignore);
+            value = passes ? before : now;
+        }
+        return changed;
+    }
+
+  private:
+    const Rules& rules_;
+    Array<int32_t> value_;
+};
+
+// The events of one user that are no copies, by the keys of their rows.
 class Originals {
   public:
     Originals(const Rules& rules, const int64_t* row) : rules_(rules), row_(row) {}
 
-    void clear(int64_t n_events) {
-        size_t size = 4;
-        while (size < 2 * static_cast<size_t>(n_events)) size *= 2;
+    // OUT copy_of of the positions [from, to): the position of the event that it repeats, or -1.
+    void find_copies(int64_t from, int64_t to, int64_t* copy_of) {
+        std::fill(copy_of + from, copy_of + to, -1);
+        if (to - from < 2) return;
+        const auto n_events = static_cast<size_t>(to - from);
+        size_t size = 64;  // bits: 16 or more an event
+        while (size < 16 * n_events) size *= 2;
+        const size_t mask = size - 1;
+        once_.assign(size / 64, 0), twice_.assign(size / 64, 0);
+        if (hash_.size() < n_events) hash_.resize(n_events);
+        for (int64_t p = from; p < to; ++p) {
+            constexpr int64_t ahead = 16;
+            if (row_ && p + ahead < to) __builtin_prefetch(&rules_.key[row_[p + ahead]]);
+            const size_t h = hash(row_at(p));
+            hash_[static_cast<size_t>(p - from)] = h;
+            uint64_t& word = once_[(h & mask) / 64];
+            const uint64_t bit = uint64_t{1} << h % 64;
+            twice_[(h & mask) / 64] |= word & bit;
+            word |= bit;
+        }
+        // Few have company where they fell; only those can be copies, or have some.
+        maybe_.resize(n_events);
+        size_t n_maybe = 0;
+        for (size_t k = 0; k < n_events; ++k) {
+            maybe_[n_maybe] = static_cast<uint32_t>(k);
+            n_maybe += twice_[(hash_[k] & mask) / 64] >> hash_[k] % 64 & 1;
+        }
+        if (!n_maybe) return;
+        size = 4;
+        while (size < 2 * n_maybe) size *= 2;
         slots_.assign(size, -1);
-    }
-    // The position of the event that this one repeats, or -1: then it is one of them.
-    int64_t take(int64_t position) {
-        const int64_t r = row_ ? row_[position] : position;
-        for (size_t at = hash(r);; ++at) {
-            int64_t& known = slots_[at & (slots_.size() - 1)];
-            if (known < 0) return known = position, -1;
-            if (same(row_ ? row_[known] : known, r)) return known;
+        for (size_t k = 0; k < n_maybe; ++k) {
+            const int64_t p = from + maybe_[k], r = row_at(p);
+            if (rules_.mark && rules_.mark[r] & unlike) continue;
+            copy_of[p] = take(p, r, hash_[maybe_[k]] >> 32);
         }
     }
 
   private:
+    int64_t row_at(int64_t position) const { return row_ ? row_[position] : position; }
+    // The position of the event that this one repeats, or -1: then it is one of them.
+    int64_t take(int64_t position, int64_t r, size_t hash) {
+        for (size_t at = hash;; ++at) {
+            int64_t& known = slots_[at & (slots_.size() - 1)];
+            if (known < 0) return known = position, -1;
+            if (same(row_at(known), r)) return known;
+        }
+    }
     size_t hash(int64_t r) const {
         uint64_t h = hash_seed.start;
         for (int64_t k = 0; k < rules_.n_keys; ++k)
@@ -150,17 +242,90 @@ class Originals {
 
     const Rules& rules_;
     const int64_t* row_;
-    Array<int64_t> slots_;
+    Array<uint64_t> once_, twice_;  // has a hash been met? and again?
+    Array<size_t> hash_;
+    Array<uint32_t> maybe_;  // events of the user, counted from its first
+    Array<int64_t> slots_;   // positions
 };
 
-struct Part {
-    Array<int64_t> begin, end, events, until;
-    Array<uint8_t> reason;
+// One entry a session of whole users.
+struct Session {
+    int64_t begin, end, events, until;
+    Reason reason;
+};
 
-    void close(const Walk& walk) {
-        end.push_back(walk.last), events.push_back(walk.events), until.push_back(walk.reach());
+// The sessions of the users [user_from, user_to), and how many each has, at its place in `n_sessions`.
+template <class Reads>
+void walk_users(const int64_t* offset, const int64_t* row, const int64_t* tick, const Rules& rule,
+                const Calendar& calendar, int64_t user_from, int64_t user_to, int64_t n_positions,
+                int64_t* copy_of, Array<Session>& found, int64_t* n_sessions) {
+    Originals originals(rule, row);
+    Values values(rule);
+    for (int64_t u = user_from; u < user_to; ++u) {
+        const bool is_own = u == rule.own;
+        if constexpr (Reads::key) {
+            // rows without a user are no one's, and so no copies of each other
+            if (is_own)
+                std::fill(copy_of + offset[u], copy_of + offset[u + 1], -1);
+            else
+                originals.find_copies(offset[u], offset[u + 1], copy_of);
+        }
+        if constexpr (Reads::value) values.clear();
+        Walk<Reads> walk(rule, calendar);
+        const size_t before = found.size();
+        for (int64_t p = offset[u]; p < offset[u + 1]; ++p) {
+            constexpr int64_t ahead = 16;
+            if (row && p + ahead < n_positions) {
+                if constexpr (Reads::mark) __builtin_prefetch(&rule.mark[row[p + ahead]]);
+                if constexpr (Reads::value) __builtin_prefetch(&rule.value[row[p + ahead]]);
+                if constexpr (Reads::gap_of_row) __builtin_prefetch(&rule.gap_of_row[row[p + ahead]]);
+            }
+            if constexpr (Reads::key)
+                if (copy_of[p] >= 0) continue;
+            const int64_t r = row ? row[p] : p, t = tick[p];
+            const uint8_t mark = Reads::mark ? rule.mark[r] : 0;
+            const bool changed = Reads::value && values.change(r);
+            Reason why = first;
+            if (is_own || walk.starts_at(t, mark, changed, why)) {
+                if (!walk.is_first)
+                    found.back().end = walk.last, found.back().events = walk.events,
+                    found.back().until = walk.reach();
+                found.push_back({p, 0, 0, 0, why});
+                walk.open(t);
+            }
+            walk.join(t, r, mark);
+        }
+        if (!walk.is_first)
+            found.back().end = walk.last, found.back().events = walk.events,
+            found.back().until = walk.reach();
+        n_sessions[u] = static_cast<int64_t>(found.size() - before);
     }
-};
+}
+
+// Calls use(true or false, as a type) for what is known only now.
+template <class Use>
+void as_type(bool is, Use&& use) {
+    if (is)
+        use(std::true_type{});
+    else
+        use(std::false_type{});
+}
+
+// Calls use(Reads) for the rules that are there.
+template <class Use>
+void with_reads(const Rules& rule, bool copies, Use&& use) {
+    as_type(rule.gap_of_row, [&](auto gaps) {
+        as_type(rule.mark, [&](auto marks) {
+            as_type(rule.value, [&](auto values) {
+                as_type(copies, [&](auto keys) {
+                    as_type(rule.last_of_row, [&](auto stretches) {
+                        use(Reads<gaps.value, marks.value, values.value, keys.value, stretches.value>{});
+                    });
+                });
+            });
+        });
+    });
+}
 
 }  // namespace rules
 
@@ -173,59 +338,32 @@ inline RuledSessions find_ruled_sessions(const int64_t* offset, const int64_t* r
     using namespace rules;
     const auto cuts = cut_users(offset, n_users);
     const auto n_pieces = static_cast<int64_t>(cuts.size()) - 1;
-    std::vector<Part> parts(static_cast<size_t>(n_pieces));
+    std::vector<Array<Session>> parts(static_cast<size_t>(n_pieces));
+    const Calendar calendar(rule.edge, rule.n_edges);
     RuledSessions found;
     found.offset.resize(static_cast<size_t>(n_users) + 1);
     found.offset[0] = 0;
     const int64_t n_positions = offset[n_users];
-    for_each_piece(n_pieces, n_threads, [&](int64_t piece) {
-        Part& part = parts[static_cast<size_t>(piece)];
-        Originals originals(rule, row);
-        for (int64_t u = cuts[static_cast<size_t>(piece)]; u < cuts[static_cast<size_t>(piece) + 1]; ++u) {
-            Walk walk(rule);
-            if (copy_of && u != rule.own) originals.clear(offset[u + 1] - offset[u]);
-            const size_t before = part.begin.size();
-            for (int64_t p = offset[u]; p < offset[u + 1]; ++p) {
-                constexpr int64_t ahead = 16;
-                if (row && p + ahead < n_positions) {
-                    if (rule.mark) __builtin_prefetch(&rule.mark[row[p + ahead]]);
-                    if (rule.value) __builtin_prefetch(&rule.value[row[p + ahead]]);
-                    if (rule.key) __builtin_prefetch(&rule.key[row[p + ahead]]);
-                    if (rule.gap_of_row) __builtin_prefetch(&rule.gap_of_row[row[p + ahead]]);
-                }
-                const int64_t r = row ? row[p] : p, t = tick[p];
-                const uint8_t mark = rule.mark ? rule.mark[r] : 0;
-                if (copy_of) {
-                    // rows without a user are no one's, and so no copies of each other
-                    copy_of[p] = u == rule.own || mark & unlike ? -1 : originals.take(p);
-                    if (copy_of[p] >= 0) continue;
-                }
-                const bool changed = rule.value && walk.changes(r);
-                const int why = u == rule.own ? first : walk.reason(t, mark, changed);
-                if (why <= max_events) {
-                    if (walk.n) part.close(walk);
-                    part.begin.push_back(p), part.reason.push_back(static_cast<uint8_t>(why));
-                    walk.open(t);
-                }
-                walk.join(t, r, mark);
-            }
-            if (walk.n) part.close(walk);
-            found.offset[static_cast<size_t>(u) + 1] = static_cast<int64_t>(part.begin.size() - before);
-        }
+    with_reads(rule, copy_of, [&](auto reads) {
+        for_each_piece(n_pieces, n_threads, [&](int64_t piece) {
+            walk_users<decltype(reads)>(offset, row, tick, rule, calendar, cuts[static_cast<size_t>(piece)],
+                                        cuts[static_cast<size_t>(piece) + 1], n_positions, copy_of,
+                                        parts[static_cast<size_t>(piece)], found.offset.data() + 1);
+        });
     });
+    size_t n = 0;
     for (size_t u = 0; u < static_cast<size_t>(n_users); ++u) found.offset[u + 1] += found.offset[u];
-    const auto join = [&](auto member, auto& all) {
-        size_t n = 0;
-        for (const Part& part : parts) n += (part.*member).size();
-        all.reserve(n + 1);
-        for (const Part& part : parts) all.insert(all.end(), (part.*member).begin(), (part.*member).end());
-    };
-    join(&Part::begin, found.begin);
-    found.begin.push_back(n_positions);
-    join(&Part::end, found.end);
-    join(&Part::events, found.events);
-    join(&Part::until, found.until);
-    join(&Part::reason, found.reason);
+    for (const auto& part : parts) n += part.size();
+    found.begin.resize(n + 1), found.end.resize(n), found.events.resize(n), found.until.resize(n);
+    found.reason.resize(n);
+    size_t at = 0;
+    for (const auto& part : parts)
+        for (const Session& session : part) {
+            found.begin[at] = session.begin, found.end[at] = session.end;
+            found.events[at] = session.events, found.until[at] = session.until;
+            found.reason[at++] = session.reason;
+        }
+    found.begin[n] = n_positions;
     return found;
 }
 
