@@ -44,6 +44,7 @@ cdef extern from "cxcore/rules.hpp" namespace "cxcore" nogil:
         const int64_t*, const int64_t*, const int64_t*, int64_t, const Rules&, int, int64_t*
     ) except +
     void c_label_copies "cxcore::label_copies"(const int64_t*, const int64_t*, int64_t, int32_t*)
+    void c_name_copies "cxcore::name_copies"(const int64_t*, int64_t, int64_t*, int64_t*)
     void c_edge_rows "cxcore::edge_rows"(
         const SessionRows&, const uint8_t*, int, int64_t*, int64_t*
     ) except +
@@ -115,6 +116,18 @@ def label_copies(
         return
     with nogil:
         c_label_copies(longs(row), &copy_of[0], copy_of.shape[0], &label[0])
+
+
+def name_copies(
+    const int64_t[::1] copy_of,  # IN    [n] by row: the log is its own index; or [0]
+    int64_t[::1] row_id,         # INOUT [n]
+    int64_t[::1] row_number,     # INOUT [n]
+):
+    """Copies of an event have the names of the first of them."""
+    if copy_of.shape[0] == 0:
+        return
+    with nogil:
+        c_name_copies(&copy_of[0], copy_of.shape[0], &row_id[0], &row_number[0])
 
 
 cdef SessionRows rows_of(

@@ -187,7 +187,7 @@ def row_columns(
     found: Sessions, index: EventIndex, n_threads: int, *, reason: bool, long_after: int | None
 ) -> pl.DataFrame:
     """``session_id`` and ``session_number`` of each row, and what else was asked of its session."""
-    lie_together = index.is_log and found.label is None and not len(found.copy_of)
+    lie_together = index.is_log and found.label is None
     more = reason or long_after is not None
     name, label = found.name, None
     if more or not (lie_together or found.label is not None):
@@ -198,6 +198,7 @@ def row_columns(
     row_id, row_number = empty(len(index), np.int64), empty(len(index), np.int64)
     if label is None:
         kernels.name_runs(found.begin, found.name, n_threads, row_id, row_number)
+        rule_kernels.name_copies(found.copy_of, row_id, row_number)
     else:
         kernels.name_rows(label, name, n_threads, row_id, row_number)
     rows = pl.DataFrame(dict(zip(ROW_COLUMNS, (row_id, row_number), strict=True)))

@@ -188,24 +188,24 @@ class Originals {
         size_t size = 64;  // bits: 16 or more an event
         while (size < 16 * n_events) size *= 2;
         const size_t mask = size - 1;
-        once_.assign(size / 64, 0), twice_.assign(size / 64, 0);
+        met_.assign(size / 64, Met{});
         if (hash_.size() < n_events) hash_.resize(n_events);
         for (int64_t p = from; p < to; ++p) {
             constexpr int64_t ahead = 16;
             if (row_ && p + ahead < to) __builtin_prefetch(&rules_.key[row_[p + ahead]]);
             const size_t h = hash(row_at(p));
             hash_[static_cast<size_t>(p - from)] = h;
-            uint64_t& word = once_[(h & mask) / 64];
+            Met& met = met_[(h & mask) / 64];
             const uint64_t bit = uint64_t{1} << h % 64;
-            twice_[(h & mask) / 64] |= word & bit;
-            word |= bit;
+            met.twice |= met.once & bit;
+            met.once |= bit;
         }
         // Few have company where they fell; only those can be copies, or have some.
         maybe_.resize(n_events);
         size_t n_maybe = 0;
         for (size_t k = 0; k < n_events; ++k) {
             maybe_[n_maybe] = static_cast<uint32_t>(k);
-            n_maybe += twice_[(hash_[k] & mask) / 64] >> hash_[k] % 64 & 1;
+            n_maybe += met_[(hash_[k] & mask) / 64].twice >> hash_[k] % 64 & 1;
         }
         if (!n_maybe) return;
         size = 4;
@@ -240,9 +240,13 @@ class Originals {
         return true;
     }
 
+    struct Met {  // a bit for each hash of 64: has it been met? and again?
+        uint64_t once = 0, twice = 0;
+    };
+
     const Rules& rules_;
     const int64_t* row_;
-    Array<uint64_t> once_, twice_;  // has a hash been met? and again?
+    Array<Met> met_;
     Array<size_t> hash_;
     Array<uint32_t> maybe_;  // events of the user, counted from its first
     Array<int64_t> slots_;   // positions
@@ -372,6 +376,13 @@ inline RuledSessions find_ruled_sessions(const int64_t* offset, const int64_t* r
 inline void label_copies(const int64_t* row, const int64_t* copy_of, int64_t n, int32_t* label) {
     for (int64_t p = 0; p < n; ++p)
         if (copy_of[p] >= 0) label[row ? row[p] : p] = label[row ? row[copy_of[p]] : copy_of[p]];
+}
+
+// The same where the log is its own index, and rows have their names already. INOUT row_id, row_number
+// int64[n]
+inline void name_copies(const int64_t* copy_of, int64_t n, int64_t* row_id, int64_t* row_number) {
+    for (int64_t r = 0; r < n; ++r)
+        if (copy_of[r] >= 0) row_id[r] = row_id[copy_of[r]], row_number[r] = row_number[copy_of[r]];
 }
 
 // ------------------------------------------------------------------ measures
