@@ -131,7 +131,7 @@ def codes(call: str, role: str, house: pl.DataFrame, name: str, *, n_threads: in
 
 
 def tell_apart(call: str, role: str, column: pl.Series, code: Int32, *, n_threads: int) -> None:
-    """Writes codes that are equal where values are, -1 where null, in any order: for what looks for changes."""
+    """Writes codes that are equal where values are, -1 where null: for what looks for changes."""
     column = _key_column(call, role, column)
     if isinstance(column.dtype, (pl.Categorical, pl.Enum)):
         column = column.to_physical()  # categories are no two alike

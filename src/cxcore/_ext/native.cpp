@@ -78,7 +78,8 @@ py::dict build() {
 PYBIND11_MODULE(native, module) {
     module.doc() = "Arrow streams in, keys out.";
     module.def("encode_keys", &encode_keys, py::arg("columns"), py::arg("null_is_key"), py::arg("n_threads"));
-    module.def("tell_apart", &tell_apart, py::arg("column"), py::arg("n_threads"), py::arg("code").noconvert());
+    module.def("tell_apart", &tell_apart, py::arg("column"), py::arg("n_threads"),
+               py::arg("code").noconvert());
     module.def("empty", &empty, py::arg("n_bytes"));
     module.def("build", &build);
 }

@@ -65,8 +65,7 @@ inline bool scatter(const int32_t* code, const int64_t* tick, const int64_t* tie
         const int64_t t = tick[i];
         uint32_t at = place.next++;
         const auto comes_after = [&](uint32_t before) {
-            return sorted_tick[before] > t ||
-                   (tie && sorted_tick[before] == t && tie[row[before]] > tie[i]);
+            return sorted_tick[before] > t || (tie && sorted_tick[before] == t && tie[row[before]] > tie[i]);
         };
         if (at > place.begin && comes_after(at - 1)) {
             const uint32_t from = at;

@@ -2,12 +2,11 @@
 // known of the open session in registers. Where several rules hold, the one that stands first in `Reason` is
 // given. Rules of rows come by row and may be absent (null); calendar days come as the ticks at which they
 // begin. A row may stand for a stretch of a session: several events, of which the last may lie later.
-// Measures of a session (sums, first and last values) walk its positions in their order. Semantics:
-// docs/explanation/session-rules.md; stretches: docs/adr/0007.
+// The walk is compiled for each set of what is read by row. Measures: measures.hpp. Semantics:
+// docs/explanation/session-rules.md; stretches: docs/adr/0007; how copies are found: docs/adr/0014.
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <type_traits>
 #include <vector>
@@ -43,9 +42,16 @@ struct Rules {
 
 struct RuledSessions {
     Array<int64_t> offset, begin;  // as in Begins
-    Array<int64_t> end, events;    // [n_sessions] last tick that kept it open; events without copies
+    Array<int64_t> start, end;     // [n_sessions] first tick, and the last that kept it open
+    Array<int64_t> events;         // [n_sessions] without copies
     Array<int64_t> until;          // [n_sessions] last tick at which silence has not ended it
     Array<uint8_t> reason;         // [n_sessions]
+    Array<int64_t> copy;           // [n_copies][2], as Copy
+};
+
+// An event that repeats an earlier one of its user, by their positions; in order of the first.
+struct Copy {
+    int64_t at, of;
 };
 
 namespace rules {
@@ -56,7 +62,8 @@ class Calendar {
     Calendar(const int64_t* edge, int64_t n) : edge_(edge), n_(n) {
         if (n < 2) return;
         least_ = edge[0];
-        edges_a_tick_ = static_cast<double>(n - 1) / (static_cast<double>(edge[n - 1]) - static_cast<double>(edge[0]));
+        edges_a_tick_ =
+            static_cast<double>(n - 1) / (static_cast<double>(edge[n - 1]) - static_cast<double>(edge[0]));
     }
     // The last tick of the period in which t lies.
     int64_t last_tick(int64_t t) const {
@@ -175,64 +182,84 @@ class Values {
     Array<int32_t> value_;
 };
 
-// The events of one user that are no copies, by the keys of their rows.
-class Originals {
+// Tells which events repeat an earlier one of their user. Few do: first a bit for each hash of an event, and
+// one more where it was met before; only events whose hash was met twice are compared, in a table of them.
+class Copies {
   public:
-    Originals(const Rules& rules, const int64_t* row) : rules_(rules), row_(row) {}
+    Copies(const Rules& rules, const int64_t* offset, const int64_t* row)
+        : rules_(rules),
+          offset_(offset),
+          row_(row) {}
 
-    // OUT copy_of of the positions [from, to): the position of the event that it repeats, or -1.
-    void find_copies(int64_t from, int64_t to, int64_t* copy_of) {
-        std::fill(copy_of + from, copy_of + to, -1);
-        if (to - from < 2) return;
-        const auto n_events = static_cast<size_t>(to - from);
-        size_t size = 64;  // bits: 16 or more an event
-        while (size < 16 * n_events) size *= 2;
-        const size_t mask = size - 1;
-        met_.assign(size / 64, Met{});
-        if (hash_.size() < n_events) hash_.resize(n_events);
-        for (int64_t p = from; p < to; ++p) {
-            constexpr int64_t ahead = 16;
-            if (row_ && p + ahead < to) __builtin_prefetch(&rules_.key[row_[p + ahead]]);
-            const size_t h = hash(row_at(p));
-            hash_[static_cast<size_t>(p - from)] = h;
-            Met& met = met_[(h & mask) / 64];
-            const uint64_t bit = uint64_t{1} << h % 64;
-            met.twice |= met.once & bit;
-            met.once |= bit;
-        }
-        // Few have company where they fell; only those can be copies, or have some.
-        maybe_.resize(n_events);
-        size_t n_maybe = 0;
-        for (size_t k = 0; k < n_events; ++k) {
-            maybe_[n_maybe] = static_cast<uint32_t>(k);
-            n_maybe += met_[(hash_[k] & mask) / 64].twice >> hash_[k] % 64 & 1;
-        }
-        if (!n_maybe) return;
-        size = 4;
-        while (size < 2 * n_maybe) size *= 2;
+    // Those of the users [user_from, user_to), put behind `found`.
+    void find(int64_t user_from, int64_t user_to, Array<Copy>& found) {
+        meet(user_from, user_to);
+        size_t size = 4;
+        while (size < 2 * maybe_.size()) size *= 2;
         slots_.assign(size, -1);
-        for (size_t k = 0; k < n_maybe; ++k) {
-            const int64_t p = from + maybe_[k], r = row_at(p);
-            if (rules_.mark && rules_.mark[r] & unlike) continue;
-            copy_of[p] = take(p, r, hash_[maybe_[k]] >> 32);
+        int64_t user = user_from;
+        for (const int64_t p : maybe_) {
+            while (p >= offset_[user + 1]) ++user;
+            // rows without a user are no one's, and so no copies of each other
+            if (user == rules_.own || (rules_.mark && rules_.mark[row_at(p)] & unlike)) continue;
+            if (const int64_t original = take(p, user); original >= 0) found.push_back({p, original});
         }
     }
 
   private:
+    struct Met {  // of 64 hashes, a bit each
+        uint64_t once = 0, twice = 0;
+    };
+
+    // Positions whose hash is not the only one of its kind.
+    void meet(int64_t user_from, int64_t user_to) {
+        const int64_t from = offset_[user_from], to = offset_[user_to];
+        size_t size = 64;  // bits: 16 or more an event
+        while (size < 16 * static_cast<size_t>(to - from)) size *= 2;
+        met_.assign(size / 64, Met{});
+        hash_.resize(static_cast<size_t>(to - from));
+        uint32_t* next = hash_.data();
+        const auto hash_all = [&](int64_t n_keys) {
+            for (int64_t u = user_from; u < user_to; ++u)
+                for (int64_t p = offset_[u], end = offset_[u + 1]; p < end; ++p)
+                    *next++ = static_cast<uint32_t>(hash(p, u, n_keys) >> 32);
+        };
+        if (rules_.n_keys == 1)
+            hash_all(1);  // without a loop
+        else
+            hash_all(rules_.n_keys);
+        Met* const met = met_.data();
+        const size_t mask = met_.size() - 1;
+        for (const uint32_t h : hash_) {
+            Met& place = met[h / 64 & mask];
+            const uint64_t bit = uint64_t{1} << h % 64;
+            place.twice |= place.once & bit;
+            place.once |= bit;
+        }
+        maybe_.resize(hash_.size());
+        size_t n = 0;
+        for (size_t k = 0; k < hash_.size(); ++k) {
+            maybe_[n] = from + static_cast<int64_t>(k);
+            n += met[hash_[k] / 64 & mask].twice >> hash_[k] % 64 & 1;
+        }
+        maybe_.resize(n);
+    }
     int64_t row_at(int64_t position) const { return row_ ? row_[position] : position; }
-    // The position of the event that this one repeats, or -1: then it is one of them.
-    int64_t take(int64_t position, int64_t r, size_t hash) {
-        for (size_t at = hash;; ++at) {
+    // The position of the event that this one repeats, or -1: then it is one that may be repeated.
+    int64_t take(int64_t position, int64_t user) {
+        for (size_t at = hash(position, user, rules_.n_keys);; ++at) {
             int64_t& known = slots_[at & (slots_.size() - 1)];
             if (known < 0) return known = position, -1;
-            if (same(row_at(known), r)) return known;
+            // users lie one behind the other
+            if (known >= offset_[user] && same(row_at(known), row_at(position))) return known;
         }
     }
-    size_t hash(int64_t r) const {
-        uint64_t h = hash_seed.start;
-        for (int64_t k = 0; k < rules_.n_keys; ++k)
-            h = fold(h ^ static_cast<uint64_t>(rules_.key[k * rules_.n_rows + r]), hash_seed.right);
-        return static_cast<size_t>(h);
+    uint64_t hash(int64_t position, int64_t user, int64_t n_keys) const {
+        uint64_t h = hash_seed.start + static_cast<uint64_t>(user) * hash_seed.right;
+        const int64_t* key = rules_.key + row_at(position);
+        for (int64_t k = 0; k < n_keys; ++k, key += rules_.n_rows)
+            h = fold(h ^ static_cast<uint64_t>(*key), hash_seed.right);
+        return h;
     }
     bool same(int64_t a, int64_t b) const {
         for (int64_t k = 0; k < rules_.n_keys; ++k)
@@ -240,43 +267,44 @@ class Originals {
         return true;
     }
 
-    struct Met {  // a bit for each hash of 64: has it been met? and again?
-        uint64_t once = 0, twice = 0;
-    };
-
     const Rules& rules_;
-    const int64_t* row_;
+    const int64_t *offset_, *row_;
     Array<Met> met_;
-    Array<size_t> hash_;
-    Array<uint32_t> maybe_;  // events of the user, counted from its first
-    Array<int64_t> slots_;   // positions
+    Array<uint32_t> hash_;  // by position
+    Array<int64_t> maybe_;  // positions
+    Array<int64_t> slots_;  // positions
 };
 
-// One entry a session of whole users.
 struct Session {
-    int64_t begin, end, events, until;
+    int64_t begin, start, end, events, until;
     Reason reason;
+};
+
+// What whole users have.
+struct Part {
+    Array<Session> sessions;
+    Array<Copy> copies;
 };
 
 // The sessions of the users [user_from, user_to), and how many each has, at its place in `n_sessions`.
 template <class Reads>
 void walk_users(const int64_t* offset, const int64_t* row, const int64_t* tick, const Rules& rule,
-                const Calendar& calendar, int64_t user_from, int64_t user_to, int64_t n_positions,
-                int64_t* copy_of, Array<Session>& found, int64_t* n_sessions) {
-    Originals originals(rule, row);
+                const Calendar& calendar, int64_t user_from, int64_t user_to, int64_t n_positions, Part& part,
+                int64_t* n_sessions) {
+    auto& found = part.sessions;
+    if constexpr (Reads::key) Copies(rule, offset, row).find(user_from, user_to, part.copies);
+    const Copy *copy = part.copies.data(), *const no_copy = copy + part.copies.size();
     Values values(rule);
     for (int64_t u = user_from; u < user_to; ++u) {
         const bool is_own = u == rule.own;
-        if constexpr (Reads::key) {
-            // rows without a user are no one's, and so no copies of each other
-            if (is_own)
-                std::fill(copy_of + offset[u], copy_of + offset[u + 1], -1);
-            else
-                originals.find_copies(offset[u], offset[u + 1], copy_of);
-        }
         if constexpr (Reads::value) values.clear();
         Walk<Reads> walk(rule, calendar);
         const size_t before = found.size();
+        const auto close = [&] {
+            if (walk.is_first) return;
+            Session& open = found.back();
+            open.end = walk.last, open.events = walk.events, open.until = walk.reach();
+        };
         for (int64_t p = offset[u]; p < offset[u + 1]; ++p) {
             constexpr int64_t ahead = 16;
             if (row && p + ahead < n_positions) {
@@ -285,23 +313,22 @@ void walk_users(const int64_t* offset, const int64_t* row, const int64_t* tick, 
                 if constexpr (Reads::gap_of_row) __builtin_prefetch(&rule.gap_of_row[row[p + ahead]]);
             }
             if constexpr (Reads::key)
-                if (copy_of[p] >= 0) continue;
+                if (copy != no_copy && p == copy->at) {
+                    ++copy;
+                    continue;
+                }
             const int64_t r = row ? row[p] : p, t = tick[p];
             const uint8_t mark = Reads::mark ? rule.mark[r] : 0;
             const bool changed = Reads::value && values.change(r);
             Reason why = first;
             if (is_own || walk.starts_at(t, mark, changed, why)) {
-                if (!walk.is_first)
-                    found.back().end = walk.last, found.back().events = walk.events,
-                    found.back().until = walk.reach();
-                found.push_back({p, 0, 0, 0, why});
+                close();
+                found.push_back({p, t, 0, 0, 0, why});
                 walk.open(t);
             }
             walk.join(t, r, mark);
         }
-        if (!walk.is_first)
-            found.back().end = walk.last, found.back().events = walk.events,
-            found.back().until = walk.reach();
+        close();
         n_sessions[u] = static_cast<int64_t>(found.size() - before);
     }
 }
@@ -317,11 +344,11 @@ void as_type(bool is, Use&& use) {
 
 // Calls use(Reads) for the rules that are there.
 template <class Use>
-void with_reads(const Rules& rule, bool copies, Use&& use) {
+void with_reads(const Rules& rule, Use&& use) {
     as_type(rule.gap_of_row, [&](auto gaps) {
         as_type(rule.mark, [&](auto marks) {
             as_type(rule.value, [&](auto values) {
-                as_type(copies, [&](auto keys) {
+                as_type(rule.key, [&](auto keys) {
                     as_type(rule.last_of_row, [&](auto stretches) {
                         use(Reads<gaps.value, marks.value, values.value, keys.value, stretches.value>{});
                     });
@@ -333,119 +360,56 @@ void with_reads(const Rules& rule, bool copies, Use&& use) {
 
 }  // namespace rules
 
-// IN  offset int64[n_users + 1], row int64[] or null (positions are rows), tick int64[] by position
-// OUT copy_of int64[] by position: position of the event that this one is a copy of, else -1 (null: no
-// copies)
+// IN offset int64[n_users + 1], row int64[] or null (positions are rows), tick int64[] by position
 inline RuledSessions find_ruled_sessions(const int64_t* offset, const int64_t* row, const int64_t* tick,
-                                         int64_t n_users, const Rules& rule, int n_threads,
-                                         int64_t* copy_of) {
+                                         int64_t n_users, const Rules& rule, int n_threads) {
     using namespace rules;
     const auto cuts = cut_users(offset, n_users);
     const auto n_pieces = static_cast<int64_t>(cuts.size()) - 1;
-    std::vector<Array<Session>> parts(static_cast<size_t>(n_pieces));
+    std::vector<Part> parts(static_cast<size_t>(n_pieces));
     const Calendar calendar(rule.edge, rule.n_edges);
     RuledSessions found;
     found.offset.resize(static_cast<size_t>(n_users) + 1);
     found.offset[0] = 0;
     const int64_t n_positions = offset[n_users];
-    with_reads(rule, copy_of, [&](auto reads) {
+    with_reads(rule, [&](auto reads) {
         for_each_piece(n_pieces, n_threads, [&](int64_t piece) {
             walk_users<decltype(reads)>(offset, row, tick, rule, calendar, cuts[static_cast<size_t>(piece)],
-                                        cuts[static_cast<size_t>(piece) + 1], n_positions, copy_of,
+                                        cuts[static_cast<size_t>(piece) + 1], n_positions,
                                         parts[static_cast<size_t>(piece)], found.offset.data() + 1);
         });
     });
     size_t n = 0;
     for (size_t u = 0; u < static_cast<size_t>(n_users); ++u) found.offset[u + 1] += found.offset[u];
-    for (const auto& part : parts) n += part.size();
-    found.begin.resize(n + 1), found.end.resize(n), found.events.resize(n), found.until.resize(n);
-    found.reason.resize(n);
+    for (const auto& part : parts) n += part.sessions.size();
+    found.begin.resize(n + 1), found.start.resize(n), found.end.resize(n), found.events.resize(n);
+    found.until.resize(n), found.reason.resize(n);
     size_t at = 0;
-    for (const auto& part : parts)
-        for (const Session& session : part) {
-            found.begin[at] = session.begin, found.end[at] = session.end;
+    for (const auto& part : parts) {
+        for (const Copy& copy : part.copies) found.copy.push_back(copy.at), found.copy.push_back(copy.of);
+        for (const Session& session : part.sessions) {
+            found.begin[at] = session.begin, found.start[at] = session.start, found.end[at] = session.end;
             found.events[at] = session.events, found.until[at] = session.until;
             found.reason[at++] = session.reason;
         }
+    }
     found.begin[n] = n_positions;
     return found;
 }
 
-// Copies have the session of their original. IN row int64[] or null, copy_of int64[n] by position
-// INOUT label int32[n_rows]
-inline void label_copies(const int64_t* row, const int64_t* copy_of, int64_t n, int32_t* label) {
-    for (int64_t p = 0; p < n; ++p)
-        if (copy_of[p] >= 0) label[row ? row[p] : p] = label[row ? row[copy_of[p]] : copy_of[p]];
+// Copies have the session of their original. IN row int64[] or null, copy [n]; INOUT label int32[n_rows]
+inline void label_copies(const int64_t* row, const Copy* copy, int64_t n, int32_t* label) {
+    for (int64_t k = 0; k < n; ++k)
+        label[row ? row[copy[k].at] : copy[k].at] = label[row ? row[copy[k].of] : copy[k].of];
 }
 
 // The same where the log is its own index, and rows have their names already. INOUT row_id, row_number
-// int64[n]
-inline void name_copies(const int64_t* copy_of, int64_t n, int64_t* row_id, int64_t* row_number) {
-    for (int64_t r = 0; r < n; ++r)
-        if (copy_of[r] >= 0) row_id[r] = row_id[copy_of[r]], row_number[r] = row_number[copy_of[r]];
-}
-
-// ------------------------------------------------------------------ measures
-
-// The positions of sessions, and which row lies there; copies do not count.
-struct SessionRows {
-    const int64_t* begin;  // [n_sessions + 1]
-    int64_t n_sessions;
-    const int64_t* row;      // or null
-    const int64_t* copy_of;  // or null
-};
-
-// Calls take(session, row) for the rows of each session in their order; `value` is what it reads by row.
-template <class Value, class Take>
-void for_each_row(const SessionRows& at, const Value* value, int n_threads, Take&& take) {
-    const int64_t n = at.begin[at.n_sessions];
-    for_each_block(at.n_sessions, 1 << 12, n_threads, [&](int64_t from, int64_t to) {
-        for (int64_t s = from; s < to; ++s)
-            for (int64_t p = at.begin[s]; p < at.begin[s + 1]; ++p) {
-                constexpr int64_t ahead = 24;
-                if (at.row && value && p + ahead < n) __builtin_prefetch(&value[at.row[p + ahead]]);
-                if (!at.copy_of || at.copy_of[p] < 0) take(s, at.row ? at.row[p] : p);
-            }
-    });
-}
-
-// IN valid uint8[n_rows] or null; OUT first, last int64[n_sessions]: rows that have a value, -1 where none
-// has
-inline void edge_rows(const SessionRows& at, const uint8_t* valid, int n_threads, int64_t* first_row,
-                      int64_t* last_row) {
-    if (!valid && !at.copy_of) {  // the ends of its positions
-        for (int64_t s = 0; s < at.n_sessions; ++s) {
-            const int64_t from = at.begin[s], to = at.begin[s + 1] - 1;
-            first_row[s] = at.row ? at.row[from] : from;
-            last_row[s] = at.row ? at.row[to] : to;
-        }
-        return;
+// int64[n_rows]
+inline void name_copies(const Copy* copy, int64_t n, int64_t* row_id, int64_t* row_number) {
+    for (int64_t k = 0; k < n; ++k) {
+        row_id[copy[k].at] = row_id[copy[k].of];
+        row_number[copy[k].at] = row_number[copy[k].of];
     }
-    std::fill(first_row, first_row + at.n_sessions, -1);
-    std::fill(last_row, last_row + at.n_sessions, -1);
-    for_each_row(at, valid, n_threads, [=](int64_t s, int64_t r) {
-        if (valid && !valid[r]) return;
-        if (first_row[s] < 0) first_row[s] = r;
-        last_row[s] = r;
-    });
-}
-
-// IN value [n_rows]; OUT sum [n_sessions]. True where a sum of whole numbers does not fit.
-inline bool sum_sessions(const SessionRows& at, const int64_t* value, int n_threads, int64_t* sum) {
-    std::atomic<bool> overflows{false};
-    std::fill(sum, sum + at.n_sessions, 0);
-    for_each_row(at, value, n_threads, [&](int64_t s, int64_t r) {
-        if (__builtin_add_overflow(sum[s], value[r], &sum[s])) overflows = true;
-    });
-    return overflows;
-}
-inline void sum_sessions(const SessionRows& at, const double* value, int n_threads, double* sum) {
-    std::fill(sum, sum + at.n_sessions, 0.0);
-    for_each_row(at, value, n_threads, [=](int64_t s, int64_t r) { sum[s] += value[r]; });
-}
-inline void any_true(const SessionRows& at, const uint8_t* value, int n_threads, uint8_t* any) {
-    std::fill(any, any + at.n_sessions, 0);
-    for_each_row(at, value, n_threads, [=](int64_t s, int64_t r) { any[s] |= value[r]; });
 }
 
 }  // namespace cxcore
