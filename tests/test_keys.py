@@ -284,3 +284,44 @@ def test_text_chosen_to_meet_in_one_slot_costs_no_more() -> None:
         start = time.process_time()
         native.encode_keys([column], False, 1)
         assert time.process_time() - start < 1
+
+
+# ------------------------------------------------------------------ codes that tell values apart
+
+
+def _tells_apart(column: Any, values: Sequence[object], n_threads: int = 1) -> None:
+    code = np.empty(len(values), np.int32)
+    native.tell_apart(column, n_threads, code)
+    want = reference.tell_apart(values)
+    pairs = set(zip(code.tolist(), want, strict=True))
+    assert len(pairs) == len({left for left, _ in pairs}) == len({right for _, right in pairs})
+    assert ((code == -1) == (np.array(want, np.int32) == -1)).all()
+
+
+@given(data=st.data(), n_threads=strategies.threads)
+def test_tell_apart_agrees(data: st.DataObject, n_threads: int) -> None:
+    column = data.draw(strategies.key_columns(data.draw(st.integers(0, 50))))
+    if isinstance(column.dtype, (pl.Categorical, pl.Enum)) and data.draw(st.booleans()):
+        column = column.to_physical()
+    _tells_apart(column, column.to_list(), n_threads)
+
+
+@pytest.mark.parametrize("width", [4, 40])
+@pytest.mark.parametrize("n_values", [5, 3_000, 200_000])
+def test_few_values_and_many_are_told_apart(width: int, n_values: int) -> None:
+    """Few stay in the small table, more share its places, and of many it gives up; in chunks, with nulls."""
+    rng = np.random.default_rng(5)
+    at = rng.integers(-1, n_values, 60_000).tolist()
+    values = [None if i < 0 else f"{i:0{width}d}" for i in at]
+    halves = [pl.Series("page", part, dtype=pl.String) for part in (values[:25_000], values[25_000:])]
+    column = pl.concat([half.to_frame() for half in halves], rechunk=False)["page"]
+    assert column.n_chunks() == 2
+    _tells_apart(column, values)
+    _tells_apart(column[1_000:50_000], values[1_000:50_000])
+
+
+def test_what_lies_under_a_null_is_no_value() -> None:
+    text = pa.array(["a", "b", "a long campaign of more than twelve bytes", "b"], pa.string_view())
+    valid = pa.py_buffer(bytes([0b1001]))
+    masked = pa.Array.from_buffers(text.type, 4, [valid, *text.buffers()[1:]])
+    _tells_apart(pa.chunked_array([masked]), ["a", None, None, "b"])

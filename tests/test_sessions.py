@@ -415,6 +415,45 @@ def test_the_index_agrees(data: st.DataObject, n_threads: int) -> None:
     assert sorted_tick.tolist() == [tick[r] for r in order]
 
 
+@given(data=st.data(), n_threads=strategies.threads)
+def test_the_index_of_arrivals_agrees(data: st.DataObject, n_threads: int) -> None:
+    """Mostly rising, so that rows go straight to their places: late ones move back, ties keep their order."""
+    n = data.draw(st.integers(1, 60))
+    code = data.draw(st.lists(st.integers(-1, 3), min_size=n, max_size=n))
+    late = data.draw(st.lists(st.sampled_from((0, 0, 0, 0, 3, 6, 60)), min_size=n, max_size=n))
+    tick = [3 * i - late[i] for i in range(n)]
+    tie = data.draw(st.just([]) | st.lists(st.integers(0, 2), min_size=n, max_size=n))
+    order = twin.sort_events(code, tick, tie)
+    array = np.array(code, np.int32)
+    count = np.bincount(array[array >= 0], minlength=4)
+    row, sorted_tick = np.empty(len(order), np.int64), np.empty(len(order), np.int64)
+    offset = np.concatenate(([0], np.cumsum(count))).astype(np.int64)
+    log = array, np.array(tick, np.int64), np.array(tie, np.int64)
+    kernels.sort_events(*log, offset, n_threads, row, sorted_tick)
+    assert row.tolist() == order
+    assert sorted_tick.tolist() == [tick[r] for r in order]
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+@pytest.mark.parametrize("order", ["late", "halves", "falling"])
+@pytest.mark.parametrize("tied", [False, True])
+def test_an_index_of_many_arrivals(order: str, tied: bool, n_threads: int) -> None:
+    """Late by a little; risen halves in the wrong order, which no sample shows and many moves do; falling."""
+    rng, n, n_users = np.random.default_rng(8), 400_000, 5_000
+    code = np.where(rng.random(n) < 0.2, 7, rng.integers(-1, n_users, n)).astype(np.int32)
+    tick = np.arange(n) // 4 - np.where(rng.random(n) < 0.05, rng.integers(0, 2_000, n), 0)
+    if order != "late":
+        tick = np.roll(tick, n // 2) if order == "halves" else tick[::-1].copy()
+    tie = rng.integers(0, 3, n) if tied else np.empty(0, np.int64)
+    kept = np.flatnonzero(code >= 0)
+    want = kept[np.lexsort((tie[kept], tick[kept], code[kept]) if tied else (tick[kept], code[kept]))]
+    offset = np.concatenate(([0], np.cumsum(np.bincount(code[kept], minlength=n_users)))).astype(np.int64)
+    row, sorted_tick = np.empty(len(want), np.int64), np.empty(len(want), np.int64)
+    kernels.sort_events(code, tick, tie, offset, n_threads, row, sorted_tick)
+    assert (row == want).all()
+    assert (sorted_tick == tick[want]).all()
+
+
 @given(
     code=st.lists(st.integers(0, 3), max_size=12).map(lambda c: [list(dict.fromkeys(c)).index(x) for x in c]),
     data=st.data(),

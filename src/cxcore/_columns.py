@@ -130,6 +130,14 @@ def codes(call: str, role: str, house: pl.DataFrame, name: str, *, n_threads: in
     return code, first[:n_codes]
 
 
+def tell_apart(call: str, role: str, column: pl.Series, code: Int32, *, n_threads: int) -> None:
+    """Writes codes that are equal where values are, -1 where null: for what looks for changes."""
+    column = _key_column(call, role, column)
+    if isinstance(column.dtype, (pl.Categorical, pl.Enum)):
+        column = column.to_physical()  # categories are no two alike
+    native.tell_apart(column, n_threads, code)
+
+
 def is_key(dtype: pl.DataType) -> bool:
     return isinstance(dtype, _KEY_TYPES) or (dtype.is_integer() and dtype not in (pl.Int128, pl.UInt128))
 

@@ -10,6 +10,7 @@
 
 #include "cxcore/keys.hpp"
 #include "cxcore/memory.hpp"
+#include "cxcore/tell_apart.hpp"
 
 #if defined(__clang__)
 #define CXCORE_COMPILER "clang " __clang_version__
@@ -50,6 +51,14 @@ py::tuple encode_keys(const py::list& columns, bool null_is_key, int n_threads) 
                           array_of(std::move(keys.data)));
 }
 
+// OUT code int32[n]
+void tell_apart(const py::handle& series, int n_threads, py::array_t<int32_t, py::array::c_style>& code) {
+    const cxcore::Column column = column_of(series);
+    int32_t* const to = code.mutable_data();
+    py::gil_scoped_release release;
+    cxcore::tell_apart(column, n_threads, to);
+}
+
 // Memory for what a kernel writes: NumPy asks for huge pages from 4 MB on, and for whole ones only.
 py::array_t<uint8_t> empty(int64_t n_bytes) {
     return array_of(cxcore::Array<uint8_t>(static_cast<size_t>(n_bytes)));
@@ -69,6 +78,8 @@ py::dict build() {
 PYBIND11_MODULE(native, module) {
     module.doc() = "Arrow streams in, keys out.";
     module.def("encode_keys", &encode_keys, py::arg("columns"), py::arg("null_is_key"), py::arg("n_threads"));
+    module.def("tell_apart", &tell_apart, py::arg("column"), py::arg("n_threads"),
+               py::arg("code").noconvert());
     module.def("empty", &empty, py::arg("n_bytes"));
     module.def("build", &build);
 }

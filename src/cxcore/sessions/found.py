@@ -32,16 +32,20 @@ def _none() -> Int64:
     return np.empty(0, np.int64)
 
 
+def _no_pairs() -> Int64:
+    return np.empty((0, 2), np.int64)
+
+
 @dataclass(frozen=True, slots=True)
 class Sessions:
     """What the kernels found: one entry a session, users in order of first appearance, then time.
 
     ``name`` int64[n_sessions, 2] is id and number, side by side; ``user`` int32[n_sessions] the code;
     ``reason`` uint8[n_sessions] a place in ``REASONS``. Of the two ways back to rows one is there: ``begin``
-    int64[n_sessions + 1], the positions of an index, where ``copy_of`` int64[n_positions] has the position of
-    the event that one repeats, or -1 (no item where nothing is told of copies); or ``label`` int32[n_rows],
-    -1 where a row has no session, and ``session`` int64[n_labels], the session of a label (no item where a
-    label is the session itself). For a table alone neither is there. Walks by rules
+    int64[n_sessions + 1], the positions of an index, where ``copy`` int64[n_copies, 2] has the positions of
+    events that repeat one, in their order, and of what they repeat; or ``label`` int32[n_rows], -1 where a
+    row has no session, and ``session`` int64[n_labels], the session of a label (no item where a label is the
+    session itself). For a table alone neither is there. Walks by rules
     also know ``until``, the last tick at which silence has not ended a session, and ``same``, how many
     earlier sessions of the user began in its microsecond; int64[n_sessions].
     """
@@ -54,7 +58,7 @@ class Sessions:
     user: Int32
     reason: UInt8
     begin: Int64 = field(default_factory=_none)
-    copy_of: Int64 = field(default_factory=_none)
+    copy: Int64 = field(default_factory=_no_pairs)
     label: Int32 | None = None
     session: Int64 = field(default_factory=_none)
     until: Int64 = field(default_factory=_none)
@@ -137,8 +141,7 @@ def walk(
     and how many of them began in the microsecond of the first; none where None.
     """
     columns, length = index.columns, index.columns.tick_length
-    copy_of = empty(len(index.tick) if rules.unique else 0, np.int64)
-    offset, begin, end, events, until, reason = rule_kernels.find_ruled_sessions(
+    offset, begin, start, end, events, until, reason, copy = rule_kernels.find_ruled_sessions(
         index.offset,
         index.row,
         index.tick,
@@ -155,12 +158,11 @@ def walk(
         read.last,
         read.events,
         n_threads,
-        copy_of,
     )
-    start, same = index.tick[begin[:-1]], np.empty(len(end), np.int64)
+    same = np.empty(len(end), np.int64)
     index.let_go(rows=False)
     name, user = _names(columns, offset, start, n_threads, before, same)
-    return Sessions(columns, start, end, events, name, user, reason, begin, copy_of, until=until, same=same)
+    return Sessions(columns, start, end, events, name, user, reason, begin, copy, until=until, same=same)
 
 
 def _gap_reasons(name: Int64) -> UInt8:
@@ -176,7 +178,7 @@ def _names(
     before: Int64 | None = None,
     same: Int64 | None = None,
 ) -> tuple[Int64, Int32]:
-    before = np.empty((0, 2), np.int64) if before is None else before
+    before = _no_pairs() if before is None else before
     same = _none() if same is None else same
     name, user = empty((len(start), 2), np.int64), empty(len(start), np.int32)
     keys, length = columns.keys, columns.tick_length
@@ -198,7 +200,7 @@ def labels(found: Sessions, index: EventIndex, n_threads: int) -> Int32:
         label.fill(-1)
     row = index.row if not index.is_log else np.arange(n)
     kernels.label_rows(found.begin, row, n_threads, label)
-    rule_kernels.label_copies(row, found.copy_of, label)
+    rule_kernels.label_copies(row, found.copy, label)
     return label
 
 
@@ -206,7 +208,7 @@ def row_columns(
     found: Sessions, index: EventIndex, n_threads: int, *, reason: bool, long_after: int | None
 ) -> pl.DataFrame:
     """``session_id`` and ``session_number`` of each row, and what else was asked of its session."""
-    lie_together = index.is_log and found.label is None and not len(found.copy_of)
+    lie_together = index.is_log and found.label is None
     more = reason or long_after is not None
     name, label = found.name, None
     if more or not (lie_together or found.label is not None):
@@ -219,6 +221,7 @@ def row_columns(
     row_id, row_number = empty(len(index), np.int64), empty(len(index), np.int64)
     if label is None:
         kernels.name_runs(found.begin, found.name, n_threads, row_id, row_number)
+        rule_kernels.name_copies(found.copy, row_id, row_number)
     else:
         kernels.name_rows(label, name, n_threads, row_id, row_number)
     rows = pl.DataFrame(dict(zip(ROW_COLUMNS, (row_id, row_number), strict=True)))

@@ -200,7 +200,7 @@ def folded(
 
 def _edge_rows(index: EventIndex, found: Sessions, plan: Plan) -> Bools:
     """Rows that hold the first or the last value of a measure in their session."""
-    is_edge, at = np.zeros(len(index), np.bool_), (found.begin, index.row, found.copy_of)
+    is_edge, at = np.zeros(len(index), np.bool_), (found.begin, index.row, found.copy)
     for name in plan.edges.values():
         column, edges = index.house[name], np.empty((2, len(found.end)), np.int64)
         valid = np.empty(0, np.uint8)

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "arrived.hpp"
 #include "memory.hpp"
 #include "threads.hpp"
 
@@ -326,6 +327,7 @@ inline void sort_events(const int32_t* code, const int64_t* tick, const int64_t*
                         const int64_t* offset, int64_t n_users, int n_threads, int64_t* row,
                         int64_t* sorted_tick) {
     if (!n_users) return;
+    if (place_arrivals(code, tick, tie, n, offset, n_users, n_threads, row, sorted_tick)) return;
     const Buckets buckets = partition_by_user(code, tick, n, offset, n_users, n_threads, row, sorted_tick);
     for_each_bucket(buckets, offset, n_threads, [&](int64_t, int64_t user_from, int64_t user_to) {
         const int64_t from = offset[user_from];
