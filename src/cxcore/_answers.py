@@ -60,7 +60,7 @@ def score_counts(
     """
     low, high = scale
     column = _answers(call, house[score], scale)
-    code, groups, order = _groups(call, house, by, n_threads)
+    code, groups, order = row_groups(call, house, by, n_threads)
     codes = [value for value in missing if _holds(column.dtype, value)]
     single = [value for value in codes if not low <= value <= high]
     within = len(single) < len(codes)
@@ -162,7 +162,7 @@ def _bad_answer(
 _NO_CODES, _ONE_GROUP = np.empty(0, dtype=np.int32), pl.DataFrame(height=1)
 
 
-def _groups(
+def row_groups(
     call: str, house: pl.DataFrame, by: Any, n_threads: int
 ) -> tuple[Int32, pl.DataFrame, Int64 | None]:
     """Codes int32[n] into a frame of groups, and the order that sorts the groups, nulls last.

@@ -32,3 +32,36 @@ def customer_credit(
     n_threads: int,
     credit: NDArray[np.float64],
 ) -> None: ...
+def add_powers(
+    influence: NDArray[np.float64],
+    times: NDArray[np.float64],
+    a: NDArray[np.int64],
+    b: NDArray[np.int64],
+    alpha: NDArray[np.float64],
+    beta: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    n_threads: int,
+    sums: NDArray[np.float64],
+) -> None: ...
+def customer_keys(
+    offset: NDArray[np.int64], data: NDArray[np.uint8], key: NDArray[np.uint64]
+) -> None: ...
+def draw(
+    key: NDArray[np.uint64],
+    times: NDArray[np.float64],
+    seed: int,
+    replicate: int,
+    n_threads: int,
+    drawn: NDArray[np.float64],
+) -> None: ...
+def resample(
+    key: NDArray[np.uint64],
+    times: NDArray[np.float64],
+    offset: NDArray[np.int64],
+    column: NDArray[np.int32],
+    amount: NDArray[np.float64],
+    seed: int,
+    first: int,
+    n_threads: int,
+    sums: NDArray[np.float64],
+) -> None: ...

@@ -1,11 +1,11 @@
-# What one customer more would change: influence functions of credit (delta method), by customer.
-# The work is in include/cxcore/uncertainty.hpp, with the formulas.
+# How sure credit is: what one customer more would change (delta method), and customers drawn again.
+# The work is in include/cxcore/uncertainty.hpp and resample.hpp, with formulas and sources.
 # Cost: the chain takes 8/3 n ** 3 operations once, then n for each step of a journey; memory is what the
 # caller allocates and n ** 2.
 
 import numpy as np
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 from cxcore._ext.journeys cimport Journeys, JourneyView
 
@@ -31,6 +31,34 @@ cdef extern from "cxcore/uncertainty.hpp" namespace "cxcore" nogil:
     void _chain_influence "cxcore::chain_influence"(const Journeys&, const TakenOut&, int, double*) except +
     void _customer_credit "cxcore::customer_credit"(
         const Journeys&, const double*, int64_t, int, double*) except +
+
+    cdef struct Contrasts:
+        int64_t n
+        const int64_t* a
+        const int64_t* b
+        const double* alpha
+        const double* beta
+        const double* mean
+
+    void _add_powers "cxcore::add_powers"(
+        const double*, const double*, int64_t, int64_t, const Contrasts&, int, double*) except +
+
+
+cdef extern from "cxcore/resample.hpp" namespace "cxcore" nogil:
+    cdef struct Customers:
+        int64_t n
+        const uint64_t* key
+        const double* times
+
+    cdef struct Entries:
+        const int64_t* offset
+        const int32_t* column
+        const double* amount
+
+    void _customer_keys "cxcore::customer_keys"(const int64_t*, const uint8_t*, int64_t, uint64_t*)
+    void _draw "cxcore::draw"(const Customers&, uint64_t, int64_t, int, double*) except +
+    void _resample "cxcore::resample"(
+        const Customers&, const Entries&, uint64_t, int64_t, int64_t, int64_t, int, double*) except +
 
 
 def invert_chain(
@@ -98,3 +126,89 @@ def customer_credit(
         return
     with nogil:
         _customer_credit(view.journeys, &of_touch[0, 0], credit.shape[1], n_threads, &credit[0, 0, 0])
+
+
+def add_powers(
+    const double[:, ::1] influence,  # IN  [n_users, n_columns]
+    const double[::1] times,  # IN  [n_users] customers alike, or [0]: one each
+    const int64_t[::1] a,  # IN  [n] columns of each contrast alpha x[a] - beta x[b]
+    const int64_t[::1] b,  # IN  [n]
+    const double[::1] alpha,  # IN  [n]
+    const double[::1] beta,  # IN  [n]
+    const double[::1] mean,  # IN  [n] of a customer
+    int n_threads,
+    double[:, ::1] sums,  # OUT [n, 2] of squares and of cubes, added to
+):
+    """Squares and cubes of what customers change in each contrast, less the mean."""
+    cdef Contrasts contrasts
+    if influence.shape[0] == 0 or a.shape[0] == 0:
+        return
+    with nogil:
+        contrasts.n = a.shape[0]
+        contrasts.a = &a[0]
+        contrasts.b = &b[0]
+        contrasts.alpha = &alpha[0]
+        contrasts.beta = &beta[0]
+        contrasts.mean = &mean[0]
+        _add_powers(&influence[0, 0], &times[0] if times.shape[0] else NULL, influence.shape[0],
+                    influence.shape[1], contrasts, n_threads, &sums[0, 0])
+
+
+# ---------------------------------------------------------------------------------------------- bootstrap
+
+
+def customer_keys(
+    const int64_t[::1] offset,  # IN  [n + 1]
+    const uint8_t[::1] data,  # IN  canonical bytes of each key
+    uint64_t[::1] key,  # OUT [n] XXH64
+):
+    """One number for each customer that is the same in every log."""
+    if key.shape[0] == 0:
+        return
+    with nogil:
+        _customer_keys(&offset[0], &data[0] if data.shape[0] else NULL, key.shape[0], &key[0])
+
+
+def draw(
+    const uint64_t[::1] key,  # IN  [n] of each customer
+    const double[::1] times,  # IN  [n] customers alike, or [0]: one each
+    uint64_t seed,
+    int64_t replicate,
+    int n_threads,
+    double[::1] drawn,  # OUT [n] how often the replicate draws each
+):
+    """Poisson numbers that depend on seed, customer and replicate alone."""
+    cdef Customers customers
+    if key.shape[0] == 0:
+        return
+    with nogil:
+        customers.n = key.shape[0]
+        customers.key = &key[0]
+        customers.times = &times[0] if times.shape[0] else NULL
+        _draw(customers, seed, replicate, n_threads, &drawn[0])
+
+
+def resample(
+    const uint64_t[::1] key,  # IN  [n] of each customer
+    const double[::1] times,  # IN  [n] customers alike, or [0]: one each
+    const int64_t[::1] offset,  # IN  [n + 1] entries of each customer, or [0]: sum the draws themselves
+    const int32_t[::1] column,  # IN  by entry
+    const double[::1] amount,  # IN  by entry
+    uint64_t seed,
+    int64_t first,  # replicate
+    int n_threads,
+    double[:, ::1] sums,  # OUT [n_replicates, n_columns] added to
+):
+    """Sums of draws times amounts, by replicate and column."""
+    cdef Customers customers
+    cdef Entries entries
+    if key.shape[0] == 0 or sums.shape[0] == 0 or sums.shape[1] == 0:
+        return
+    with nogil:
+        customers.n = key.shape[0]
+        customers.key = &key[0]
+        customers.times = &times[0] if times.shape[0] else NULL
+        entries.offset = &offset[0] if offset.shape[0] else NULL
+        entries.column = &column[0] if column.shape[0] else NULL
+        entries.amount = &amount[0] if amount.shape[0] else NULL
+        _resample(customers, entries, seed, first, sums.shape[0], sums.shape[1], n_threads, &sums[0, 0])

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import polars as pl
 
 from cxcore import _options, errors
-from cxcore._columns import MOST_ROWS, EventRoles, Int64, check_roles, event_columns, needed
+from cxcore._answers import by_schema
+from cxcore._columns import MOST_ROWS, EventRoles, check_roles, event_columns, needed
 from cxcore._index import EventIndex, check_event_roles, event_roles, index_columns
 from cxcore._options import TimeUnit
-from cxcore.attribution.answer import answer_of, schema_of
+from cxcore.attribution.asked import asked
 from cxcore.attribution.base import Credit, Journeys, Model, TouchModel, Transitions
-from cxcore.attribution.journeys import Touchpoints, Windows, journeys_of, looked_at, touchpoints
+from cxcore.attribution.journeys import Windows, journeys_of, looked_at, touchpoints
 from cxcore.attribution.markov import Markov
+from cxcore.attribution.methods import METHODS, Analytic, Bootstrap, ErrorMethod
 from cxcore.attribution.positional import FirstTouch, LastTouch, Linear, Position
 from cxcore.attribution.time_decay import TimeDecay
 from cxcore.engines import open_frame
 
 __all__ = [
+    "METHODS",
     "MODELS",
+    "Analytic",
+    "Bootstrap",
     "Credit",
+    "ErrorMethod",
     "FirstTouch",
     "Journeys",
     "LastTouch",
     "Linear",
     "Markov",
+    "MethodWord",
     "Model",
     "ModelWord",
     "Position",
@@ -38,6 +45,12 @@ __all__ = [
 ]
 
 ModelWord = Literal["first_touch", "last_touch", "linear", "position", "time_decay", "markov"]
+
+#: words of ``method=``
+MethodWord = Literal["analytic", "bootstrap"]
+
+#: a column, an expression, or a list of both
+By = str | pl.Expr | Iterable[str | pl.Expr] | None
 
 #: word -> class; the words of ``model=``, in the order in which errors and docs list them
 MODELS: dict[str, type[Model]] = {
@@ -61,6 +74,11 @@ def attribute(
     order: str | None = None,
     time_unit: TimeUnit | None = None,
     nulls: bool = True,
+    by: By = None,
+    confidence_level: float | None = None,
+    method: MethodWord | ErrorMethod = "analytic",
+    compare: bool = False,
+    spend: Any = None,
     n_threads: int | None = None,
 ) -> Any:
     """Which channels earned the conversions: credit per model and channel.
@@ -101,6 +119,20 @@ def attribute(
     nulls : bool, default True
         Do models of whole journeys ("markov") also learn from journeys that did not convert? Those are, per
         user, the touches after the last conversion, within ``lookback`` of the final one.
+    by : str, expression, or list of both, default None
+        Groups, one answer each: a conversion is of the group of its own row, a journey that did not convert
+        of that of its last touch. Customers stay whole: what else they did, in whatever group, is in the
+        windows.
+    confidence_level : float, optional
+        How often intervals hold the long-run value, such as 0.95; None: no intervals. Then everyone is read:
+        customers who never converted say how sure it is.
+    method : {"analytic", "bootstrap"} or object, default "analytic"
+        How intervals are made; objects carry options, such as ``Bootstrap(replicates=2_000, rng=1)``.
+    compare : bool, default False
+        Differences in the place of credit, with a ``confidence_level``: of all pairs of channels of a model,
+        and of all pairs of models for a channel.
+    spend : frame, optional
+        What channels cost: columns ``channel`` and ``cost``, and those of ``by``, named as in the answer.
     n_threads : int, optional
         None: as many as Polars uses. The answer is the same bits for any.
 
@@ -110,7 +142,13 @@ def attribute(
         In the flavor that came in, one row per model and channel; models in the order given, channels by
         name. ``model`` (text), ``channel`` (as in the events), ``conversions`` and ``value`` (float64;
         value is null where no ``value`` column was given), ``share`` (of all conversions; null where there
-        are none), and ``removal_effect`` (float64) where a model has one. Channels that earned nothing have
+        are none), and ``removal_effect`` (float64) where a model has one. With ``by`` its columns come first,
+        groups in their order. With ``confidence_level`` also ``standard_error``, ``low``, ``high`` (of
+        conversions), ``value_low``, ``value_high``, ``share_low``, ``share_high``; with ``spend``, ``cost``,
+        ``cost_per_conversion``, ``roas`` (value per unit of cost), and their ``_low`` and ``_high``. With
+        ``compare``, one row per measure ("conversions", "value", "roas") and pair: ``measure``, ``model``,
+        ``channel``, ``other_model``, ``other_channel``, ``difference``, ``standard_error``, ``low``,
+        ``high``, ``probability_above`` (that the first is above the other). Channels that earned nothing have
         a row of 0. Conversions without a touch in their window are a row of channel null, there only where
         it is not zero.
 
@@ -151,34 +189,39 @@ def attribute(
         lookback=None if lookback is None else _options.duration(call, "lookback", lookback),
         reset=_options.word(call, "allocation", allocation, _ALLOCATIONS) == "reset",
         nulls=nulls and any(chosen.learns_from_nulls for chosen in models),
-        with_rows=False,
+        with_rows=by is not None,
         n_threads=_options.n_threads(call, n_threads),
+        everyone=confidence_level is not None,
     )
-
-    def answer(index: EventIndex, log: Touchpoints, met: Int64) -> pl.DataFrame:
-        return answer_of(journeys_of(index, log, windows), models, met, has_value=value is not None)
+    asks = asked(call, models, value is not None, confidence_level, method, compare, by, spend)
 
     if isinstance(events, EventIndex):
-        check_roles(call, events.house.columns, others)
+        check_roles(call, events.house.columns, {**others, "by": by})
         log = touchpoints(call, events.house, models, **others, n_threads=windows.n_threads)
         code = events.columns.code
-        met = log.met(None if len(events.tick) == len(code) else pl.Series(code) >= 0)
-        return events.engine.from_house(events.frame, answer(events, log, met))
+        who = None if len(events.tick) == len(code) else pl.Series(code) >= 0
+        log, groups = log.by(call, events.house, by, who, windows.n_threads)
+        made = journeys_of(events, log, windows)
+        return events.engine.from_house(events.frame, asks.answer(made, log, log.met(who), groups))
     engine, frame = open_frame(call, events)
-    check_event_roles(call, engine.columns(frame), roles, **others)
+    check_event_roles(call, engine.columns(frame), roles, **others, by=by)
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
         _check_log(call, house, roles)
         log = touchpoints(call, house, models, **others, n_threads=windows.n_threads)
-        met = log.met(_has_user(house, roles))
-        columns, log = looked_at(call, house, roles, log, everyone=windows.nulls, n_threads=windows.n_threads)
+        who = _has_user(house, roles)
+        met = log.met(who)
+        log, groups = log.by(call, house, by, who, windows.n_threads)
+        columns, log = looked_at(
+            call, house, roles, log, everyone=windows.reads_everyone, n_threads=windows.n_threads
+        )
         index = index_columns(columns, roles, house, engine, frame, n_threads=windows.n_threads)
-        return answer(index, log, met)
+        return asks.answer(journeys_of(index, log, windows), log, met, groups)
 
     def schema(before: pl.Schema) -> pl.Schema:
-        return schema_of(before[channel], models)
+        return pl.Schema({**by_schema(call, before, by), **asks.schema(before[channel])})
 
-    return engine.summary(call, frame, needed(roles.columns, *others.values()), compute, schema)
+    return engine.summary(call, frame, needed(roles.columns, *others.values(), by), compute, schema)
 
 
 # ---------------------------------------------------------------- options

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from cxcore._columns import Float64, Int64
-from cxcore.attribution.base import Journeys, Model
+from cxcore.attribution.base import Credit, Journeys, Model
 
 
 def schema_of(channel: pl.DataType, models: Sequence[Model]) -> pl.Schema:
@@ -21,20 +21,29 @@ def schema_of(channel: pl.DataType, models: Sequence[Model]) -> pl.Schema:
     return pl.Schema(schema)
 
 
-def answer_of(journeys: Journeys, models: Sequence[Model], touched: Int64, has_value: bool) -> pl.DataFrame:
-    """One row per model and channel that was touched, and the unattributed rest."""
-    names = journeys.names
+def by_name(names: pl.Series, touched: Int64) -> Int64:
+    """Codes of channels in the order in which they are shown."""
     shown = names[touched]
     if isinstance(shown.dtype, (pl.Categorical, pl.Enum)):
-        touched = touched[shown.cast(pl.String).arg_sort().to_numpy()]
-    else:
-        touched = touched[shown.arg_sort().to_numpy()]
+        shown = shown.cast(pl.String)
+    ordered: Int64 = touched[shown.arg_sort().to_numpy()]
+    return ordered
+
+
+def answer_of(
+    journeys: Journeys,
+    models: Sequence[Model],
+    credits: Sequence[Credit],
+    touched: Int64,
+    has_value: bool,
+) -> pl.DataFrame:
+    """One row per model and channel that was touched, as ordered, and the unattributed rest."""
+    names = journeys.names
     shown = names[touched]
     alone = journeys.lo == journeys.hi
     rest, rest_value = float(alone.sum()), math.fsum(journeys.value[alone])
     if rest:
         shown = shown.append(pl.Series([None], dtype=shown.dtype))
-    credits = [model.credit(journeys) for model in models]
     n = len(journeys.value)
     conversions = _column([credit.conversions[touched] for credit in credits], rest, rest)
     values = _column([credit.value[touched] for credit in credits], rest, rest_value)

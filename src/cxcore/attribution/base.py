@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cxcore import errors
 from cxcore._columns import Float64, Int32, Int64
@@ -20,12 +21,18 @@ from cxcore._ext import markov as kernel
 from cxcore._ext import uncertainty
 from cxcore._ext.journeys import JourneyView
 
+UInt64 = NDArray[np.uint64]
+
 #: pairs of conversion and touch that are held at once
 _PAIRS = 1 << 22
 
 
 def _no_rows() -> Int64:
     return np.empty(0, np.int64)
+
+
+def _no_keys() -> UInt64:
+    return np.empty(0, np.uint64)
 
 
 def _one_each() -> Float64:
@@ -63,6 +70,8 @@ class Journeys:
     null_hi: Int64 = field(default_factory=_no_rows)
     #: by user: how many customers are alike; no item: one each
     times: Float64 = field(default_factory=_one_each)
+    #: by user: a number that is the same in every log (uint64); no item where nobody draws customers
+    key: UInt64 = field(default_factory=_no_keys)
     #: rows of the log; no item where nobody asks for them
     touch_row: Int64 = field(default_factory=_no_rows)
     conversion_row: Int64 = field(default_factory=_no_rows)
@@ -90,6 +99,11 @@ class Journeys:
             self.null_lo,
             self.null_hi,
         )
+
+    @property
+    def keys(self) -> UInt64:
+        """By user what a draw depends on; the place where journeys have no customers."""
+        return self.key if len(self.key) else np.arange(self.n_users, dtype=np.uint64)
 
     @cached_property
     def weight(self) -> Float64:
@@ -127,6 +141,7 @@ class Journeys:
             null_lo=self.null_lo[first:end] - t0,
             null_hi=self.null_hi[first:end] - t0,
             times=self.times[first:end],
+            key=self.key[first:end],
             touch_row=self.touch_row[t0:t1],
             conversion_row=self.conversion_row[k0:k1],
         )

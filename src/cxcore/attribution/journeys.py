@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,8 +12,10 @@ import polars as pl
 from cxcore import _columns, _options, errors
 from cxcore._columns import EventColumns, EventRoles, Float64, Int32, Int64
 from cxcore._ext import journeys as kernel
+from cxcore._ext import uncertainty
 from cxcore._index import EventIndex
-from cxcore.attribution.base import Journeys, Model
+from cxcore.attribution.base import Journeys, Model, UInt64
+from cxcore.attribution.groups import Groups
 
 #: so many rows for each that converts: then its users are looked up as they are, of whatever type
 _FEW = 16
@@ -23,13 +26,14 @@ class Touchpoints:
     """What an event log says beside who and when, by row.
 
     ``channel`` Int32: its code, -1 where there is none; ``converted`` Boolean; ``value`` Float64, None
-    where there is no such role. ``names``: the channels by code.
+    where there is no such role. ``names``: the channels by code. ``group`` Int32: that of ``by``.
     """
 
     channel: pl.Series
     converted: pl.Series
     value: pl.Series | None
     names: pl.Series
+    group: pl.Series | None = None
 
     def met(self, by: pl.Series | None) -> Int64:
         """Codes of the channels that some user met. ``by``: which rows have a user; None: all."""
@@ -38,12 +42,23 @@ class Touchpoints:
         code = self.channel.filter(by & (self.channel >= 0)).to_numpy()
         return np.flatnonzero(np.bincount(code, minlength=len(self.names)))
 
+    def by(
+        self, call: str, house: pl.DataFrame, by: Any, who: pl.Series | None, n_threads: int
+    ) -> tuple[Touchpoints, Groups | None]:
+        """The same with a group a row, and the groups of touches and conversions. ``who``: as in ``met``."""
+        if by is None:
+            return self, None
+        counts = (self.channel >= 0) | self.converted
+        groups = Groups.of(call, house, by, counts if who is None else counts & who, n_threads)
+        return replace(self, group=pl.Series(groups.code)), groups
+
     def only(self, rows: pl.Series) -> Touchpoints:
         return Touchpoints(
             self.channel.filter(rows),
             self.converted.filter(rows),
             None if self.value is None else self.value.filter(rows),
             self.names,
+            None if self.group is None else self.group.filter(rows),
         )
 
     @property
@@ -136,7 +151,8 @@ class Windows:
     """Which touches a conversion looks at, and what else is read of journeys.
 
     ``lookback`` in nanoseconds, None for no limit; ``reset``: touches of the previous conversion are used up;
-    ``nulls``: journeys that did not convert count, too; ``with_rows``: rows of the log are asked for.
+    ``nulls``: journeys that did not convert count, too; ``with_rows``: rows of the log are asked for;
+    ``everyone``: customers who never converted are there, too, and each has its key.
     """
 
     lookback: int | None
@@ -144,6 +160,12 @@ class Windows:
     nulls: bool
     with_rows: bool
     n_threads: int
+    everyone: bool = False
+
+    @property
+    def reads_everyone(self) -> bool:
+        """Are users read who never converted?"""
+        return self.nulls or self.everyone
 
     def ticks(self, tick_length: int) -> int:
         """Of lookback; 0 for no limit."""
@@ -159,7 +181,7 @@ def journeys_of(index: EventIndex, log: Touchpoints, windows: Windows) -> Journe
     if index.columns.own >= 0:  # rows without a user: the last item, in truth a user each
         offset = np.concatenate((offset[:-1], np.arange(offset[-2] + 1, offset[-1] + 1)))
         user = np.arange(len(offset) - 1)
-    elif not windows.nulls:
+    elif not windows.reads_everyone:
         user = _who_converted(index.columns, log.converted)
     touch_offset, conversion_offset = (np.empty(len(user) + 1, np.int64) for _ in range(2))
     seen = np.empty(len(index.tick), np.int32)
@@ -188,12 +210,22 @@ def journeys_of(index: EventIndex, log: Touchpoints, windows: Windows) -> Journe
         n_threads=n_threads,
         touch_row=touch_row,
         conversion_row=row if windows.with_rows else row[:0],
+        key=_keys(index.columns, len(user)) if windows.everyone else np.empty(0, np.uint64),
     )
     if not windows.nulls:
         return journeys
     null_lo, null_hi = np.empty(len(user), np.int64), np.empty(len(user), np.int64)
     kernel.null_windows(journeys.view, lookback, n_threads, null_lo, null_hi)
     return replace(journeys, null_lo=null_lo, null_hi=null_hi)
+
+
+def _keys(columns: EventColumns, n_users: int) -> UInt64:
+    """A number for each customer that is the same in every log; rows without a user go by their place."""
+    key = np.empty(n_users, np.uint64)
+    n = len(columns.keys)
+    uncertainty.customer_keys(columns.keys.offset, columns.keys.data, key[:n])
+    key[n:] = np.arange(n, n_users, dtype=np.uint64)
+    return key
 
 
 def _who_converted(columns: EventColumns, converted: pl.Series) -> Int64:

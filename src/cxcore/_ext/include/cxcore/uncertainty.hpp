@@ -152,4 +152,38 @@ inline void customer_credit(const Journeys& j, const double* of_touch, int64_t n
     });
 }
 
+// ---------------------------------------------------------------------------------------------- sums
+
+struct Contrasts {  // n numbers alpha x[a] - beta x[b]
+    int64_t n;
+    const int64_t* a;
+    const int64_t* b;
+    const double* alpha;
+    const double* beta;
+    const double* mean;  // of a customer
+};
+
+// Squares and cubes of what customers change, less the mean. Blocks are fixed and added in their order.
+// IN influence [n_users, n_columns], times [n_users] or null; OUT sums [n, 2], added to
+inline void add_powers(const double* influence, const double* times, int64_t n_users, int64_t n_columns,
+                       const Contrasts& c, int n_threads, double* sums) {
+    const int64_t n_blocks = (n_users + influence_block - 1) / influence_block;
+    std::vector<double> partial(static_cast<size_t>(n_blocks * c.n * 2), 0.0);
+    for_each_block(n_users, influence_block, n_threads, [&](int64_t from, int64_t to) {
+        double* const mine = partial.data() + from / influence_block * c.n * 2;
+        for (int64_t u = from; u < to; ++u) {
+            const double* const x = influence + u * n_columns;
+            const double alike = times ? times[u] : 1.0;
+            for (int64_t s = 0; s < c.n; ++s) {
+                const double d = c.alpha[s] * x[c.a[s]] - c.beta[s] * x[c.b[s]] - c.mean[s];
+                const double square = alike * d * d;
+                mine[2 * s] += square;
+                mine[2 * s + 1] += square * d;
+            }
+        }
+    });
+    for (int64_t block = 0; block < n_blocks; ++block)
+        for (int64_t s = 0; s < 2 * c.n; ++s) sums[s] += partial[static_cast<size_t>(block * c.n * 2 + s)];
+}
+
 }  // namespace cxcore

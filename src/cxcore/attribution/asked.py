@@ -1,0 +1,145 @@
+"""What one call asks of the journeys: models, groups, intervals, comparisons, costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from cxcore import _options, errors
+from cxcore._columns import Float64, Int64
+from cxcore.attribution import answer, compare, spend
+from cxcore.attribution.base import Journeys, Model
+from cxcore.attribution.groups import Groups
+from cxcore.attribution.journeys import Touchpoints
+from cxcore.attribution.methods import METHODS, ErrorMethod
+from cxcore.attribution.sample import Everyone, Sample, linear, ratio, together
+from cxcore.attribution.spend import Spend
+
+_LIMITS = ("standard_error", "low", "high", "value_low", "value_high", "share_low", "share_high")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of one call beside those of the windows."""
+
+    call: str
+    models: Sequence[Model]
+    has_value: bool
+    #: None: no intervals
+    level: float | None
+    method: ErrorMethod
+    compare: bool
+    by: Sequence[str]
+    spend: Spend | None
+
+    def schema(self, channel: pl.DataType) -> pl.Schema:
+        """Of the answer without the columns of ``by``."""
+        if self.compare:
+            return compare.schema_of(channel)
+        columns = dict(answer.schema_of(channel, self.models))
+        if self.level is not None:
+            columns |= dict.fromkeys(_LIMITS, pl.Float64())
+        if self.spend is not None:
+            columns |= spend.schema_of(self.level is not None)
+        return pl.Schema(columns)
+
+    def answer(self, journeys: Journeys, log: Touchpoints, met: Int64, groups: Groups | None) -> pl.DataFrame:
+        """One answer a group, under one another; channels that some customer met have a row in each."""
+        touched = answer.by_name(journeys.names, met)
+        everyone = None if self.level is None else Everyone.of(journeys)
+        seed = 0 if self.level is None else self.method.seed()
+        if groups is None:
+            parts: Any = [journeys]
+        else:
+            assert log.group is not None
+            parts = groups.parts(journeys, log.group.to_numpy())
+        keys: Sequence[tuple[Any, ...]] = [()] if groups is None else groups.names.rows()
+        if self.spend is not None:
+            self.spend.check(self.call, keys, journeys.names[met])
+        found = []
+        for at, (key, part) in enumerate(zip(keys, parts, strict=True)):
+            cost = None if self.spend is None else self.spend.by_code(key, journeys.names)
+            rows = self._of_group(part, touched, everyone, seed, cost)
+            if groups is not None:
+                rows = pl.concat([groups.names[[at] * len(rows)], rows], how="horizontal")
+            found.append(rows)
+        if found:
+            return pl.concat(found)
+        assert groups is not None
+        return pl.DataFrame(schema={**groups.names.schema, **self.schema(journeys.names.dtype)})
+
+    def _of_group(
+        self, journeys: Journeys, touched: Int64, everyone: Everyone | None, seed: int, cost: Float64 | None
+    ) -> pl.DataFrame:
+        credits = [model.credit(journeys) for model in self.models]
+        if everyone is None:
+            rows = answer.answer_of(journeys, self.models, credits, touched, self.has_value)
+        else:
+            assert self.level is not None
+            sample = Sample(journeys, self.models, credits, everyone)
+            if self.compare:
+                how = (self.method, self.level, seed, self.has_value, cost)
+                return compare.differences(sample, touched, *how)
+            rows = answer.answer_of(journeys, self.models, credits, touched, self.has_value)
+            rows = rows.hstack(self._limits(sample, touched, seed))
+        if cost is None:
+            return rows
+        shown = np.append(touched, [len(cost) - 1] * (len(rows) // len(self.models) - len(touched)))
+        return spend.with_costs(rows, np.tile(cost[shown], len(self.models)), everyone is not None)
+
+    def _limits(self, sample: Sample, touched: Int64, seed: int) -> pl.DataFrame:
+        """Standard errors and intervals, by row of the answer."""
+        assert self.level is not None
+        journeys = sample.journeys
+        has_rest = bool((journeys.lo == journeys.hi).any())
+        shown = np.append(touched, [journeys.n_channels] * has_rest).astype(np.int64)
+        n = len(shown) * len(self.models)
+        model = np.repeat(np.arange(len(self.models)), len(shown))
+        count, worth = (sample.column(model, np.tile(shown, len(self.models)), of) for of in (False, True))
+        parts = [linear(count), ratio(count, sample.n_columns - 1, sample.estimates)]
+        if self.has_value:
+            parts.append(linear(worth))
+        limits = self.method.limits(sample, together(parts), self.level, seed)
+        columns = {
+            "standard_error": limits.standard_error[:n],
+            "low": limits.low[:n],
+            "high": limits.high[:n],
+            "value_low": limits.low[2 * n :],
+            "value_high": limits.high[2 * n :],
+            "share_low": limits.low[n : 2 * n],
+            "share_high": limits.high[n : 2 * n],
+        }
+        none = pl.repeat(None, n, dtype=pl.Float64, eager=True)
+        return pl.DataFrame(
+            {name: pl.Series(x, nan_to_null=True) if len(x) else none for name, x in columns.items()}
+        )
+
+
+def asked(
+    call: str,
+    models: Sequence[Model],
+    has_value: bool,
+    confidence_level: Any,
+    method: Any,
+    comparing: Any,
+    by: Any,
+    costs: Any,
+) -> Asked:
+    """Options of a user, checked."""
+    level = None if confidence_level is None else _options.level(call, "confidence_level", confidence_level)
+    given = isinstance(method, ErrorMethod)
+    chosen = method if given else METHODS[_options.word(call, "method", method, METHODS)]
+    _options.flag(call, "compare", comparing, "True gives differences in the place of credit.")
+    if level is None and (comparing or given or method != "analytic"):
+        option, value = ("compare", comparing) if comparing else ("method", method)
+        hint = "such as confidence_level=0.95."
+        raise errors.bad_option(call, option, value, "it needs a confidence level.", hint)
+    bare = Asked(call, models, has_value, level, chosen, comparing, (), None)
+    taken = [*bare.schema(pl.String()), *(spend.schema_of(level is not None) if costs is not None else ())]
+    names = _options.groups(call, by, taken)
+    read = None if costs is None else Spend.read(call, costs, names)
+    return Asked(call, models, has_value, level, chosen, comparing, names, read)

@@ -1,0 +1,169 @@
+"""Customers as a sample: what is estimated from them, as one row of numbers, and what each changes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxcore._columns import Float64, Int64
+from cxcore._ext import uncertainty as kernel
+from cxcore.attribution.base import Credit, Journeys, Model
+from cxcore.attribution.groups import only
+
+#: numbers of influences that are held at once
+_HELD = 1 << 19
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contrasts:
+    """Numbers alpha x[a] - beta x[b], out of the row x of estimates; by item.
+
+    Where ``is_ratio``, the number is x[a] / x[b], and alpha and beta are its slopes.
+    """
+
+    a: Int64
+    alpha: Float64
+    b: Int64
+    beta: Float64
+    is_ratio: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+    def some(self, items: slice) -> Contrasts:
+        return Contrasts(*(getattr(self, name)[items] for name in self.__slots__))
+
+    def of(self, x: Float64) -> Float64:
+        """The numbers themselves, for rows of estimates [..., n_columns]."""
+        a, b = x[..., self.a], x[..., self.b]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.is_ratio, a / b, self.slopes_of(a, b))
+
+    def slopes_of(self, a: Float64, b: Float64) -> Float64:
+        slope: Float64 = self.alpha * a - self.beta * b
+        return slope
+
+
+def linear(a: Int64, alpha: float | Float64 = 1.0, b: Int64 | None = None, beta: Any = 0.0) -> Contrasts:
+    """Numbers alpha x[a] - beta x[b], or alpha x[a]."""
+    n = len(a)
+    alphas, betas = (np.broadcast_to(np.asarray(x, np.float64), n).copy() for x in (alpha, beta))
+    return Contrasts(a, alphas, a if b is None else b, betas, np.zeros(n, np.bool_))
+
+
+def ratio(a: Int64, b: int, x: Float64) -> Contrasts:
+    """Numbers x[a] / x[b]."""
+    n, below = len(a), x[b]
+    slope = 1.0 / below if below else np.nan
+    return Contrasts(a, np.full(n, slope), np.full(n, b), x[a] * slope * slope, np.ones(n, np.bool_))
+
+
+def together(parts: Sequence[Contrasts]) -> Contrasts:
+    return Contrasts(*(np.concatenate([getattr(p, name) for p in parts]) for name in Contrasts.__slots__))
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Customers, the models that read them, and the row of estimates.
+
+    The row has conversions and value of each channel, and of no channel, by model; its last number is how
+    many conversions there are. ``everyone`` are all customers of the log, of whom ``journeys`` may be some.
+    """
+
+    journeys: Journeys
+    models: Sequence[Model]
+    credits: Sequence[Credit]
+    everyone: Everyone
+
+    @property
+    def n_columns(self) -> int:
+        return len(self.models) * (self.journeys.n_channels + 1) * 2 + 1
+
+    def column(self, model: int | Int64, channel: Int64, of_value: bool) -> Int64:
+        """Where the row has the conversions, or the value, of some channels; n_channels is no channel."""
+        return (model * (self.journeys.n_channels + 1) + channel) * 2 + of_value
+
+    @cached_property
+    def estimates(self) -> Float64:
+        """float64[n_columns]."""
+        rest = _rest(self.journeys)
+        row = [np.vstack((np.column_stack((c.conversions, c.value)), rest)) for c in self.credits]
+        return np.concatenate([*(part.ravel() for part in row), [self.journeys.weight.sum()]])
+
+    @cached_property
+    def readers(self) -> Journeys:
+        """The customers of whom some model learns."""
+        if any(model.learns_from_nulls for model in self.models):
+            return self.journeys
+        nobody = np.zeros(self.journeys.n_users, np.bool_)
+        return only(self.journeys, np.ones(len(self.journeys.value), np.bool_), nobody)
+
+    def influences(self) -> Iterator[tuple[Float64, Float64]]:
+        """Block by block what each customer changes in the row, [n, n_columns], and how many are alike."""
+        fitted = [model.fit(self.journeys) for model in self.models]
+        people, n_channels = self.readers, self.journeys.n_channels
+        step = max(1, _HELD // self.n_columns)
+        for first in range(0, people.n_users, step):
+            some = people.of_users(first, min(first + step, people.n_users))
+            block = np.empty((some.n_users, self.n_columns))
+            of_models = block[:, :-1].reshape(some.n_users, len(self.models), n_channels + 1, 2)
+            rest, n_conversions = _rest_by_user(some)
+            of_models[:, :, -1] = rest[:, None]
+            block[:, -1] = n_conversions
+            for at, (model, learned) in enumerate(zip(self.models, fitted, strict=True)):
+                of_models[:, at, :-1] = model.influence(learned, some)
+            yield block, some.times
+
+    def powers(self, contrasts: Contrasts) -> Float64:
+        """Sums over all customers of squares and cubes of what they change, less the mean: [n, 2]."""
+        n = self.everyone.n
+        of_all = self.estimates / n
+        mean = contrasts.slopes_of(of_all[contrasts.a], of_all[contrasts.b])
+        sums, read = np.zeros((len(contrasts), 2)), 0.0
+        for block, times in self.influences():
+            read += float(times.sum()) if len(times) else len(block)
+            some = (contrasts.a, contrasts.b, contrasts.alpha, contrasts.beta, mean)
+            kernel.add_powers(block, times, *some, self.journeys.n_threads, sums)
+        silent = n - read  # they change nothing
+        return sums + silent * np.column_stack((mean**2, -(mean**3)))
+
+
+@dataclass(frozen=True, eq=False)
+class Everyone:
+    """All customers of a log: those with a touch or a conversion."""
+
+    #: how many
+    n: float
+    #: uint64 by customer, the same in every log; and how many are alike (no item: one each)
+    key: NDArray[np.uint64]
+    times: Float64
+    n_threads: int
+
+    @classmethod
+    def of(cls, journeys: Journeys) -> Everyone:
+        there = (np.diff(journeys.touch_offset) > 0) | (np.diff(journeys.conversion_offset) > 0)
+        times = journeys.times[there] if len(journeys.times) else journeys.times
+        n = float(times.sum()) if len(times) else float(there.sum())
+        return cls(n, journeys.keys[there], times, journeys.n_threads)
+
+
+def _rest(journeys: Journeys) -> Float64:
+    """Conversions and value that no touch earned."""
+    alone = journeys.lo == journeys.hi
+    weight = journeys.weight[alone]
+    return np.array([weight.sum(), math.fsum(weight * journeys.value[alone])])
+
+
+def _rest_by_user(some: Journeys) -> tuple[Float64, Float64]:
+    """The same by user, [n_users, 2], and the conversions of each."""
+    n = np.diff(some.conversion_offset)
+    user = np.repeat(np.arange(some.n_users), n)
+    alone = (some.lo == some.hi).astype(np.float64)
+    parts = [np.bincount(user, x, minlength=some.n_users) for x in (alone, alone * some.value)]
+    return np.column_stack(parts), n.astype(np.float64)
