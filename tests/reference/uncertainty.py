@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Context, Decimal
 from fractions import Fraction
 from itertools import pairwise
 
 from tests.reference.markov import CONVERSION, NULL, START, removal_effects
+from tests.reference.sessions import xxh64
+
+CONTEXT = Context(prec=60)
 
 Amounts = dict[object, tuple[Fraction, Fraction]]
 #: a journey: its channels, its value (None: it did not convert), whose it is
@@ -69,3 +73,64 @@ def _chain_credit(walks: Sequence[Walk], times: Mapping[object, Fraction]) -> Am
         value_part = lost_value[channel] / whole_value if whole_value else part
         amounts[channel] = (converted * part, sum(worth.values(), Fraction(0)) * value_part)
     return amounts
+
+
+# ---------------------------------------------------------------- sums
+
+
+def add_powers(
+    influence: Sequence[Sequence[float]], contrasts: Sequence[tuple[int, float, int, float]]
+) -> list[tuple[float, float]]:
+    """Squares and cubes of alpha x[a] - beta x[b], less the mean over these customers."""
+    sums = []
+    for a, alpha, b, beta in contrasts:
+        numbers = [Fraction(alpha) * Fraction(x[a]) - Fraction(beta) * Fraction(x[b]) for x in influence]
+        mean = sum(numbers, Fraction(0)) / len(numbers)
+        squares, cubes = (sum((x - mean) ** power for x in numbers) for power in (2, 3))
+        sums.append((float(squares), float(cubes)))
+    return sums
+
+
+# ---------------------------------------------------------------- bootstrap
+
+WORD = 2**64
+GOLDEN = 0x9E3779B97F4A7C15
+
+
+def customer_keys(keys: Sequence[bytes]) -> list[int]:
+    return [xxh64(key) for key in keys]
+
+
+def _mix(z: int) -> int:
+    """The finalizer of SplitMix64."""
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) % WORD
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) % WORD
+    return z ^ (z >> 31)
+
+
+def draw(key: int, seed: int, replicate: int) -> int:
+    """The Poisson(1) number of a customer: the first k with P(X <= k) above a uniform number."""
+    stream = _mix(key ^ _mix((seed + GOLDEN) % WORD))
+    uniform = Fraction(_mix((stream + GOLDEN * (replicate + 1)) % WORD), WORD)
+    p = below = Fraction(CONTEXT.exp(Decimal(-1)))
+    k = 0
+    while uniform >= below:
+        k += 1
+        p /= k
+        below += p
+    return k
+
+
+def resample(
+    keys: Sequence[int],
+    entries: Sequence[Sequence[tuple[int, float]]],
+    seed: int,
+    replicate: int,
+    n_columns: int,
+) -> list[float]:
+    """Sums of draws times amounts, by column."""
+    sums = [Fraction(0)] * n_columns
+    for key, mine in zip(keys, entries, strict=True):
+        for column, amount in mine:
+            sums[column] += draw(key, seed, replicate) * Fraction(amount)
+    return [float(x) for x in sums]

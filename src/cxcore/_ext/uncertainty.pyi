@@ -43,9 +43,7 @@ def add_powers(
     n_threads: int,
     sums: NDArray[np.float64],
 ) -> None: ...
-def customer_keys(
-    offset: NDArray[np.int64], data: NDArray[np.uint8], key: NDArray[np.uint64]
-) -> None: ...
+def customer_keys(offset: NDArray[np.int64], data: NDArray[np.uint8], key: NDArray[np.uint64]) -> None: ...
 def draw(
     key: NDArray[np.uint64],
     times: NDArray[np.float64],

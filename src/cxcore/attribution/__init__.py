@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import polars as pl
 
 from cxcore import _options, errors
-from cxcore._answers import by_schema
 from cxcore._columns import MOST_ROWS, EventRoles, check_roles, event_columns, needed
 from cxcore._index import EventIndex, check_event_roles, event_roles, index_columns
 from cxcore._options import TimeUnit
@@ -218,9 +218,7 @@ def attribute(
         index = index_columns(columns, roles, house, engine, frame, n_threads=windows.n_threads)
         return asks.answer(journeys_of(index, log, windows), log, met, groups)
 
-    def schema(before: pl.Schema) -> pl.Schema:
-        return pl.Schema({**by_schema(call, before, by), **asks.schema(before[channel])})
-
+    schema = partial(asks.schema_after, channel, by)
     return engine.summary(call, frame, needed(roles.columns, *others.values(), by), compute, schema)
 
 

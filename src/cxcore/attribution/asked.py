@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from cxcore import _options, errors
+from cxcore._answers import by_schema
 from cxcore._columns import Float64, Int64
 from cxcore.attribution import answer, compare, spend
 from cxcore.attribution.base import Journeys, Model
@@ -46,6 +47,10 @@ class Asked:
         if self.spend is not None:
             columns |= spend.schema_of(self.level is not None)
         return pl.Schema(columns)
+
+    def schema_after(self, channel: str, by: Any, before: pl.Schema) -> pl.Schema:
+        """Of the whole answer to a log of this schema."""
+        return pl.Schema({**by_schema(self.call, before, by), **self.schema(before[channel])})
 
     def answer(self, journeys: Journeys, log: Touchpoints, met: Int64, groups: Groups | None) -> pl.DataFrame:
         """One answer a group, under one another; channels that some customer met have a row in each."""
@@ -88,7 +93,8 @@ class Asked:
             rows = rows.hstack(self._limits(sample, touched, seed))
         if cost is None:
             return rows
-        shown = np.append(touched, [len(cost) - 1] * (len(rows) // len(self.models) - len(touched)))
+        n_rest = len(rows) // len(self.models) - len(touched)
+        shown = np.append(touched, np.full(n_rest, len(cost) - 1))
         return spend.with_costs(rows, np.tile(cost[shown], len(self.models)), everyone is not None)
 
     def _limits(self, sample: Sample, touched: Int64, seed: int) -> pl.DataFrame:

@@ -47,8 +47,8 @@ def differences(
     whole = _limits(sample, together(list(contrasts.values())), method, level, seed)
     n = len(model)
     parts = [
-        pl.DataFrame({"measure": [measure] * n, **who, **{k: v[at : at + n] for k, v in whole.items()}})
-        for at, measure in zip(range(0, n * len(contrasts), n or 1), contrasts, strict=False)
+        pl.DataFrame({"measure": [measure] * n, **who, **_part(whole, at, n)})
+        for at, measure in enumerate(contrasts)
     ]
     return pl.concat(parts).cast(schema_of(names.dtype))
 
@@ -72,3 +72,7 @@ def _limits(
     limits = method.limits(sample, contrasts, level, seed)
     numbers = (contrasts.of(sample.estimates), limits.standard_error, limits.low, limits.high, limits.above)
     return {name: pl.Series(x, nan_to_null=True) for name, x in zip(_NUMBERS, numbers, strict=True)}
+
+
+def _part(whole: dict[str, pl.Series], at: int, n: int) -> dict[str, pl.Series]:
+    return {name: column.slice(at * n, n) for name, column in whole.items()}

@@ -125,7 +125,7 @@ class Bootstrap(ErrorMethod):
         ends = np.tile([(1.0 - level) / 2.0, (1.0 + level) / 2.0], (len(contrasts), 1))
         powers = sample.powers(contrasts) if self.kind == "bca" else None
         parts = []
-        for first in range(0, len(contrasts), _HELD):
+        for first in range(0, max(len(contrasts), 1), _HELD):
             some = slice(first, first + _HELD)
             drawn, at = contrasts.some(some).of(draws), ends[some]
             if powers is not None:

@@ -70,9 +70,7 @@ def _resample(
 ) -> None:
     """Adds up amounts of customers drawn again; entries by user."""
     offset = np.searchsorted(user, np.arange(journeys.n_users + 1))
-    kernel.resample(
-        journeys.keys, journeys.times, offset, column, amount, seed, 0, journeys.n_threads, sums
-    )
+    kernel.resample(journeys.keys, journeys.times, offset, column, amount, seed, 0, journeys.n_threads, sums)
 
 
 def _part_drawn(everyone: Everyone, seed: int, n_replicates: int) -> Float64:

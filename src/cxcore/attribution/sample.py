@@ -123,7 +123,7 @@ class Sample:
     def powers(self, contrasts: Contrasts) -> Float64:
         """Sums over all customers of squares and cubes of what they change, less the mean: [n, 2]."""
         n = self.everyone.n
-        of_all = self.estimates / n
+        of_all = self.estimates / max(n, 1.0)
         mean = contrasts.slopes_of(of_all[contrasts.a], of_all[contrasts.b])
         sums, read = np.zeros((len(contrasts), 2)), 0.0
         for block, times in self.influences():

@@ -32,9 +32,11 @@ class Spend:
         wrong = cost.is_null() | ~cost.cast(pl.Float64).is_finite() | (cost < 0)
         if wrong.any():
             row = int(wrong.arg_max() or 0)
-            problem = f"{wrong.sum():,} of {len(cost):,} are below 0 or none; first is {cost[row]}, row {row}."
-            raise errors.bad_data(call, "spend", "cost", problem, "leave out channels without a cost.")
-        keys = list(house.select(wanted[:-1]).cast({"channel": _plain(house["channel"].dtype)}).iter_rows())
+            n = int(wrong.sum())
+            told = f"{n:,} of {len(cost):,} are below 0 or null; first is {cost[row]}, row {row}."
+            raise errors.bad_data(call, "spend", "cost", told, "leave out channels without a cost.")
+        names = house["channel"].cast(_plain(house["channel"].dtype))
+        keys = list(house.select(*by, names).iter_rows())
         if len(set(keys)) < len(keys):
             twice = next(key for key in keys if keys.count(key) > 1)
             problem = f"{twice if by else twice[0]!r} has more than one row."

@@ -1,9 +1,10 @@
 // Bootstrap over customers: how often a replicate draws each of them, and the sums of what they earned.
 //
-// Draws are Poisson(1) each, which is drawing n of n customers without their sum being held (Hanley, MacGibbon
-// 2006; Chamandy et al. 2012). The draw of a customer is a function of (seed, key of the customer, replicate)
-// alone: SplitMix64 (Steele, Lea, Flood 2014) started at a hash of seed and key, read at the replicate. So it
-// depends on no order of rows, no thread and no partition of the log. Rows of m customers alike draw Poisson(m).
+// Draws are Poisson(1) each, which is drawing n of n customers without their sum being held (Hanley,
+// MacGibbon 2006; Chamandy et al. 2012). The draw of a customer is a function of (seed, key of the customer,
+// replicate) alone: SplitMix64 (Steele, Lea, Flood 2014) started at a hash of seed and key, read at the
+// replicate. So it depends on no order of rows, no thread and no partition of the log. Rows of m customers
+// alike draw Poisson(m).
 #pragma once
 
 #include <cmath>
@@ -28,13 +29,13 @@ inline uint64_t bits_at(uint64_t stream, int64_t replicate) {
 }
 
 // P(X <= k) of Poisson(1) times 2^64, rounded down: a draw is how many of these its bits reach.
-constexpr uint64_t kPoisson[] = {
-    0x5E2D58D8B3BCDF1AULL, 0xBC5AB1B16779BE35ULL, 0xEB715E1DC1582DC2ULL, 0xFB23979734A252F1ULL,
-    0xFF1025F59174DC3DULL, 0xFFD90F3BA4055E19ULL, 0xFFFA8B71FC72C913ULL, 0xFFFF540C0914B3C9ULL,
-    0xFFFFED1F4AA8F120ULL, 0xFFFFFE216E641462ULL, 0xFFFFFFD4D85D3183ULL, 0xFFFFFFFC6DA262B4ULL,
-    0xFFFFFFFFBA12D178ULL, 0xFFFFFFFFFB07C64CULL, 0xFFFFFFFFFFAB8EA5ULL, 0xFFFFFFFFFFFABE22ULL,
-    0xFFFFFFFFFFFFB11AULL, 0xFFFFFFFFFFFFFBA1ULL, 0xFFFFFFFFFFFFFFC5ULL, 0xFFFFFFFFFFFFFFFDULL,
-    0xFFFFFFFFFFFFFFFFULL};
+constexpr uint64_t kPoisson[] = {0x5E2D58D8B3BCDF1AULL, 0xBC5AB1B16779BE35ULL, 0xEB715E1DC1582DC2ULL,
+                                 0xFB23979734A252F1ULL, 0xFF1025F59174DC3DULL, 0xFFD90F3BA4055E19ULL,
+                                 0xFFFA8B71FC72C913ULL, 0xFFFF540C0914B3C9ULL, 0xFFFFED1F4AA8F120ULL,
+                                 0xFFFFFE216E641462ULL, 0xFFFFFFD4D85D3183ULL, 0xFFFFFFFC6DA262B4ULL,
+                                 0xFFFFFFFFBA12D178ULL, 0xFFFFFFFFFB07C64CULL, 0xFFFFFFFFFFAB8EA5ULL,
+                                 0xFFFFFFFFFFFABE22ULL, 0xFFFFFFFFFFFFB11AULL, 0xFFFFFFFFFFFFFBA1ULL,
+                                 0xFFFFFFFFFFFFFFC5ULL, 0xFFFFFFFFFFFFFFFDULL, 0xFFFFFFFFFFFFFFFFULL};
 constexpr int kMostDrawn = static_cast<int>(sizeof kPoisson / sizeof kPoisson[0]);
 
 inline double poisson_of_1(uint64_t bits) {
@@ -85,8 +86,9 @@ inline void draw(const Customers& c, uint64_t seed, int64_t replicate, int n_thr
     });
 }
 
-// Sums over customers of draws times what each earned: entries [offset[u], offset[u + 1]) of (column, amount),
-// or of the draws alone where there are no entries. Replicates are pieces: one sum each, in the order of customers.
+// Sums over customers of draws times what each earned: entries [offset[u], offset[u + 1]) of (column,
+// amount), or of the draws alone where there are no entries. Replicates are pieces: one sum each, in the
+// order of customers.
 struct Entries {
     const int64_t* offset;  // [n + 1]; null: none
     const int32_t* column;
