@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cxcore import errors
@@ -99,9 +99,13 @@ def journeys_of_walks(walks: list[reference.Walk]) -> tuple[Journeys, list[objec
     return journeys_in(log(*rows)), users
 
 
-@settings(max_examples=60)
+@pytest.mark.parametrize("table", [0, 64])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(walks=walks)
-def test_influences_equal_their_twins(walks: list[reference.Walk]) -> None:
+def test_influences_equal_their_twins(
+    walks: list[reference.Walk], table: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cxcore.attribution.taken_out._TABLE", table)
     once = dict.fromkeys(who for _, value, who in walks if value is None)  # one a user does not convert
     last = {who: max(i for i, w in enumerate(walks) if w[1:] == (None, who)) for who in once}
     walks = [w for i, w in enumerate(walks) if w[1] is not None or last[w[2]] == i]

@@ -63,6 +63,16 @@ def test_add_powers(rows: Any, contrasts: Any, n_threads: int) -> None:
     assert sums == pytest.approx(np.array(reference.add_powers(rows, contrasts)), rel=1e-9, abs=1e-7)
 
 
+@given(
+    rows=st.lists(st.tuples(*[st.floats(-9, 9, width=16)] * 3), min_size=1, max_size=12),
+    n_threads=st.integers(1, 3),
+)
+def test_add_squares(rows: Any, n_threads: int) -> None:
+    block, sums = np.array(rows, np.float64), np.zeros((3, 2))
+    kernel.add_squares(block, np.empty(0), block.mean(axis=0), n_threads, sums)
+    assert sums == pytest.approx(np.array(reference.add_squares(rows)), rel=1e-9, abs=1e-9)
+
+
 @given(keys=st.lists(st.binary(max_size=40), max_size=5))
 def test_customer_keys(keys: list[bytes]) -> None:
     offset = np.cumsum([0, *map(len, keys)]).astype(np.int64)
@@ -356,7 +366,7 @@ def test_intervals_cover(model: str) -> None:
 @pytest.mark.slow
 def test_intervals_cover_the_planted_truth() -> None:
     """One touch a customer and no organic conversions: then every model knows the cause."""
-    n_users, n_logs = 4_000, 1_000
+    n_users, n_logs = 20_000, 1_000
     effect = {"ads": 0.05, "mail": 0.02, "web": 0.1}
     share = np.array([1, 1 / 2, 1 / 3]) / (1 + 1 / 2 + 1 / 3)
     truth = dict(zip(effect, n_users * share * np.array(list(effect.values())), strict=True))

@@ -19,7 +19,8 @@ EPSILON = Fraction(1, 10**9)
 
 
 def chain_influence(walks: Sequence[Walk], who: object) -> dict[object, tuple[float, float]]:
-    """Conversions and value by channel, for each customer like ``who`` (invert_chain serves it alone)."""
+    """Conversions and value by channel, for each customer like ``who`` (invert_chain serves it
+    alone; table_influence is the same in another way)."""
     return _slope(walks, who, _chain_credit)
 
 
@@ -76,6 +77,14 @@ def _chain_credit(walks: Sequence[Walk], times: Mapping[object, Fraction]) -> Am
 
 
 # ---------------------------------------------------------------- sums
+
+
+def add_squares(influence: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
+    """Squares of each column less its mean over these customers, and products with the last column."""
+    columns = [[Fraction(x) for x in column] for column in zip(*influence, strict=True)]
+    less = [[x - sum(column, Fraction(0)) / len(column) for x in column] for column in columns]
+    products = [[sum(x * y for x, y in zip(column, other, strict=True)) for other in less] for column in less]
+    return [(float(row[at]), float(row[-1])) for at, row in enumerate(products)]
 
 
 def add_powers(

@@ -26,11 +26,25 @@ def chain_influence(
     n_threads: int,
     influence: NDArray[np.float64],
 ) -> None: ...
+def table_influence(
+    view: JourneyView,
+    rows: NDArray[np.float64],
+    of_value: NDArray[np.float64],
+    n_threads: int,
+    influence: NDArray[np.float64],
+) -> None: ...
 def customer_credit(
     view: JourneyView,
     of_touch: NDArray[np.float64],
     n_threads: int,
     credit: NDArray[np.float64],
+) -> None: ...
+def add_squares(
+    influence: NDArray[np.float64],
+    times: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    n_threads: int,
+    sums: NDArray[np.float64],
 ) -> None: ...
 def add_powers(
     influence: NDArray[np.float64],

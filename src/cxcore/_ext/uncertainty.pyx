@@ -27,6 +27,12 @@ cdef extern from "cxcore/uncertainty.hpp" namespace "cxcore" nogil:
         double gain
         double gain_of_value
 
+    cdef struct StepTable:
+        int64_t n_channels
+        const double* rows
+        const double* of_value
+
+    void _table_influence "cxcore::table_influence"(const Journeys&, const StepTable&, int, double*) except +
     void inverse(const double*, const double*, int64_t, int, double*) except +
     void _chain_influence "cxcore::chain_influence"(const Journeys&, const TakenOut&, int, double*) except +
     void _customer_credit "cxcore::customer_credit"(
@@ -40,6 +46,8 @@ cdef extern from "cxcore/uncertainty.hpp" namespace "cxcore" nogil:
         const double* beta
         const double* mean
 
+    void _add_squares "cxcore::add_squares"(
+        const double*, const double*, int64_t, int64_t, const double*, int, double*) except +
     void _add_powers "cxcore::add_powers"(
         const double*, const double*, int64_t, int64_t, const Contrasts&, int, double*) except +
 
@@ -115,6 +123,24 @@ def chain_influence(
         _chain_influence(view.journeys, taken, n_threads, &influence[0, 0, 0])
 
 
+def table_influence(
+    JourneyView view,
+    const double[:, ::1] rows,  # IN  [C * C + 3 * C, 2 * C] steps, starts, ends in nothing, in a conversion
+    const double[:, ::1] of_value,  # IN  [C, C] last touch, channel
+    int n_threads,
+    double[:, :, ::1] influence,  # OUT [n_users, C, 2]
+):
+    """As chain_influence, out of a table of what each step changes."""
+    cdef StepTable table
+    if influence.shape[0] == 0 or influence.shape[1] == 0:
+        return
+    with nogil:
+        table.n_channels = of_value.shape[0]
+        table.rows = &rows[0, 0]
+        table.of_value = &of_value[0, 0]
+        _table_influence(view.journeys, table, n_threads, &influence[0, 0, 0])
+
+
 def customer_credit(
     JourneyView view,
     const double[:, ::1] of_touch,  # IN  [n_touches, 2] conversions and value
@@ -126,6 +152,21 @@ def customer_credit(
         return
     with nogil:
         _customer_credit(view.journeys, &of_touch[0, 0], credit.shape[1], n_threads, &credit[0, 0, 0])
+
+
+def add_squares(
+    const double[:, ::1] influence,  # IN  [n_users, n_columns]
+    const double[::1] times,  # IN  [n_users] customers alike, or [0]: one each
+    const double[::1] mean,  # IN  [n_columns] of a customer
+    int n_threads,
+    double[:, ::1] sums,  # OUT [n_columns, 2] of squares and of products with the last column, added to
+):
+    """Squares of what customers change in each column, less the mean, and products with the last column."""
+    if influence.shape[0] == 0 or influence.shape[1] == 0:
+        return
+    with nogil:
+        _add_squares(&influence[0, 0], &times[0] if times.shape[0] else NULL, influence.shape[0],
+                     influence.shape[1], &mean[0], n_threads, &sums[0, 0])
 
 
 def add_powers(

@@ -185,22 +185,22 @@ def attribute(
         raise errors.missing_argument(call, ["conversion", "value"], "say which rows are conversions.")
     models = _models(call, model)
     _options.flag(call, "nulls", nulls, "True learns from all journeys.")
+    asks = asked(call, models, value is not None, confidence_level, method, compare, by, spend)
     windows = Windows(
         lookback=None if lookback is None else _options.duration(call, "lookback", lookback),
         reset=_options.word(call, "allocation", allocation, _ALLOCATIONS) == "reset",
         nulls=nulls and any(chosen.learns_from_nulls for chosen in models),
         with_rows=by is not None,
         n_threads=_options.n_threads(call, n_threads),
-        everyone=confidence_level is not None,
+        everyone=asks.level is not None and asks.method.draws,
+        counted=asks.level is not None,
     )
-    asks = asked(call, models, value is not None, confidence_level, method, compare, by, spend)
 
     if isinstance(events, EventIndex):
         check_roles(call, events.house.columns, {**others, "by": by})
         log = touchpoints(call, events.house, models, **others, n_threads=windows.n_threads)
-        code = events.columns.code
-        who = None if len(events.tick) == len(code) else pl.Series(code) >= 0
-        log, groups = log.by(call, events.house, by, who, windows.n_threads)
+        who = None if len(events.tick) == len(events.columns.code) else pl.Series(events.columns.code) >= 0
+        log, groups = log.by(call, events.house, roles, by, who, windows)
         made = journeys_of(events, log, windows)
         return events.engine.from_house(events.frame, asks.answer(made, log, log.met(who), groups))
     engine, frame = open_frame(call, events)
@@ -211,7 +211,7 @@ def attribute(
         log = touchpoints(call, house, models, **others, n_threads=windows.n_threads)
         who = _has_user(house, roles)
         met = log.met(who)
-        log, groups = log.by(call, house, by, who, windows.n_threads)
+        log, groups = log.by(call, house, roles, by, who, windows)
         columns, log = looked_at(
             call, house, roles, log, everyone=windows.reads_everyone, n_threads=windows.n_threads
         )

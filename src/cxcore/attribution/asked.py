@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from cxcore.attribution.base import Journeys, Model
 from cxcore.attribution.groups import Groups
 from cxcore.attribution.journeys import Touchpoints
 from cxcore.attribution.methods import METHODS, ErrorMethod
-from cxcore.attribution.sample import Everyone, Sample, linear, ratio, together
+from cxcore.attribution.sample import Everyone, Sample, converters_of, linear, ratio, together
 from cxcore.attribution.spend import Spend
 
 _LIMITS = ("standard_error", "low", "high", "value_low", "value_high", "share_low", "share_high")
@@ -55,7 +56,7 @@ class Asked:
     def answer(self, journeys: Journeys, log: Touchpoints, met: Int64, groups: Groups | None) -> pl.DataFrame:
         """One answer a group, under one another; channels that some customer met have a row in each."""
         touched = answer.by_name(journeys.names, met)
-        everyone = None if self.level is None else Everyone.of(journeys)
+        everyone = None if self.level is None else Everyone.of(journeys, log.n_customers)
         seed = 0 if self.level is None else self.method.seed()
         if groups is None:
             parts: Any = [journeys]
@@ -85,12 +86,15 @@ class Asked:
             rows = answer.answer_of(journeys, self.models, credits, touched, self.has_value)
         else:
             assert self.level is not None
-            sample = Sample(journeys, self.models, credits, everyone)
             if self.compare:
+                sample = Sample(journeys, self.models, credits, everyone)
                 how = (self.method, self.level, seed, self.has_value, cost)
                 return compare.differences(sample, touched, *how)
             rows = answer.answer_of(journeys, self.models, credits, touched, self.has_value)
-            rows = rows.hstack(self._limits(sample, touched, seed))
+            once = cache(partial(converters_of, journeys))
+            pairs = zip(self.models, credits, strict=True)
+            alone = [Sample(journeys, [model], [credit], everyone, once) for model, credit in pairs]
+            rows = rows.hstack(pl.concat([self._limits(sample, touched, seed) for sample in alone]))
         if cost is None:
             return rows
         n_rest = len(rows) // len(self.models) - len(touched)
@@ -98,14 +102,13 @@ class Asked:
         return spend.with_costs(rows, np.tile(cost[shown], len(self.models)), everyone is not None)
 
     def _limits(self, sample: Sample, touched: Int64, seed: int) -> pl.DataFrame:
-        """Standard errors and intervals, by row of the answer."""
+        """Standard errors and intervals of one model, by row of the answer."""
         assert self.level is not None
         journeys = sample.journeys
         has_rest = bool((journeys.lo == journeys.hi).any())
         shown = np.append(touched, [journeys.n_channels] * has_rest).astype(np.int64)
-        n = len(shown) * len(self.models)
-        model = np.repeat(np.arange(len(self.models)), len(shown))
-        count, worth = (sample.column(model, np.tile(shown, len(self.models)), of) for of in (False, True))
+        n = len(shown)
+        count, worth = (sample.column(0, shown, of) for of in (False, True))
         parts = [linear(count), ratio(count, sample.n_columns - 1, sample.estimates)]
         if self.has_value:
             parts.append(linear(worth))

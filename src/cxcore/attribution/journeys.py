@@ -34,6 +34,8 @@ class Touchpoints:
     value: pl.Series | None
     names: pl.Series
     group: pl.Series | None = None
+    #: those with a touch or a conversion, where that is asked for and not all are read
+    n_customers: int | None = None
 
     def met(self, by: pl.Series | None) -> Int64:
         """Codes of the channels that some user met. ``by``: which rows have a user; None: all."""
@@ -43,14 +45,23 @@ class Touchpoints:
         return np.flatnonzero(np.bincount(code, minlength=len(self.names)))
 
     def by(
-        self, call: str, house: pl.DataFrame, by: Any, who: pl.Series | None, n_threads: int
+        self,
+        call: str,
+        house: pl.DataFrame,
+        roles: EventRoles,
+        by: Any,
+        who: pl.Series | None,
+        windows: Windows,
     ) -> tuple[Touchpoints, Groups | None]:
         """The same with a group a row, and the groups of touches and conversions. ``who``: as in ``met``."""
-        if by is None:
-            return self, None
-        counts = (self.channel >= 0) | self.converted
-        groups = Groups.of(call, house, by, counts if who is None else counts & who, n_threads)
-        return replace(self, group=pl.Series(groups.code)), groups
+        n, groups, counts = None, None, (self.channel >= 0) | self.converted
+        counts = counts if who is None else counts & who
+        if windows.counted and not windows.reads_everyone and roles.null_user != "own":  # who are all read
+            n = house.select(pl.col(roles.user).filter(counts)).n_unique()
+        if by is not None:
+            groups = Groups.of(call, house, by, counts, windows.n_threads)
+        group = None if groups is None else pl.Series(groups.code)
+        return replace(self, group=group, n_customers=n), groups
 
     def only(self, rows: pl.Series) -> Touchpoints:
         return Touchpoints(
@@ -59,6 +70,7 @@ class Touchpoints:
             None if self.value is None else self.value.filter(rows),
             self.names,
             None if self.group is None else self.group.filter(rows),
+            self.n_customers,
         )
 
     @property
@@ -152,7 +164,8 @@ class Windows:
 
     ``lookback`` in nanoseconds, None for no limit; ``reset``: touches of the previous conversion are used up;
     ``nulls``: journeys that did not convert count, too; ``with_rows``: rows of the log are asked for;
-    ``everyone``: customers who never converted are there, too, and each has its key.
+    ``everyone``: customers who never converted are there, too, and each has its key; ``counted``: how many
+    customers there are is asked for.
     """
 
     lookback: int | None
@@ -161,6 +174,7 @@ class Windows:
     with_rows: bool
     n_threads: int
     everyone: bool = False
+    counted: bool = False
 
     @property
     def reads_everyone(self) -> bool:

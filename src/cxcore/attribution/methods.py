@@ -35,6 +35,8 @@ class ErrorMethod(ABC):
 
     #: the word for it in ``method=``
     word: ClassVar[str]
+    #: does it draw customers, those who never converted too?
+    draws: ClassVar[bool] = False
 
     @abstractmethod
     def limits(self, sample: Sample, contrasts: Contrasts, level: float, seed: int) -> Limits:
@@ -62,7 +64,7 @@ class Analytic(ErrorMethod):
 
     def limits(self, sample: Sample, contrasts: Contrasts, level: float, seed: int) -> Limits:
         n = sample.everyone.n
-        squares = sample.powers(contrasts)[:, 0]
+        squares = sample.squares(contrasts)
         error = np.sqrt(squares * (n / (n - 1.0))) if n > 1 else np.full(len(contrasts), np.nan)
         center = contrasts.of(sample.estimates)
         reach = _NORMAL.inv_cdf((1.0 + level) / 2.0) * error
@@ -106,6 +108,7 @@ class Bootstrap(ErrorMethod):
     """
 
     word: ClassVar[str] = "bootstrap"
+    draws: ClassVar[bool] = True
     replicates: int = 1_000
     kind: Kind = "percentile"
     rng: Any = None

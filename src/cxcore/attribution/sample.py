@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -80,6 +80,8 @@ class Sample:
     models: Sequence[Model]
     credits: Sequence[Credit]
     everyone: Everyone
+    #: gives those who converted alone, found once for all models of a call; None: nobody else asks
+    converters: Callable[[], Journeys] | None = None
 
     @property
     def n_columns(self) -> int:
@@ -96,13 +98,13 @@ class Sample:
         row = [np.vstack((np.column_stack((c.conversions, c.value)), rest)) for c in self.credits]
         return np.concatenate([*(part.ravel() for part in row), [self.journeys.weight.sum()]])
 
-    @cached_property
+    @property
     def readers(self) -> Journeys:
         """The customers of whom some model learns."""
-        if any(model.learns_from_nulls for model in self.models):
+        learns = any(model.learns_from_nulls for model in self.models)
+        if learns:
             return self.journeys
-        nobody = np.zeros(self.journeys.n_users, np.bool_)
-        return only(self.journeys, np.ones(len(self.journeys.value), np.bool_), nobody)
+        return converters_of(self.journeys) if self.converters is None else self.converters()
 
     def influences(self) -> Iterator[tuple[Float64, Float64]]:
         """Block by block what each customer changes in the row, [n, n_columns], and how many are alike."""
@@ -119,6 +121,25 @@ class Sample:
             for at, (model, learned) in enumerate(zip(self.models, fitted, strict=True)):
                 of_models[:, at, :-1] = model.influence(learned, some)
             yield block, some.times
+
+    def squares(self, contrasts: Contrasts) -> Float64:
+        """Sums over all customers of squares of what they change, less the mean: [n]."""
+        total = self.n_columns - 1
+        if not ((contrasts.b == total) | (contrasts.beta == 0.0)).all():
+            squares: Float64 = self.powers(contrasts)[:, 0]
+            return squares
+        # Columns and their products with the last are enough, and a pass over what lies side by side.
+        mean = self.estimates / max(self.everyone.n, 1.0)
+        sums, read = np.zeros((self.n_columns, 2)), 0.0
+        for block, times in self.influences():
+            read += float(times.sum()) if len(times) else len(block)
+            kernel.add_squares(block, times, mean, self.journeys.n_threads, sums)
+        sums += (self.everyone.n - read) * np.column_stack((mean**2, mean * mean[-1]))
+        square, product = sums[contrasts.a].T
+        parts = (contrasts.alpha**2 * square, contrasts.beta**2 * sums[total, 0])
+        less = 2.0 * contrasts.alpha * contrasts.beta * product
+        whole = np.where(contrasts.beta == 0.0, parts[0], parts[0] + parts[1] - less)
+        return np.where(whole > 1e-13 * (parts[0] + parts[1]), whole, 0.0)  # the rest is rounding
 
     def powers(self, contrasts: Contrasts) -> Float64:
         """Sums over all customers of squares and cubes of what they change, less the mean: [n, 2]."""
@@ -146,11 +167,20 @@ class Everyone:
     n_threads: int
 
     @classmethod
-    def of(cls, journeys: Journeys) -> Everyone:
+    def of(cls, journeys: Journeys, n: int | None = None) -> Everyone:
+        """Those of the journeys; or so many, of whom some are left out that change nothing."""
         there = (np.diff(journeys.touch_offset) > 0) | (np.diff(journeys.conversion_offset) > 0)
         times = journeys.times[there] if len(journeys.times) else journeys.times
-        n = float(times.sum()) if len(times) else float(there.sum())
-        return cls(n, journeys.keys[there], times, journeys.n_threads)
+        met = float(times.sum()) if len(times) else float(there.sum())
+        return cls(met if n is None else float(n), journeys.keys[there], times, journeys.n_threads)
+
+
+def converters_of(journeys: Journeys) -> Journeys:
+    """Those who converted alone."""
+    if (np.diff(journeys.conversion_offset) > 0).all():
+        return journeys
+    nobody = np.zeros(journeys.n_users, np.bool_)
+    return only(journeys, np.ones(len(journeys.value), np.bool_), nobody)
 
 
 def _rest(journeys: Journeys) -> Float64:

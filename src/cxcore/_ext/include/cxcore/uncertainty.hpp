@@ -140,6 +140,60 @@ inline void chain_influence(const Journeys& j, const TakenOut& t, int n_threads,
     });
 }
 
+// The same from a table of what each step changes, for few channels: an influence is a sum of its rows.
+// Rows [2 C]: steps i * C + j, then C each of starts, of ends in nothing, of ends in a conversion. `of_value`
+// [C, C]: what a unit of value after a last touch changes in the value of each channel.
+struct StepTable {
+    int64_t n_channels;
+    const double* rows;
+    const double* of_value;
+};
+
+struct TableWalk {
+    const StepTable& t;
+    std::vector<int64_t> change{};
+
+    void operator()(const Journeys& j, int64_t u, double* out) {
+        const int64_t n = t.n_channels, t0 = j.touch_offset[u], t1 = j.touch_offset[u + 1];
+        std::fill(out, out + 2 * n, 0.0);
+        change.assign(static_cast<size_t>(t1 - t0) + 1, 0);
+        for (int64_t k = j.conversion_offset[u]; k < j.conversion_offset[u + 1]; ++k) {
+            if (j.lo[k] == j.hi[k]) continue;
+            const int64_t last = j.channel[j.hi[k] - 1];
+            walk(j, t0, j.lo[k], j.hi[k], n * n + 2 * n + last, out);
+            for (int64_t c = 0; c < n; ++c) out[2 * c + 1] += j.value[k] * t.of_value[last * n + c];
+        }
+        if (j.null_lo && j.null_lo[u] < j.null_hi[u])
+            walk(j, t0, j.null_lo[u], j.null_hi[u], n * n + n + j.channel[j.null_hi[u] - 1], out);
+        int64_t times = 0;
+        for (int64_t i = t0; i + 1 < t1; ++i) {
+            times += change[i - t0];
+            if (times && j.channel[i] != j.channel[i + 1])
+                add(j.channel[i] * n + j.channel[i + 1], static_cast<double>(times), out);
+        }
+    }
+
+  private:
+    void add(int64_t row, double times, double* out) const {
+        const double* const r = t.rows + row * 2 * t.n_channels;
+        for (int64_t c = 0; c < 2 * t.n_channels; ++c) out[c] += times * r[c];
+    }
+    void walk(const Journeys& j, int64_t t0, int64_t lo, int64_t hi, int64_t end, double* out) {
+        ++change[lo - t0];
+        --change[hi - 1 - t0];
+        add(t.n_channels * t.n_channels + j.channel[lo], 1.0, out);
+        add(end, 1.0, out);
+    }
+};
+
+// OUT influence [n_users, C, 2]
+inline void table_influence(const Journeys& j, const StepTable& t, int n_threads, double* influence) {
+    for_each_block(j.n_users, influence_block, n_threads, [&](int64_t from, int64_t to) {
+        TableWalk walk{t};
+        for (int64_t u = from; u < to; ++u) walk(j, u, influence + u * t.n_channels * 2);
+    });
+}
+
 // Credit by customer out of credit by touch. OUT credit [n_users, C, 2], all 0 before
 inline void customer_credit(const Journeys& j, const double* of_touch, int64_t n_channels, int n_threads,
                             double* credit) {
@@ -153,6 +207,33 @@ inline void customer_credit(const Journeys& j, const double* of_touch, int64_t n
 }
 
 // ---------------------------------------------------------------------------------------------- sums
+
+// Squares of columns less the mean, and products with the last column. Blocks are fixed and added in their
+// order. IN influence [n_users, n_columns], times [n_users] or null, mean [n_columns]; OUT sums [n_columns,
+// 2], added to
+inline void add_squares(const double* influence, const double* times, int64_t n_users, int64_t n_columns,
+                        const double* mean, int n_threads, double* sums) {
+    const int64_t n_blocks = (n_users + influence_block - 1) / influence_block;
+    std::vector<double> partial(static_cast<size_t>(n_blocks * n_columns * 2), 0.0);
+    for_each_block(n_users, influence_block, n_threads, [&](int64_t from, int64_t to) {
+        double* const square = partial.data() + from / influence_block * n_columns * 2;
+        double* const product = square + n_columns;
+        for (int64_t u = from; u < to; ++u) {
+            const double* const x = influence + u * n_columns;
+            const double alike = times ? times[u] : 1.0;
+            const double last = alike * (x[n_columns - 1] - mean[n_columns - 1]);
+            for (int64_t c = 0; c < n_columns; ++c) {
+                const double d = x[c] - mean[c];
+                square[c] += alike * d * d;
+                product[c] += last * d;
+            }
+        }
+    });
+    for (int64_t block = 0; block < n_blocks; ++block)
+        for (int64_t c = 0; c < n_columns; ++c)
+            for (int at = 0; at < 2; ++at)
+                sums[2 * c + at] += partial[static_cast<size_t>((block * 2 + at) * n_columns + c)];
+}
 
 struct Contrasts {  // n numbers alpha x[a] - beta x[b]
     int64_t n;
