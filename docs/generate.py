@@ -93,6 +93,11 @@ def pages() -> dict[str, tuple[str, str, str]]:
             "Pass a word, an object that carries its own options, or a list of them as `model=`.",
             registry(attribution, dict(attribution.MODELS), "`model=`"),
         ),
+        "attribution-errors": (
+            "Errors of attribution",
+            "Pass a word, or an object with options of its own, as `method=` beside a `confidence_level=`.",
+            registry(attribution, dict(attribution.METHODS), "`method=`"),
+        ),
         "intervals": (
             "Interval methods",
             "Pass a word as `method=` to any score.",
