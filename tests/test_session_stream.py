@@ -498,18 +498,23 @@ def test_forgotten_users_begin_again() -> None:
     assert sorted(closed.select("user", "session_number").rows()) == [("a", 1), ("b", 2)]
 
 
-def test_records_settle_and_are_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many users, few records beside: the same answer."""
+@pytest.mark.parametrize("rules", [{}, {"split_on": "page", "forget": "1000d"}], ids=str)
+def test_a_table_that_is_cleared_gives_the_same_answer(
+    rules: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from cxcore.sessions import records
 
     monkeypatch.setattr(records, "_FEW", 8)
     events = arriving(20_000)
-    stream = cx.SessionStream(user="user_id", time="ts", gap="30m", forget="1000d")
+    stream = cx.SessionStream(user="user_id", time="ts", gap="30m", **rules)
+    rules = dict(rules)
     updates = [stream.push(part) for part in events.iter_slices(700)]
     kept = events.join(pl.concat(u.late for u in updates), on="index", how="anti", maintain_order="left")
     got = pl.concat([*(u.closed for u in updates), stream.finish().closed])
     by = ["user_id", "session_number"]
-    assert_frame_equal(got.sort(by), cx.sessions(kept, user="user_id", time="ts", gap="30m").sort(by))
+    rules.pop("forget", None)
+    want = cx.sessions(kept, user="user_id", time="ts", gap="30m", **rules)
+    assert_frame_equal(got.sort(by), want.sort(by))
     assert kept.height < events.height
 
 
@@ -517,9 +522,8 @@ def test_state_is_small_where_silence_alone_decides() -> None:
     stream = stream_of(first="n", last="n", sum="n")
     for minute in range(0, 600, 20):
         stream.push(batch(("a", minute), ("a", minute + 0.5), n=[minute, None]))
-    kept = stream._kept
-    assert kept is not None
-    assert len(kept.open) <= 2
+    assert stream._users is not None
+    assert len(stream._users.kept.open) <= 2
     assert stream.open.select("first_n", "last_n", "sum_n", "events").row(0) == (
         0,
         580,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import get_args
 
@@ -66,10 +67,13 @@ class Sessions:
         return replace(self, name=name)
 
 
-def find(call: str, index: EventIndex, rules: Rules, n_threads: int, *, on_index: bool = False) -> Sessions:
+def find(
+    call: str, index: EventIndex, rules: Rules, n_threads: int, *, on_index: bool = False, named: bool = True
+) -> Sessions:
     """Sessions of a log by the way that its order allows; those of the rule asked last are kept.
 
-    With ``on_index`` they have their positions, for what walks the events of sessions.
+    With ``on_index`` they have their positions, for what walks the events of sessions. Sessions of a part of
+    a log need not be ``named``: then they have no names and no reasons, and are not kept.
     """
     found: Sessions
     for known, found in index.last:
@@ -82,28 +86,29 @@ def find(call: str, index: EventIndex, rules: Rules, n_threads: int, *, on_index
     if not rules.is_plain:
         return _of_rules(call, index, rules, n_threads)
     if on_index or index.is_sorted or tied or not kernels.arrives_in_order(columns.tick, gap):
-        found = _of_index(index, gap, n_threads)
+        found = _of_index(index, gap, n_threads, named)
     else:
-        found = _of_arrivals(columns, gap, n_threads)
-    index.last[:] = [(rules.key, found)]
+        found = _of_arrivals(columns, gap, n_threads, named)
+    if named:
+        index.last[:] = [(rules.key, found)]
     return found
 
 
-def _of_index(index: EventIndex, gap: int, n_threads: int) -> Sessions:
+def _of_index(index: EventIndex, gap: int, n_threads: int, named: bool) -> Sessions:
     columns = index.columns
     offset, begin = kernels.find_sessions(index.offset, index.tick, gap, columns.own, n_threads)
     start, end = index.tick[begin[:-1]], index.tick[begin[1:] - 1]
     index.let_go(rows=False)
-    name, user = _names(columns, offset, start, n_threads)
+    name, user = _names(columns, offset, start, n_threads) if named else _no_names(offset)
     return Sessions(columns, start, end, np.diff(begin), name, user, _gap_reasons(name), begin)
 
 
-def _of_arrivals(columns: EventColumns, gap: int, n_threads: int) -> Sessions:
+def _of_arrivals(columns: EventColumns, gap: int, n_threads: int, named: bool) -> Sessions:
     label = empty(len(columns.code), np.int32)
     offset, start, end, events, session = kernels.sessionize_arrival(
         columns.code, columns.tick, columns.count, gap, columns.own, n_threads, label
     )
-    name, user = _names(columns, offset, start, n_threads)
+    name, user = _names(columns, offset, start, n_threads) if named else _no_names(offset)
     reason = _gap_reasons(name)
     return Sessions(columns, start, end, events, name, user, reason, label=label, session=session)
 
@@ -168,6 +173,11 @@ def _names(
     return name, user
 
 
+def _no_names(offset: Int64) -> tuple[Int64, Int32]:
+    user = np.repeat(np.arange(len(offset) - 1, dtype=np.int32), np.diff(offset))
+    return np.empty((0, 2), np.int64), user
+
+
 def labels(found: Sessions, index: EventIndex, n_threads: int) -> Int32:
     """The session of each row, -1 where it has none."""
     n = len(index)
@@ -224,9 +234,15 @@ def _extras(found: Sessions, reason: bool, long_after: int | None) -> dict[str, 
 
 def table(found: Sessions, house: pl.DataFrame, roles: EventRoles, long_after: int | None) -> pl.DataFrame:
     """The table of sessions in the house frame, names and types of the log kept."""
-    schema = table_schema(house.schema, roles)
-    columns, time = found.columns, house.schema[roles.time]
-    first = columns.keys.first
+    users = {name: house[name] for name in roles.user}
+    return table_of(found, users, house.schema[roles.time], long_after)
+
+
+def table_of(
+    found: Sessions, users: Mapping[str, pl.Series], time: pl.DataType, long_after: int | None
+) -> pl.DataFrame:
+    """The table of sessions; ``users`` are columns of the log, ``time`` is the type of its times."""
+    columns, first = found.columns, found.columns.keys.first
     row = pl.Series(first[np.minimum(found.user, len(first) - 1)] if len(first) else found.user)
     if columns.own >= 0:  # the shared code of rows without a user has no key
         has_key = pl.Series(found.user != columns.own)
@@ -234,12 +250,12 @@ def table(found: Sessions, house: pl.DataFrame, roles: EventRoles, long_after: i
     start, end = pl.Series(found.start), pl.Series(found.end)
     return pl.DataFrame(
         {
-            **{name: house[name].gather(row) for name in roles.user},
+            **{name: column.gather(row) for name, column in users.items()},
             "session_id": found.name[:, 0],
             "session_number": found.name[:, 1],
             "start": times(start, time),
             "end": times(end, time),
-            "duration": _lengths(_apart(found), schema["duration"], columns.tick_length),
+            "duration": _lengths(_apart(found), _duration(time), columns.tick_length),
             "events": found.events,
             **_extras(found, True, long_after),
         }
@@ -269,11 +285,6 @@ def _lengths(ticks: pl.Series, dtype: pl.DataType, tick_length: int) -> pl.Serie
 
 def table_schema(before: pl.Schema, roles: EventRoles) -> pl.Schema:
     time = before[roles.time]
-    duration: pl.DataType = pl.Int64()
-    if isinstance(time, pl.Datetime):
-        duration = pl.Duration(time.time_unit)
-    elif time == pl.Date:
-        duration = pl.Duration("ms")
     return pl.Schema(
         {
             **{name: before[name] for name in roles.user},
@@ -281,8 +292,14 @@ def table_schema(before: pl.Schema, roles: EventRoles) -> pl.Schema:
             "session_number": pl.Int64(),
             "start": time,
             "end": time,
-            "duration": duration,
+            "duration": _duration(time),
             "events": pl.Int64(),
             "session_reason": REASON,
         }
     )
+
+
+def _duration(time: pl.DataType) -> pl.DataType:
+    if isinstance(time, pl.Datetime):
+        return pl.Duration(time.time_unit)
+    return pl.Duration("ms") if time == pl.Date else pl.Int64()
