@@ -28,6 +28,7 @@ from cxcore.sessions.kept import (
     folded,
     put,
     session_of_row,
+    taken,
 )
 from cxcore.sessions.measures import summands
 
@@ -39,6 +40,7 @@ class Events:
     log: pl.DataFrame
     index: EventIndex
     read: RuleColumns
+    n_walked: int
 
     @property
     def columns(self) -> EventColumns:
@@ -51,7 +53,7 @@ class Events:
             lines[GAP] = read.gap[at]
         if len(read.mark):
             lines[MARK] = read.mark[at]
-        return Rows(self.columns.code[at], facts(len(at), lines), self.log[at])
+        return Rows(self.columns.code[at], facts(len(at), lines, self.n_walked), taken(self.log, at))
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +110,7 @@ def batch_of(call: str, house: pl.DataFrame, kept: Kept | None, plan: Plan) -> B
         log = _as_before(call, log, house.schema[plan.roles.time], kept, plan)
     engine, frame = open_frame(call, log)
     index = index_columns(columns, plan.inside, log, engine, frame, n_threads=plan.n_threads)
-    events = Events(log, index, read)
+    events = Events(log, index, read, plan.n_walked)
     if plan.folds(log):
         return _in_stretches(call, events, plan)
     row = np.flatnonzero(columns.code >= 0)
@@ -169,6 +171,7 @@ def _in_stretches(call: str, events: Events, plan: Plan) -> Batch:
         stretch = of_row[at]
     else:  # no row stands for a session, but none is asked for
         stretch = np.arange(len(found.start))
-        lines = facts(len(stretch), {TICK: found.start, LAST: found.end, EVENTS: found.events})
-        rows = Rows(found.user, lines, events.log[columns.keys.first[found.user]])
+        lines = {TICK: found.start, LAST: found.end, EVENTS: found.events}
+        made = facts(len(stretch), lines, plan.n_walked)
+        rows = Rows(found.user, made, taken(events.log, columns.keys.first[found.user]))
     return Batch(rows, np.full(len(rows), -1), stretch, events, found)

@@ -100,7 +100,7 @@ def _of_index(index: EventIndex, gap: int, n_threads: int, named: bool) -> Sessi
     start, end = index.tick[begin[:-1]], index.tick[begin[1:] - 1]
     index.let_go(rows=False)
     name, user = _names(columns, offset, start, n_threads) if named else _no_names(offset)
-    return Sessions(columns, start, end, np.diff(begin), name, user, _gap_reasons(name), begin)
+    return Sessions(columns, start, end, np.diff(begin), name, user, gap_reasons(name), begin)
 
 
 def _of_arrivals(columns: EventColumns, gap: int, n_threads: int, named: bool) -> Sessions:
@@ -109,7 +109,7 @@ def _of_arrivals(columns: EventColumns, gap: int, n_threads: int, named: bool) -
         columns.code, columns.tick, columns.count, gap, columns.own, n_threads, label
     )
     name, user = _names(columns, offset, start, n_threads) if named else _no_names(offset)
-    reason = _gap_reasons(name)
+    reason = gap_reasons(name)
     return Sessions(columns, start, end, events, name, user, reason, label=label, session=session)
 
 
@@ -121,8 +121,9 @@ def _of_rules(call: str, index: EventIndex, rules: Rules, n_threads: int) -> Ses
 def walk(
     index: EventIndex, rules: Rules, read: RuleColumns, n_threads: int, before: Int64 | None = None
 ) -> Sessions:
-    """Sessions by all rules. ``before`` int64[n_users, 2] has how many sessions of a user came before these,
-    and how many of them began in the microsecond of the first; none where None.
+    """Sessions by all rules. ``before`` int64[n_users, 3] has how many sessions of a user came before these,
+    when the last of them began, and how many earlier ones began in its microsecond (-1 where that counts for
+    nothing); none came where None.
     """
     columns, length = index.columns, index.columns.tick_length
     copy_of = empty(len(index.tick) if rules.unique else 0, np.int64)
@@ -151,7 +152,8 @@ def walk(
     return Sessions(columns, start, end, events, name, user, reason, begin, copy_of, until=until, same=same)
 
 
-def _gap_reasons(name: Int64) -> UInt8:
+def gap_reasons(name: Int64) -> UInt8:
+    """Where silence alone decides."""
     reason: UInt8 = np.multiply(name[:, 1] != 1, BY_GAP)  # else 0, "first"
     return reason
 
@@ -164,7 +166,7 @@ def _names(
     before: Int64 | None = None,
     same: Int64 | None = None,
 ) -> tuple[Int64, Int32]:
-    before = np.empty((0, 2), np.int64) if before is None else before
+    before = np.empty((0, 3), np.int64) if before is None else before
     same = _none() if same is None else same
     name, user = empty((len(start), 2), np.int64), empty(len(start), np.int32)
     keys, length = columns.keys, columns.tick_length
@@ -225,7 +227,7 @@ def row_columns(
 def _extras(found: Sessions, reason: bool, long_after: int | None) -> dict[str, pl.Series]:
     extras = {}
     if reason:
-        extras["session_reason"] = _WORDS.gather(pl.Series(found.reason))
+        extras["session_reason"] = _WORDS[pl.Series(found.reason.astype(np.uint32))]
     if long_after is not None:
         most = _options.ticks_below(long_after, found.columns.tick_length, 2**64 - 1)
         extras["session_is_long"] = pl.Series(found.end.view(np.uint64) - found.start.view(np.uint64) > most)
@@ -243,14 +245,15 @@ def table_of(
 ) -> pl.DataFrame:
     """The table of sessions; ``users`` are columns of the log, ``time`` is the type of its times."""
     columns, first = found.columns, found.columns.keys.first
-    row = pl.Series(first[np.minimum(found.user, len(first) - 1)] if len(first) else found.user)
+    at = first[np.minimum(found.user, len(first) - 1)] if len(first) else found.user
+    row = pl.Series(at.astype(np.uint32))
     if columns.own >= 0:  # the shared code of rows without a user has no key
         has_key = pl.Series(found.user != columns.own)
         row = row.to_frame("row").select(pl.when(has_key).then("row")).to_series()
     start, end = pl.Series(found.start), pl.Series(found.end)
     return pl.DataFrame(
         {
-            **{name: column.gather(row) for name, column in users.items()},
+            **{name: column[row] for name, column in users.items()},
             "session_id": found.name[:, 0],
             "session_number": found.name[:, 1],
             "start": times(start, time),

@@ -29,12 +29,12 @@ _INT64_MAX = 2**63 - 1
 #: lines of ``Rows.facts``
 #: TICK           of the row: of the first event that it stands for
 #: LAST, EVENTS   last tick and number of the events that it stands for
+#: GAP, MARK      what the row says to rules that look at rows
 #: REACH          last tick at which an event still touches the session of the row
 #: ID, NUMBER     of the session, where the row is its first; 0 elsewhere, and where there is no record
 #: SAME           of a closed session, how many earlier ones began in its microsecond
-#: GAP, MARK      what the row says to rules that look at rows
 #: VALUES         of a record: where in ``Kept.values`` its columns of the log lie, counted from 1
-TICK, LAST, EVENTS, REACH, ID, NUMBER, SAME, GAP, MARK, VALUES = range(10)
+TICK, LAST, EVENTS, GAP, MARK, REACH, ID, NUMBER, SAME, VALUES = range(10)
 N_FACTS = 10
 
 
@@ -96,6 +96,11 @@ class Plan:
     def has_gaps(self) -> bool:
         return isinstance(self.rules.gap, pl.Expr)
 
+    @property
+    def n_walked(self) -> int:
+        """Lines of facts that a walk reads; the first ones."""
+        return MARK + 1 if self.has_marks or self.has_gaps else EVENTS + 1
+
     def slack(self, tick_length: int) -> int:
         """Ticks after the reach of a session at which it closes, if nothing comes."""
         if not isinstance(self.rules.gap, int):
@@ -118,7 +123,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Rows of what is kept: ``user`` int32[n], ``facts`` int64[N_FACTS, n], and columns of the ``log``."""
+    """Rows of what is kept: ``user`` int32[n], ``facts`` int64[N_FACTS, n], and columns of the ``log``. Rows
+    of a walk have only the facts that it reads.
+    """
 
     user: Int32
     facts: Int64
@@ -128,22 +135,24 @@ class Rows:
         return len(self.user)
 
     def __getitem__(self, at: Int64) -> Rows:
-        return Rows(self.user[at], self.facts.take(at, axis=1), self.log[at])
+        return Rows(self.user[at], self.facts.take(at, axis=1), taken(self.log, at))
 
     @staticmethod
     def pooled(parts: Sequence[Rows]) -> Rows:
+        """All of them, with the facts that all have."""
+        n_lines = min(len(part.facts) for part in parts)
         parts = [part for part in parts if len(part)] or parts[:1]
         if len(parts) == 1:
-            return parts[0]
+            return replace(parts[0], facts=parts[0].facts[:n_lines])
         return Rows(
             np.concatenate([part.user for part in parts]),
-            np.concatenate([part.facts for part in parts], axis=1),
+            np.concatenate([part.facts[:n_lines] for part in parts], axis=1),
             pl.concat([part.log for part in parts], rechunk=True),
         )
 
 
-def facts(n: int, lines: Mapping[int, Any]) -> Int64:
-    made = np.zeros((N_FACTS, n), np.int64)
+def facts(n: int, lines: Mapping[int, Any], n_lines: int = N_FACTS) -> Int64:
+    made = np.zeros((n_lines, n), np.int64)
     for line, values in lines.items():
         made[line] = values
     return made
@@ -183,6 +192,12 @@ def put(frame: pl.DataFrame, columns: Mapping[str, Any]) -> pl.DataFrame:
         series = values.alias(name) if isinstance(values, pl.Series) else pl.Series(name, values)
         frame.replace_column(frame.get_column_index(name), series)
     return frame
+
+
+def taken(frame: pl.DataFrame, at: Int64) -> pl.DataFrame:
+    """Some rows of it; nothing is planned, unlike ``frame[at]``."""
+    rows = pl.Series(at.astype(np.uint32))
+    return pl.DataFrame([column[rows] for column in frame])
 
 
 def blank(dtype: pl.DataType, n: int, value: Any = None) -> pl.Series:

@@ -35,10 +35,13 @@ from cxcore.sessions.kept import (
     Plan,
     Rows,
     facts,
+    taken,
 )
 
 #: users, or columns of records, from which on a look is taken at how many are of use
 _FEW = 32_768
+#: frames of columns, of which Polars takes rows without putting them together
+_MOST_PARTS = 8
 _INT64_MIN = -(2**63)
 #: columns of a saved stream beside those of the log
 _SAVED = {
@@ -135,7 +138,7 @@ def log_of(records: Int64, kept: Kept, plan: Plan) -> pl.DataFrame:
     log = kept.open.log.clear(records.shape[1])
     if not len(log):
         return log
-    values = pl.concat(kept.values)[records[VALUES] - 1]
+    values = taken(pl.concat(kept.values), records[VALUES] - 1)
     return pl.DataFrame([values[name] if name in plan.values else log[name] for name in log.columns])
 
 
@@ -152,18 +155,22 @@ def commit(
     values = kept.values
     if len(new):
         lines[VALUES, new] = np.arange(1, len(new) + 1) + sum(map(len, values))
-        values = _with(values, closed.log[new])
-    code = np.append(met.code[met.forgotten], met.code[closed.user])
-    lines = np.append(met.records[:, met.forgotten], lines, axis=1)
+        values = _with(values, taken(closed.log, new))
+    code = met.code[closed.user]
+    if len(met.forgotten):
+        code = np.append(met.code[met.forgotten], code)
+        lines = np.append(met.records[:, met.forgotten], lines, axis=1)
     still_open = Rows.pooled([replace(open_rows, user=met.code[open_rows.user]), met.others])
     table.put(code, lines, replace(kept, open=still_open, values=values, watermark=watermark))
 
 
 def _with(values: tuple[pl.DataFrame, ...], new: pl.DataFrame) -> tuple[pl.DataFrame, ...]:
     parts = [*values, new]
-    while len(parts) > 1 and len(parts[-2]) <= 2 * len(parts[-1]):
-        last = parts.pop()
-        parts[-1] = pl.concat([parts[-1], last], rechunk=True)
+    if len(parts) > _MOST_PARTS:
+        at, n = len(values), len(new)
+        while at and len(parts[at - 1]) <= 2 * n:
+            at, n = at - 1, n + len(parts[at - 1])
+        parts[at:] = [pl.concat(parts[at:], rechunk=True)]
     return tuple(parts)
 
 

@@ -20,7 +20,7 @@ from cxcore.engines.base import Engine
 from cxcore.sessions import saved
 from cxcore.sessions.batch import Batch, batch_of
 from cxcore.sessions.found import TABLE_COLUMNS, times
-from cxcore.sessions.kept import ID, LAST, NUMBER, REACH, Kept, Plan
+from cxcore.sessions.kept import ID, LAST, NUMBER, REACH, Kept, Plan, taken
 from cxcore.sessions.measures import measures_of
 from cxcore.sessions.records import commit, first_table, meet, tick_length, users_of, with_room
 from cxcore.sessions.rules import (
@@ -349,7 +349,7 @@ def _advance(
     met = meet(table, kept, batch, due, plan)
     walked, late = walk_batch(call, met, batch, kept, plan)
     closing = walked.passed(watermark, slack)
-    update = SessionUpdate(walked.table(call, closing, plan), _revised(walked, plan), house[late])
+    update = SessionUpdate(walked.table(call, closing, plan), _revised(walked, plan), taken(house, late))
     closed, still_open = closed_rows(walked, closing, plan), open_rows(call, walked, closing, plan)
     commit(table, kept, met, closed, still_open, watermark, plan)
     return update, table
@@ -373,11 +373,11 @@ def _revised(walked: Walked, plan: Plan) -> pl.DataFrame:
     """Sessions that were open before and have another name now."""
     pool, found = walked.pool, walked.found
     which = slice(pool.n_closed, pool.n_kept)
-    old, now = pool.rows.facts[[ID, NUMBER], which].T, found.name[walked.of_row[which]]
+    old, now = pool.met.open.facts[[ID, NUMBER]].T, found.name[walked.of_row[which]]
     changed = (old[:, 1] > 0) & (old != now).any(axis=1)  # 0 behind the first row of each
     at = np.flatnonzero(changed)
     renamed = dict(zip(_RENAMED, (*old[at].T, *now[at].T), strict=True))
-    row = pl.Series(at + pool.n_closed)
+    row = pl.Series((at + pool.n_closed).astype(np.uint32))
     return pl.DataFrame(
-        {**{outside: pool.rows.log[inside].gather(row) for inside, outside in plan.users.items()}, **renamed}
+        {**{outside: pool.rows.log[inside][row] for inside, outside in plan.users.items()}, **renamed}
     )

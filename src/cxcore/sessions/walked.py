@@ -13,7 +13,7 @@ from cxcore._index import EventIndex, index_columns
 from cxcore._rule_columns import ENDS, RuleColumns, calendar_edges, split_codes
 from cxcore.engines import open_frame
 from cxcore.sessions.batch import Batch
-from cxcore.sessions.found import Sessions, table_of, walk
+from cxcore.sessions.found import Sessions, gap_reasons, table_of, walk
 from cxcore.sessions.kept import (
     EVENTS,
     GAP,
@@ -42,8 +42,8 @@ _INT64_MIN = -(2**63)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pool:
-    """Rows of one walk: first ``n_closed`` records, then open rows up to ``n_kept``, then a batch's. Their
-    users are places in ``met``.
+    """Rows of one walk: first ``n_closed`` records, where rules look at them, then open rows up to
+    ``n_kept``, then a batch's. Their users are places in ``met``.
     """
 
     rows: Rows
@@ -55,13 +55,22 @@ class Pool:
 
     @staticmethod
     def of(met: Met, new: Rows | None, kept: Kept, plan: Plan) -> Pool:
-        known = np.flatnonzero(met.records[NUMBER] > 0)
-        records = met.records.take(known, axis=1)  # of whose log only what splits is walked over
-        log = log_of(records, kept, plan) if plan.splits else kept.open.log.clear(len(known))
-        closed = Rows(known.astype(np.int32), records, log)
-        parts = [closed, met.open] if new is None else [closed, met.open, new]
-        n_kept = len(known) + len(met.open)
-        return Pool(Rows.pooled(parts), len(known), n_kept, met, kept.time, tick_length(kept, plan))
+        parts, n_closed = [replace(met.open, facts=met.open.facts[: plan.n_walked])], 0
+        if not plan.folds(kept.open.log):  # of silence all is known without a walk over the records
+            known = np.flatnonzero(met.records[NUMBER] > 0)
+            records, n_closed = met.records.take(known, axis=1), len(known)
+            log = log_of(records, kept, plan) if plan.splits else kept.open.log.clear(n_closed)
+            parts.insert(0, Rows(known.astype(np.int32), records[: plan.n_walked], log))
+        rows = Rows.pooled(parts if new is None else [*parts, new])
+        return Pool(rows, n_closed, n_closed + len(met.open), met, kept.time, tick_length(kept, plan))
+
+    @property
+    def before(self) -> Int64:
+        """What came before the walk, as ``walk`` takes it. A record that is walked over is not before it."""
+        records, walked = self.met.records, int(self.n_closed > 0)
+        before = np.stack([records[NUMBER] - walked, records[TICK], records[SAME] - walked], axis=1)
+        before[records[NUMBER] == 0] = (0, 0, -1)
+        return before
 
     def touches_closed(self) -> Bools:
         """Rows of the batch before, in, or within the gap behind the last closed session of their user."""
@@ -115,15 +124,15 @@ class Walked:
 
     def table(self, call: str, which: Bools, plan: Plan) -> pl.DataFrame:
         """Rows of the table of sessions."""
-        found = self.found
+        found, at = self.found, np.flatnonzero(which)
         some = replace(
             found,
-            start=found.start[which],
-            end=found.end[which],
-            events=found.events[which],
-            name=found.name[which],
-            user=found.user[which],
-            reason=found.reason[which],
+            start=found.start[at],
+            end=found.end[at],
+            events=found.events[at],
+            name=found.name[at],
+            user=found.user[at],
+            reason=found.reason[at],
         )
         users = {outside: self.pool.rows.log[inside] for inside, outside in plan.users.items()}
         sheet = table_of(some, users, self.pool.time, plan.rules.long_after)
@@ -166,20 +175,18 @@ def walk_kept(call: str, met: Met, kept: Kept, plan: Plan) -> Walked:
 
 
 def walk_pool(call: str, pool: Pool, late: Bools, plan: Plan) -> Walked:
-    columns, records, n_closed = pool.columns(call, late, plan), pool.met.records, pool.n_closed
-    is_known = records[NUMBER] > 0
-    before = np.stack(
-        [np.where(is_known, records[NUMBER] - 1, 0), np.where(is_known, records[SAME], 0)], axis=1
-    )
+    columns, n_closed = pool.columns(call, late, plan), pool.n_closed
     log = pool.rows.log
     engine, frame = open_frame(call, log)
     index = index_columns(columns, plan.inside, log, engine, frame, n_threads=plan.n_threads)
-    found = walk(index, plan.rules, _read(call, pool, columns, plan), plan.n_threads, before)
+    found = walk(index, plan.rules, _read(call, pool, columns, plan), plan.n_threads, pool.before)
+    if plan.folds(log):
+        found = replace(found, reason=gap_reasons(found.name))
     of_row = session_of_row(index, found)
     was_closed, reach = np.zeros(len(found.end), np.bool_), found.until.copy()
     was_closed[of_row[:n_closed]] = True
     if plan.has_gaps:  # a session is not closed before an earlier one of its user
-        reach[of_row[:n_closed]] = pool.rows.facts[REACH, :n_closed]
+        reach[of_row[:n_closed]] = pool.met.records[REACH, pool.rows.user[:n_closed]]
         by_user = pl.DataFrame({"user": found.user, "reach": reach})
         reach = by_user.select(pl.col("reach").cum_max().over("user")).to_series().to_numpy()
     return Walked(pool, index, found, reach, of_row, was_closed)
@@ -228,8 +235,8 @@ def closed_rows(walked: Walked, closing: Bools, plan: Plan) -> Rows:
         lines[GAP] = length(found.start[at], found.until[at])
     if plan.has_marks:
         lines[MARK] = rows.facts[MARK][last_row] & ENDS
-    first = pl.Series(walked.first_row[at])
-    log = {name: rows.log[name].gather(first) for name in plan.users}
+    first = pl.Series(walked.first_row[at].astype(np.uint32))
+    log = {name: rows.log[name][first] for name in plan.users}
     for name in plan.splits:
         values = rows.log[name]
         carries = plan.rules.split_null == "carry" and values.null_count()
@@ -255,7 +262,7 @@ def open_rows(call: str, walked: Walked, closing: Bools, plan: Plan) -> Rows:
         rows = pool[at]
     is_first = np.zeros(len(of_row), np.bool_)
     is_first[walked.first_row[is_open]] = True
-    rows.facts[REACH] = walked.reach[of_row[at]]
+    lines = facts(len(at), dict(enumerate(rows.facts)) | {REACH: walked.reach[of_row[at]]})
     for line, part in zip((ID, NUMBER), found.name[of_row[at]].T, strict=True):
-        rows.facts[line] = np.where(is_first[at], part, 0)
-    return rows
+        lines[line] = np.where(is_first[at], part, 0)
+    return replace(rows, facts=lines)

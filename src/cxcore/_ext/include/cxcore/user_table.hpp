@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 #include "key_table.hpp"
 #include "memory.hpp"
@@ -23,7 +24,8 @@ class UserTable {
     int64_t width() const { return static_cast<int64_t>(width_); }
     int64_t size() const { return keys_.size(); }
     int64_t n_bytes() const {
-        return static_cast<int64_t>(keys_.n_bytes() + 8 * records_.capacity() + 4 * place_.capacity());
+        return static_cast<int64_t>(keys_.n_bytes() + 8 * blocks_.size() * width_ * per_block +
+                                    4 * place_.capacity());
     }
 
     // IN  offset int64[n + 1], data uint8[]: keys in canonical bytes; OUT code int32[n], new ones made
@@ -86,9 +88,8 @@ class UserTable {
     }
     // IN  code int32[n], facts int64[width][n]; of a code that is there twice the later stays
     void put(const int32_t* code, int64_t n, const int64_t* facts) noexcept {
-        each(code, n, [&](int64_t i, const int64_t* record) {
-            auto* to = const_cast<int64_t*>(record);
-            for (size_t k = 0; k < width_; ++k) to[k] = facts[static_cast<int64_t>(k) * n + i];
+        each(code, n, [&](int64_t i, int64_t* record) {
+            for (size_t k = 0; k < width_; ++k) record[k] = facts[static_cast<int64_t>(k) * n + i];
         });
     }
 
@@ -104,34 +105,37 @@ class UserTable {
     }
 
   private:
-    // All that a later step allocates, so that none fails half done.
+    static constexpr size_t per_block = 1024;
+
+    // All that a later step allocates, so that none fails half done. Blocks of records stay where they are.
     void make_room(size_t n_keys, size_t n_bytes) {
         keys_.make_room(n_keys, n_bytes);
-        cxcore::make_room(records_, n_keys * width_);
         cxcore::make_room(place_, n_keys);
+        while (blocks_.size() * per_block < place_.size() + n_keys)
+            blocks_.emplace_back(width_ * per_block, 0);
     }
-    void fill_up() {
-        const auto n = static_cast<size_t>(keys_.size());
-        records_.resize(n * width_, 0);
-        place_.resize(n, -1);
+    void fill_up() { place_.resize(static_cast<size_t>(keys_.size()), -1); }
+    int64_t* record(int32_t code) const {
+        const auto c = static_cast<size_t>(code);
+        return const_cast<int64_t*>(blocks_[c / per_block].data()) + c % per_block * width_;
     }
     template <class Use>
     void each(const int32_t* code, int64_t n, Use&& use) const {
         constexpr int64_t ahead = 16;
         for (int64_t i = 0; i < n; ++i) {
             if (i + ahead < n) {
-                const int64_t* next = &records_[static_cast<size_t>(code[i + ahead]) * width_];
+                const int64_t* next = record(code[i + ahead]);
                 __builtin_prefetch(next, 1);
                 __builtin_prefetch(next + width_ - 1, 1);
             }
-            use(i, &records_[static_cast<size_t>(code[i]) * width_]);
+            use(i, record(code[i]));
         }
     }
 
     size_t width_;
     KeyTable<BytesKey> keys_;
-    Array<int64_t> records_;  // [n_keys][width]
-    Array<int32_t> place_;    // [n_keys] -1 but inside `meet`
+    std::vector<Array<int64_t>> blocks_;  // [n_keys][width] in blocks
+    Array<int32_t> place_;                // [n_keys] -1 but inside `meet`
 };
 
 }  // namespace cxcore
