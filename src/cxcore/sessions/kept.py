@@ -147,7 +147,7 @@ class Rows:
         return Rows(
             np.concatenate([part.user for part in parts]),
             np.concatenate([part.facts[:n_lines] for part in parts], axis=1),
-            pl.concat([part.log for part in parts], rechunk=True),
+            pl.concat([part.log for part in parts]),
         )
 
 

@@ -119,7 +119,7 @@ def meet(table: UserTable, kept: Kept, batch: Batch | None, due: Bools, plan: Pl
         has_open = np.zeros(len(code), np.bool_)
         has_open[rows.user] = True
         forgotten = np.flatnonzero(_forgotten(records, has_open, kept, plan) & (records[NUMBER] > 0))
-        records[NUMBER, forgotten] = 0
+        records[NUMBER, forgotten] = records[SAME, forgotten] = 0
     own = len(code) - 1 if has_own else -1
     return Met(code, records, rows, left, offset, data, own, forgotten)
 

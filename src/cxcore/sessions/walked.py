@@ -67,10 +67,10 @@ class Pool:
     @property
     def before(self) -> Int64:
         """What came before the walk, as ``walk`` takes it. A record that is walked over is not before it."""
-        records, walked = self.met.records, int(self.n_closed > 0)
-        before = np.stack([records[NUMBER] - walked, records[TICK], records[SAME] - walked], axis=1)
-        before[records[NUMBER] == 0] = (0, 0, -1)
-        return before
+        records, walked = self.met.records, self.n_closed > 0
+        known = records[NUMBER] > 0
+        lines = (records[NUMBER] - (known & walked), records[TICK], records[SAME] - (~known | walked))
+        return np.stack(lines, axis=1)
 
     def touches_closed(self) -> Bools:
         """Rows of the batch before, in, or within the gap behind the last closed session of their user."""
@@ -130,7 +130,7 @@ class Walked:
             start=found.start[at],
             end=found.end[at],
             events=found.events[at],
-            name=found.name[at],
+            name=found.name.take(at, axis=0),
             user=found.user[at],
             reason=found.reason[at],
         )
@@ -263,6 +263,6 @@ def open_rows(call: str, walked: Walked, closing: Bools, plan: Plan) -> Rows:
     is_first = np.zeros(len(of_row), np.bool_)
     is_first[walked.first_row[is_open]] = True
     lines = facts(len(at), dict(enumerate(rows.facts)) | {REACH: walked.reach[of_row[at]]})
-    for line, part in zip((ID, NUMBER), found.name[of_row[at]].T, strict=True):
+    for line, part in zip((ID, NUMBER), found.name.take(of_row[at], axis=0).T, strict=True):
         lines[line] = np.where(is_first[at], part, 0)
     return replace(rows, facts=lines)
