@@ -327,6 +327,55 @@ def test_arrival_order_with_disorder_agrees(data: st.DataObject, n_threads: int,
     assert [(s.start, s.end, s.events) for s in found] == list(zip(start, end, events, strict=True))
 
 
+@given(data=st.data(), n_threads=strategies.threads)
+def test_any_order_agrees(data: st.DataObject, n_threads: int) -> None:
+    """Slots that are empty, narrow and wide; far ticks; a user whose every event is a session."""
+    n = data.draw(st.integers(0, 80))
+    gap = data.draw(st.sampled_from((0, 1, 3, 50, 2**40, 2**63, 2**64 - 1)))
+    near, far = st.integers(-40, 40), st.integers(-(2**63), 2**63 - 1)
+    bursts = st.builds(lambda day, at: day * 10_000 + at, st.integers(0, 3), near)
+    kind = bursts if data.draw(st.booleans()) else near | bursts | far
+    tick = data.draw(st.lists(kind, min_size=n, max_size=n))
+    own = data.draw(st.sampled_from((-1, 2)))
+    code = data.draw(st.lists(st.integers(0 if own >= 0 else -1, 2), min_size=n, max_size=n))
+    users = [None if c in (-1, own) else c for c in code]
+    found = twin.sessionize(users, tick, gap, null_user="null" if own < 0 else "own")
+    found.sort(key=lambda s: own if s.user is None else s.user)
+
+    array, ticks = np.array(code, np.int32), np.array(tick, np.int64)
+    offset = np.concatenate(([0], np.cumsum(np.bincount(array[array >= 0], minlength=3)))).astype(np.int64)
+    label, none = np.empty(n, np.int32), np.empty(0, np.int32)
+    got = kernels.sessionize_slots(array, ticks, offset, gap, own, n_threads, label)
+    for names in (none, label):
+        again = kernels.sessionize_slots(array, ticks, offset, gap, own, n_threads, names)
+        assert all(np.array_equal(a, b) for a, b in zip(got, again, strict=True))
+    assert got[0].tolist() == twin.find_sessions(found, [None if u == own else u for u in range(3)])[0]
+    assert [(s.start, s.end, s.events) for s in found] == list(zip(*got[1:], strict=True))
+    assert label.tolist() == twin.label_rows(found, n)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_a_user_with_one_far_date_is_one_wide_slot(n_threads: int) -> None:
+    """200,000 events in one slot, because one of them lies in year 9999: they are sorted in it."""
+    n = 200_000
+    rng = np.random.default_rng(2)
+    tick = rng.integers(0, 10**9, n)
+    tick[n // 2] = 2**61
+    code = rng.integers(0, 2, n).astype(np.int32)
+    offset = np.concatenate(([0], np.cumsum(np.bincount(code)))).astype(np.int64)
+    label, gap = np.empty(n, np.int32), 20_000
+    session_offset, start, end, events = kernels.sessionize_slots(
+        code, tick, offset, gap, -1, n_threads, label
+    )
+    row = np.lexsort((tick, code))
+    new = np.r_[True, (np.diff(tick[row]) > gap) | (np.diff(code[row]) != 0)]
+    assert np.array_equal(label[row], np.cumsum(new) - 1)
+    assert np.array_equal(start, tick[row][new])
+    assert np.array_equal(end, tick[row][np.r_[np.flatnonzero(new)[1:] - 1, n - 1]])
+    assert np.array_equal(events, np.diff(np.r_[np.flatnonzero(new), n]))
+    assert session_offset.tolist() == [0, code[row][new].tolist().count(0), len(start)]
+
+
 @given(data=st.data(), n_threads=strategies.threads, gap=st.integers(1, 30))
 def test_a_scan_of_the_index_agrees(data: st.DataObject, n_threads: int, gap: int) -> None:
     n = data.draw(st.integers(0, 60))

@@ -93,8 +93,8 @@ def label_rows(sessions: Sequence[Session], n_rows: int) -> list[int]:
     return label
 
 
-#: one definition, two ways to it
-sessionize_arrival = sessionize
+#: one definition, three ways to it
+sessionize_arrival = sessionize_slots = sessionize
 
 
 def arrives_in_order(tick: Sequence[int], gap: int) -> bool:

@@ -22,6 +22,9 @@ def arrives_in_order(tick: _Int64, gap: int) -> bool: ...
 def sessionize_arrival(
     code: _Int32, tick: _Int64, count: _Int64, gap: int, own: int, n_threads: int, label: _Int32
 ) -> tuple[_Int64, _Int64, _Int64, _Int64, _Int64]: ...
+def sessionize_slots(
+    code: _Int32, tick: _Int64, offset: _Int64, gap: int, own: int, n_threads: int, label: _Int32
+) -> tuple[_Int64, _Int64, _Int64, _Int64]: ...
 def session_ids(
     session_offset: _Int64,
     start: _Int64,

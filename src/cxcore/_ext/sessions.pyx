@@ -1,5 +1,5 @@
 # The event index and sessions by the gap rule, at the border to NumPy.
-# Design and sources: index.hpp, sessions.hpp and arrival.hpp in include/cxcore. Kernel law: README.md.
+# Design and sources: index.hpp, sessions.hpp, slots.hpp and arrival.hpp in include/cxcore. Law: README.md.
 # Phases of long work are calls of their own; between them Python looks for signals, so Ctrl-C works.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
@@ -37,6 +37,17 @@ cdef extern from "cxcore/sessions.hpp" namespace "cxcore" nogil:
     ) except +
     void c_name_runs "cxcore::name_runs"(
         const int64_t*, int64_t, const int64_t*, int, int64_t*, int64_t*
+    ) except +
+
+cdef extern from "cxcore/slots.hpp" namespace "cxcore" nogil:
+    cdef cppclass SlotSessions:
+        Int64Array offset
+        Int64Array start
+        Int64Array end
+        Int64Array events
+
+    SlotSessions c_sessionize_slots "cxcore::sessionize_slots"(
+        const int32_t*, const int64_t*, int64_t, const int64_t*, int64_t, GapRule, int, int32_t*
     ) except +
 
 cdef extern from "cxcore/arrival.hpp" namespace "cxcore" nogil:
@@ -142,6 +153,29 @@ def sessionize_arrival(
     return (
         int64_array(found.offset), int64_array(found.start), int64_array(found.end),
         int64_array(found.events), int64_array(found.session),
+    )
+
+
+def sessionize_slots(
+    const int32_t[::1] code,    # IN  [n], -1: left out
+    const int64_t[::1] tick,    # IN  [n]
+    const int64_t[::1] offset,  # IN  [n_users + 1] events before each user
+    uint64_t gap,
+    int own,
+    int n_threads,
+    int32_t[::1] label,         # OUT [n] session of each row, -1: left out; or [0]
+):
+    """Sessions of a log in any order: session_offset[n_users + 1], start, end, events[n_sessions]."""
+    cdef GapRule rule = GapRule(gap, own)
+    cdef SlotSessions found
+    with nogil:
+        found = c_sessionize_slots(
+            codes(code), longs(tick), code.shape[0], &offset[0], offset.shape[0] - 1, rule, n_threads,
+            &label[0] if label.shape[0] else NULL,
+        )
+    return (
+        int64_array(found.offset), int64_array(found.start), int64_array(found.end),
+        int64_array(found.events),
     )
 
 

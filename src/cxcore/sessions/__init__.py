@@ -173,10 +173,10 @@ def sessionize(
 
     Notes
     -----
-    Time O(n) for sorted logs and, with the gap alone, for logs in arrival order; else a partition by user and
-    a sort of each user. Memory beyond input and output: 8 bytes a row in arrival order, 20 in any order; 1
-    for the three boolean rules together, 4 for each column of ``split_on``, 12 for ``unique``. On a LazyFrame
-    the work waits for ``collect``, and so do errors about data.
+    Time O(n) with the gap alone and for sorted logs; else a partition by user and a sort of each user. Memory
+    beyond input and output: about 18 bytes a row with the gap alone, 24 where a sort is needed; 1 for the
+    three boolean rules together, 4 for each column of ``split_on``, 12 for ``unique``. On a LazyFrame the
+    work waits for ``collect``, and so do errors about data.
 
     Examples
     --------
@@ -212,7 +212,7 @@ def sessionize(
     disk = spill_of(call, spill, events, id)
 
     def rows(index: EventIndex) -> pl.DataFrame:
-        found = find(call, index, rules, threads).named(id)
+        found = find(call, index, rules, threads, "rows").named(id)
         return row_columns(found, index, threads, reason=reason, long_after=rules.long_after)
 
     if isinstance(events, EventIndex):
@@ -301,7 +301,7 @@ def sessions(
     Notes
     -----
     Time as :func:`cxcore.sessionize`, without writing the rows; memory beyond input and output at its peak
-    about 24 bytes a row (measured in random order). From an index both verbs need about 10 beside its own 20.
+    about 24 bytes a row (measured in random order).
 
     Examples
     --------
@@ -365,7 +365,7 @@ def sessions(
 def _sheet(
     call: str, index: EventIndex, rules: Rules, measures: Measures, id: Id, n_threads: int
 ) -> pl.DataFrame:
-    found = find(call, index, rules, n_threads, on_index=bool(measures.names)).named(id)
+    found = find(call, index, rules, n_threads, "events" if measures.names else "table").named(id)
     measured = measure(call, found, index, measures, n_threads)
     index.let_go()
     return table(found, index.house, index.roles, rules.long_after).hstack(measured)

@@ -14,7 +14,7 @@ from cxcore._columns import EventColumns, Int32, Int64, event_columns, marks
 from cxcore._index import EventIndex, index_columns
 from cxcore._rule_columns import RuleColumns, rule_columns, split_codes, split_columns
 from cxcore.engines import open_frame
-from cxcore.sessions.found import Sessions, find, labels, walk
+from cxcore.sessions.found import Sessions, Wanted, find, labels, walk
 from cxcore.sessions.kept import (
     EVENTS,
     GAP,
@@ -162,8 +162,9 @@ def _in_stretches(call: str, events: Events, plan: Plan) -> Batch:
         read = replace(read, value=values, last=columns.tick, events=once)
         found = walk(index, plan.rules, read, plan.n_threads)
     else:
-        ordered = bool(plan.measures.names) or plan.roles.order is not None or columns.own >= 0
-        found = find(call, index, plan.rules, plan.n_threads, on_index=ordered, named=False)
+        is_walked = bool(plan.measures.names) or plan.roles.order is not None or columns.own >= 0
+        wanted: Wanted = "events" if is_walked else "rows"
+        found = find(call, index, plan.rules, plan.n_threads, wanted, named=False)
     if found.label is None:
         every = np.ones(len(found.start), np.bool_)
         of_row = session_of_row(index, found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 import polars as pl
@@ -23,6 +23,8 @@ TABLE_COLUMNS = (*ROW_COLUMNS, "start", "end", "duration", "events", "session_re
 REASON = pl.Enum(REASONS)
 _WORDS = pl.Series(REASONS, dtype=REASON)
 BY_GAP = np.uint8(REASONS.index("gap"))
+#: what sessions are found for
+Wanted = Literal["rows", "events", "table"]
 #: what each word of ``split_null=`` is to the kernel
 _SPLIT_NULL = {word: at for at, word in enumerate(get_args(SplitNull))}
 
@@ -39,7 +41,8 @@ class Sessions:
     ``reason`` uint8[n_sessions] a place in ``REASONS``. Of the two ways back to rows one is there: ``begin``
     int64[n_sessions + 1], the positions of an index, where ``copy_of`` int64[n_positions] has the position of
     the event that one repeats, or -1 (no item where nothing is told of copies); or ``label`` int32[n_rows],
-    -1 where a row has no session, and ``session`` int64[n_labels], the session of a label. Walks by rules
+    -1 where a row has no session, and ``session`` int64[n_labels], the session of a label (no item where a
+    label is the session itself). For a table alone neither is there. Walks by rules
     also know ``until``, the last tick at which silence has not ended a session, and ``same``, how many
     earlier sessions of the user began in its microsecond; int64[n_sessions].
     """
@@ -68,16 +71,17 @@ class Sessions:
 
 
 def find(
-    call: str, index: EventIndex, rules: Rules, n_threads: int, *, on_index: bool = False, named: bool = True
+    call: str, index: EventIndex, rules: Rules, n_threads: int, wanted: Wanted, *, named: bool = True
 ) -> Sessions:
     """Sessions of a log by the way that its order allows; those of the rule asked last are kept.
 
-    With ``on_index`` they have their positions, for what walks the events of sessions. Sessions of a part of
-    a log need not be ``named``: then they have no names and no reasons, and are not kept.
+    ``wanted`` is what they are for: the names of rows; the events of each, which lie at its positions; or
+    the table alone. Sessions of a part of a log need not be ``named``: then they have no names and no
+    reasons, and are not kept.
     """
     found: Sessions
     for known, found in index.last:
-        if known == rules.key and not (on_index and found.label is not None):
+        if known == rules.key and not (wanted == "events" and found.label is not None):
             return found
     columns = index.columns
     gap = rules.gap_ticks(columns.tick_length)
@@ -85,10 +89,13 @@ def find(
     tied = columns.own >= 0 and len(columns.tie) > 0
     if not rules.is_plain:
         return _of_rules(call, index, rules, n_threads)
-    if on_index or index.is_sorted or tied or not kernels.arrives_in_order(columns.tick, gap):
+    if index.is_sorted or tied or wanted == "events":
         found = _of_index(index, gap, n_threads, named)
-    else:
+    elif kernels.arrives_in_order(columns.tick, gap):
         found = _of_arrivals(columns, gap, n_threads, named)
+    else:
+        with_rows = wanted == "rows" or not index.is_passing  # who keeps an index may ask for them later
+        found = _of_slots(index, gap, n_threads, with_rows, named)
     if named:
         index.last[:] = [(rules.key, found)]
     return found
@@ -101,6 +108,16 @@ def _of_index(index: EventIndex, gap: int, n_threads: int, named: bool) -> Sessi
     index.let_go(rows=False)
     name, user = _names(columns, offset, start, n_threads) if named else _no_names(offset)
     return Sessions(columns, start, end, np.diff(begin), name, user, gap_reasons(name), begin)
+
+
+def _of_slots(index: EventIndex, gap: int, n_threads: int, with_rows: bool, named: bool) -> Sessions:
+    columns = index.columns
+    label = empty(len(columns.code) if with_rows else 0, np.int32)
+    offset, start, end, events = kernels.sessionize_slots(
+        columns.code, columns.tick, index.offset, gap, columns.own, n_threads, label
+    )
+    name, user = _names(columns, offset, start, n_threads) if named else _no_names(offset)
+    return Sessions(columns, start, end, events, name, user, gap_reasons(name), label=label)
 
 
 def _of_arrivals(columns: EventColumns, gap: int, n_threads: int, named: bool) -> Sessions:
@@ -183,6 +200,8 @@ def _no_names(offset: Int64) -> tuple[Int64, Int32]:
 def labels(found: Sessions, index: EventIndex, n_threads: int) -> Int32:
     """The session of each row, -1 where it has none."""
     n = len(index)
+    if found.label is not None and not len(found.session):
+        return found.label
     if found.label is not None:
         session = np.append(found.session, -1).astype(np.int32)  # a label of -1 finds the last
         return session[found.label]
@@ -204,8 +223,10 @@ def row_columns(
     name, label = found.name, None
     if more or not (lie_together or found.label is not None):
         label = labels(found, index, n_threads)
-    elif found.label is not None:  # in the order in which sessions open, and so are their names
-        name, label = np.take(name, found.session, axis=0, mode="wrap") if len(name) else name, found.label
+    elif found.label is not None:
+        label = found.label
+        if len(found.session) and len(name):  # in the order in which sessions open, and so are their names
+            name = np.take(name, found.session, axis=0, mode="wrap")
     index.let_go()
     row_id, row_number = empty(len(index), np.int64), empty(len(index), np.int64)
     if label is None:

@@ -34,7 +34,7 @@ def rows_by_parts(
 
     def compute(part: pl.DataFrame) -> pl.DataFrame:
         index = index_of(call, part, roles, engine, frame, n_threads=n_threads, is_passing=True)
-        found = find(call, index, rules, n_threads)
+        found = find(call, index, rules, n_threads, "rows")
         new = row_columns(found, index, n_threads, reason=reason, long_after=rules.long_after)
         return part.select(*before, ROW).hstack(new)
 
@@ -60,7 +60,7 @@ def table_by_parts(
 
     def compute(part: pl.DataFrame) -> pl.DataFrame:
         index = index_of(call, part, roles, engine, frame, n_threads=n_threads, is_passing=True)
-        found = find(call, index, rules, n_threads, on_index=bool(measures.names))
+        found = find(call, index, rules, n_threads, "events" if measures.names else "table")
         measured = measure(call, found, index, measures, n_threads)
         index.let_go()
         sheet = table(found, part, roles, rules.long_after).hstack(measured)

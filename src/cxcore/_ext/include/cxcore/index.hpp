@@ -166,7 +166,12 @@ void for_each_kept(const int32_t* code, int64_t from, int64_t to, bool all, Work
     }
 }
 
-// One bucket: `tick` and `row` ((user in bucket) << 31 | row) in order of rows, put in the order of the
+// How a place in a bucket says whose event lies there, and in which row it was; both are below 2^31.
+inline int64_t place_of(int64_t user, int64_t row) { return user << 31 | row; }
+inline int64_t user_at(int64_t place) { return place >> 31; }
+inline int64_t row_at(int64_t place) { return place & 0x7FFFFFFF; }
+
+// One bucket: `tick` and `row` (places, until they are sorted) in order of rows, put in the order of the
 // index.
 class BucketSort {
   public:
@@ -216,7 +221,7 @@ class BucketSort {
 
     void look() {
         for (int64_t p = 0; p < n_; ++p) {
-            User& user = users_[static_cast<size_t>(row_[p] >> 31)];
+            User& user = users_[static_cast<size_t>(user_at(row_[p]))];
             user.late |= tick_[p] < user.last;
             user.last = tick_[p];
             user.least = std::min(user.least, tick_[p]);
@@ -239,7 +244,7 @@ class BucketSort {
         end_.assign(n_slots, 0);
         slot_.resize(static_cast<size_t>(n_));
         for (int64_t p = 0; p < n_; ++p) {
-            const User& user = users_[static_cast<size_t>(row_[p] >> 31)];
+            const User& user = users_[static_cast<size_t>(user_at(row_[p]))];
             const auto after = static_cast<double>(tick_[p] - (user.slots > 1 ? user.least : tick_[p]));
             const auto slot = static_cast<uint32_t>(after * user.slots_a_tick);  // never falls with time
             slot_[static_cast<size_t>(p)] = user.first_slot + std::min(slot, user.slots - 1);
@@ -249,7 +254,7 @@ class BucketSort {
         for (auto& end : end_) sum += std::exchange(end, sum);
         events_.resize(static_cast<size_t>(n_));
         for (int64_t p = 0; p < n_; ++p)
-            events_[end_[slot_[static_cast<size_t>(p)]]++] = {tick_[p], row_[p] & 0x7FFFFFFF};
+            events_[end_[slot_[static_cast<size_t>(p)]]++] = {tick_[p], row_at(row_[p])};
     }
 
     int64_t *tick_, *row_;
@@ -260,15 +265,14 @@ class BucketSort {
     Array<Event> events_;
 };
 
-// IN  code int32[n] (-1: left out), tick int64[n], tie int64[n] or null, offset int64[n_users + 1]
-// OUT row int64[offset[n_users]], sorted_tick int64[offset[n_users]]
-inline void sort_events(const int32_t* code, const int64_t* tick, const int64_t* tie, int64_t n,
-                        const int64_t* offset, int64_t n_users, int n_threads, int64_t* row,
-                        int64_t* sorted_tick) {
-    if (!n_users) return;
+// Ticks and places of each bucket, in order of rows; users are counted from the first of the bucket.
+// IN  code int32[n] (-1: left out), tick int64[n], offset int64[n_users + 1]
+// OUT place int64[offset[n_users]], bucket_tick int64[offset[n_users]]
+inline Buckets partition_by_user(const int32_t* code, const int64_t* tick, int64_t n, const int64_t* offset,
+                                 int64_t n_users, int n_threads, int64_t* place, int64_t* bucket_tick) {
     constexpr int64_t bucket_rows = 1 << 15;
     const int64_t n_buckets = std::clamp<int64_t>(offset[n_users] / bucket_rows, 1, 1024);
-    const Buckets buckets(offset, n_users, n_buckets);
+    Buckets buckets(offset, n_users, n_buckets);
     const int64_t n_parts = std::max<int64_t>(1, std::min<int64_t>(n_threads, n >> 16));
     const auto cut = [=](int64_t part) { return n * part / n_parts; };
     const bool all = offset[n_users] == n;
@@ -292,24 +296,38 @@ inline void sort_events(const int32_t* code, const int64_t* tick, const int64_t*
         for_each_kept(code, cut(part), cut(part + 1), all, [&](int64_t i) {
             const auto bucket = of_user[code[i]];
             const int64_t at = next[bucket]++;
-            sorted_tick[at] = tick[i];
-            row[at] = static_cast<int64_t>(code[i] - first_user[bucket]) << 31 | i;  // both are below 2^31
+            bucket_tick[at] = tick[i];
+            place[at] = place_of(code[i] - first_user[bucket], i);
         });
     });
-    // Largest first: a user who has many rows is in hand while the other threads do the rest.
+    return buckets;
+}
+
+// Calls work(bucket, its first user, the user after its last), largest first: a user who has many rows is in
+// hand while the other threads do the rest.
+template <class Work>
+void for_each_bucket(const Buckets& buckets, const int64_t* offset, int n_threads, Work&& work) {
+    const auto n_buckets = static_cast<int64_t>(buckets.first_user.size()) - 1;
+    const auto first_user = [&](int64_t b) { return buckets.first_user[static_cast<size_t>(b)]; };
+    const auto rows_of = [&](int64_t b) { return offset[first_user(b + 1)] - offset[first_user(b)]; };
     std::vector<int64_t> order(static_cast<size_t>(n_buckets));
     std::iota(order.begin(), order.end(), 0);
-    const auto rows_of = [&](int64_t b) {
-        return offset[buckets.first_user[static_cast<size_t>(b) + 1]] -
-               offset[buckets.first_user[static_cast<size_t>(b)]];
-    };
     std::stable_sort(order.begin(), order.end(),
                      [&](int64_t a, int64_t b) { return rows_of(a) > rows_of(b); });
     for_each_piece(n_buckets, n_threads, [&](int64_t piece) {
         const int64_t b = order[static_cast<size_t>(piece)];
-        const int64_t user_from = buckets.first_user[static_cast<size_t>(b)];
-        const int64_t user_to = buckets.first_user[static_cast<size_t>(b) + 1];
-        if (user_from == user_to) return;
+        if (first_user(b) < first_user(b + 1)) work(b, first_user(b), first_user(b + 1));
+    });
+}
+
+// IN  code int32[n] (-1: left out), tick int64[n], tie int64[n] or null, offset int64[n_users + 1]
+// OUT row int64[offset[n_users]], sorted_tick int64[offset[n_users]]
+inline void sort_events(const int32_t* code, const int64_t* tick, const int64_t* tie, int64_t n,
+                        const int64_t* offset, int64_t n_users, int n_threads, int64_t* row,
+                        int64_t* sorted_tick) {
+    if (!n_users) return;
+    const Buckets buckets = partition_by_user(code, tick, n, offset, n_users, n_threads, row, sorted_tick);
+    for_each_bucket(buckets, offset, n_threads, [&](int64_t, int64_t user_from, int64_t user_to) {
         const int64_t from = offset[user_from];
         BucketSort(sorted_tick + from, row + from, offset + user_from, user_to - user_from).finish(tie);
     });
