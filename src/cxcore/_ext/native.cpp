@@ -68,9 +68,8 @@ class Users {
 
     Dense<int32_t> encode(const Dense<int64_t>& offset, const Dense<uint8_t>& data) {
         Dense<int32_t> code(offset.size() - 1);
-        without_gil([&, from = offset.data(), bytes = data.data(), n = code.size(), to = code.mutable_data()] {
-            table_.encode(from, bytes, n, to);
-        });
+        without_gil([&, from = offset.data(), bytes = data.data(), n = code.size(),
+                     to = code.mutable_data()] { table_.encode(from, bytes, n, to); });
         return code;
     }
     int32_t nobody() { return table_.nobody(); }
@@ -87,15 +86,13 @@ class Users {
     }
     Dense<int64_t> get(const Dense<int32_t>& code) const {
         Dense<int64_t> facts({table_.width(), static_cast<int64_t>(code.size())});
-        without_gil([&, from = code.data(), n = code.size(), to = facts.mutable_data()] {
-            table_.get(from, n, to);
-        });
+        without_gil(
+            [&, from = code.data(), n = code.size(), to = facts.mutable_data()] { table_.get(from, n, to); });
         return facts;
     }
     void put(const Dense<int32_t>& code, const Dense<int64_t>& facts, py::object kept) {
-        without_gil([&, from = code.data(), n = code.size(), values = facts.data()] {
-            table_.put(from, n, values);
-        });
+        without_gil(
+            [&, from = code.data(), n = code.size(), values = facts.data()] { table_.put(from, n, values); });
         std::swap(kept_, kept);  // what was kept before ends after this step
     }
     py::tuple keys(const Dense<int32_t>& code) {

@@ -258,7 +258,8 @@ class KeyTable {
         slots_[at] = {hash, size()};
         return add(key, row);
     }
-    // After it n keys of so many bytes in all are found or added whole, or not at all: only the index may grow.
+    // After it n keys of so many bytes in all are found or added whole, or not at all: only the index may
+    // grow.
     void make_room(size_t n, size_t n_bytes) {
         cxcore::make_room(known_, n);
         cxcore::make_room(first_, n);
