@@ -101,7 +101,7 @@ class SessionStream:
 
     Notes
     -----
-    Time of a batch: O(its rows, and what is kept of its users and of those who close). Memory: one row for
+    Time of a batch: O(its rows, and what is kept of open sessions and of its users). Memory: one record for
     each user, and for each open session one row and one for each column of ``first`` and ``last``, if silence
     alone ends sessions and no floats are added up; else all rows of the open sessions. Calls from several
     threads wait for each other. All frames that come out are Polars frames. A call that fails changes
