@@ -49,7 +49,8 @@ class SessionUpdate:
     Attributes
     ----------
     closed : frame of the sessions that closed
-        Columns as :func:`cxcore.sessions` gives them. Users side by side, each one's sessions in time order.
+        Columns as :func:`cxcore.sessions` gives them. One user after the other, in any order; each one's
+        sessions side by side in time order.
         No session is given twice.
     revised : frame
         Sessions that were open before and have another name now, because late rows joined two of them, moved
@@ -117,7 +118,7 @@ class SessionStream:
     >>> stream.push(batch(("ann", 0), ("bob", 5), ("ann", 20)))
     SessionUpdate(closed=0, revised=0, late=0)
     >>> update = stream.push(batch(("bob", 51)))
-    >>> update.closed.select("user", "session_number", "events").rows()
+    >>> update.closed.select("user", "session_number", "events").sort("user").rows()
     [('ann', 1, 2), ('bob', 1, 1)]
     >>> len(stream.finish().closed)
     1
