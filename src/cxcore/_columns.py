@@ -188,7 +188,7 @@ def time_ticks(
         )
         raise errors.wrong_dtype(call, "time", time, dtype, "takes dates or datetimes", hint)
     absent = column.is_null().to_numpy() if column.null_count() else None
-    ticks = int64_of(column.to_physical(), null=0)
+    ticks = int64_of(column, null=0)
     return ticks, _options.tick_length(dtype, time_unit), absent
 
 

@@ -187,8 +187,8 @@ def session_ids(
     const uint8_t[::1] key,             # IN  canonical bytes
     int own,
     int n_threads,
-    const int64_t[:, ::1] before,       # IN  [n_users, 2] earlier sessions, of them in the first one's
-                                        #     microsecond; or [0, 2]: none
+    const int64_t[:, ::1] before,       # IN  [n_users, 3] earlier sessions, start of the last, how many began
+                                        #     before it in its microsecond (-1: it does not count); or [0, 3]
     int64_t[:, ::1] name,               # OUT [n_sessions, 2] id and number inside the user
     int32_t[::1] user,                  # OUT [n_sessions]
     int64_t[::1] same,                  # OUT [n_sessions] earlier ones in its microsecond, or [0]

@@ -103,9 +103,9 @@ inline int64_t microseconds(int64_t tick, int64_t tick_length) {
 // IN session_offset int64[n_users + 1], start int64[] ticks, key_offset int64[n_users + 1 (own user: none)],
 //    key uint8[]; OUT name int64[n_sessions][2] (id and number, side by side because rows take both),
 //    user int32[n_sessions]
-// A walk that does not begin with the user's first session: IN before int64[n_users][2] or null, how many
-// sessions came before it, and how many of them began in the microsecond of its first; OUT same
-// int64[n_sessions] or null, how many earlier sessions began in the same microsecond
+// A walk that does not begin with the user's first session: IN before int64[n_users][3] or null, how many
+// sessions came before it, the start of the last of these, and how many earlier ones began in the microsecond
+// of that start (-1: it does not count); OUT same int64[n_sessions] or null, the like of each session
 inline void session_ids(const int64_t* session_offset, int64_t n_users, const int64_t* start,
                         int64_t tick_length, const int64_t* key_offset, const uint8_t* key, int32_t own,
                         int n_threads, const int64_t* before, int64_t* name, int32_t* user, int64_t* same) {
@@ -120,14 +120,12 @@ inline void session_ids(const int64_t* session_offset, int64_t n_users, const in
                 bytes[0] = null_byte;
             else if (size)
                 std::memcpy(bytes.data(), key + key_offset[u], size);
-            const int64_t from = session_offset[u], number = before ? before[2 * u] + 1 : 1;
-            int64_t last = 0, earlier = 0;
+            const int64_t from = session_offset[u], number = before ? before[3 * u] + 1 : 1;
+            int64_t last = before ? microseconds(before[3 * u + 1], tick_length) : 0;
+            int64_t earlier = before ? before[3 * u + 2] : -1;
             for (int64_t s = from; s < session_offset[u + 1]; ++s) {
                 const int64_t at = microseconds(start[s], tick_length);
-                if (s == from)
-                    earlier = before ? before[2 * u + 1] : 0;
-                else
-                    earlier = at == last ? earlier + 1 : 0;
+                earlier = at == last ? earlier + 1 : 0;
                 last = at;
                 if (same) same[s] = earlier;
                 std::memcpy(bytes.data() + size, &at, 8);
