@@ -375,6 +375,9 @@ def test_is_indexed_agrees(code: list[int], data: st.DataObject) -> None:
     tie = data.draw(st.just([]) | st.lists(st.integers(0, 2), min_size=len(code), max_size=len(code)))
     arrays = np.array(code, np.int32), np.array(tick, np.int64), np.array(tie, np.int64)
     assert kernels.is_indexed(*arrays) == twin.is_indexed(code, tick, tie)
+    code.sort()
+    offset = np.concatenate(([0], np.cumsum(np.bincount(code, minlength=0)))).astype(np.int64)
+    assert kernels.is_in_time(offset, *arrays[1:]) == twin.is_in_time(code, tick, tie)
 
 
 def test_arrives_in_order_agrees() -> None:

@@ -32,6 +32,12 @@ def is_indexed(code: Sequence[int], tick: Sequence[int], tie: Sequence[int]) -> 
     return all(keys[i - 1] <= keys[i] for i in range(1, len(code)) if code[i] == code[i - 1])
 
 
+def is_in_time(code: Sequence[int], tick: Sequence[int], tie: Sequence[int]) -> bool:
+    """The rows of each user, who lie together, are in order of (tick, tie)."""
+    rows = [[(tick[i], tie[i] if tie else 0) for i, c in enumerate(code) if c == user] for user in set(code)]
+    return all(of_user == sorted(of_user) for of_user in rows)
+
+
 def sort_events(code: Sequence[int], tick: Sequence[int], tie: Sequence[int]) -> list[int]:
     """Rows of the users, by (user, tick, tie, row)."""
     kept = [row for row, c in enumerate(code) if c >= 0]

@@ -6,6 +6,7 @@ _Int64 = NDArray[np.int64]
 _UInt8 = NDArray[np.uint8]
 
 def is_indexed(code: _Int32, tick: _Int64, tie: _Int64) -> bool: ...
+def is_in_time(offset: _Int64, tick: _Int64, tie: _Int64) -> bool: ...
 def sort_events(
     code: _Int32,
     tick: _Int64,

@@ -10,6 +10,7 @@ from cxcore._ext.owned cimport Int64Array, int64_array
 
 cdef extern from "cxcore/index.hpp" namespace "cxcore" nogil:
     cbool c_is_indexed "cxcore::is_indexed"(const int32_t*, const int64_t*, const int64_t*, int64_t)
+    cbool c_is_in_time "cxcore::is_in_time"(const int64_t*, int64_t, const int64_t*, const int64_t*)
     void c_sort_events "cxcore::sort_events"(
         const int32_t*, const int64_t*, const int64_t*, int64_t, const int64_t*, int64_t, int,
         int64_t*, int64_t*
@@ -70,6 +71,18 @@ def is_indexed(
     cdef cbool answer
     with nogil:
         answer = c_is_indexed(codes(code), longs(tick), longs(tie), code.shape[0])
+    return answer
+
+
+def is_in_time(
+    const int64_t[::1] offset,  # IN  [n_users + 1] rows of each user, who has some
+    const int64_t[::1] tick,    # IN  [n]
+    const int64_t[::1] tie,     # IN  [n] or [0]
+):
+    """True where the rows of a log by user are in order of (tick, tie) inside users."""
+    cdef cbool answer
+    with nogil:
+        answer = c_is_in_time(&offset[0], offset.shape[0] - 1, longs(tick), longs(tie))
     return answer
 
 

@@ -227,7 +227,7 @@ def table(found: Sessions, house: pl.DataFrame, roles: EventRoles, long_after: i
     schema = table_schema(house.schema, roles)
     columns, time = found.columns, house.schema[roles.time]
     first = columns.keys.first
-    row = pl.Series(first[np.minimum(found.user, len(first) - 1)] if len(first) else found.user)
+    row = pl.Series(first.take(found.user, mode="clip") if len(first) else found.user)
     if columns.own >= 0:  # the shared code of rows without a user has no key
         has_key = pl.Series(found.user != columns.own)
         row = row.to_frame("row").select(pl.when(has_key).then("row")).to_series()
