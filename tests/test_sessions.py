@@ -337,6 +337,9 @@ def test_a_scan_of_the_index_agrees(data: st.DataObject, n_threads: int, gap: in
     offset = np.searchsorted(code, np.arange(5)).astype(np.int64)
     session_offset, begin = kernels.find_sessions(offset, np.array(tick, np.int64), gap, -1, n_threads)
     assert (session_offset.tolist(), begin.tolist()) == twin.find_sessions(found, range(4))
+    start, end, events = (np.empty(len(found), np.int64) for _ in range(3))
+    kernels.edges(begin, np.array(tick, np.int64), start, end, events)
+    assert (start.tolist(), end.tolist(), events.tolist()) == twin.edges(found)
     row = np.arange(n, dtype=np.int64)[::-1].copy()  # the log lies in the opposite order
     label = np.empty(n, np.int32)
     kernels.label_rows(begin, row, n_threads, label)
@@ -371,7 +374,8 @@ def test_the_index_agrees(data: st.DataObject, n_threads: int) -> None:
     data=st.data(),
 )
 def test_is_indexed_agrees(code: list[int], data: st.DataObject) -> None:
-    tick = data.draw(st.lists(st.integers(0, 2), min_size=len(code), max_size=len(code)))
+    times = st.integers(0, 2) | st.sampled_from([-(2**63), -(2**62), 2**62, 2**63 - 1])
+    tick = data.draw(st.lists(times, min_size=len(code), max_size=len(code)))
     tie = data.draw(st.just([]) | st.lists(st.integers(0, 2), min_size=len(code), max_size=len(code)))
     arrays = np.array(code, np.int32), np.array(tick, np.int64), np.array(tie, np.int64)
     assert kernels.is_indexed(*arrays) == twin.is_indexed(code, tick, tie)

@@ -90,6 +90,11 @@ def find_sessions(sessions: Sequence[Session], users: Sequence[object]) -> tuple
     )
 
 
+def edges(sessions: Sequence[Session]) -> tuple[list[int], list[int], list[int]]:
+    """Start, end and number of events of each session."""
+    return [s.start for s in sessions], [s.end for s in sessions], [s.events for s in sessions]
+
+
 def label_rows(sessions: Sequence[Session], n_rows: int) -> list[int]:
     """Place of each row's session in the table, -1 where it has none."""
     label = [-1] * n_rows

@@ -28,6 +28,7 @@ cdef extern from "cxcore/sessions.hpp" namespace "cxcore" nogil:
     Begins c_find_sessions "cxcore::find_sessions"(
         const int64_t*, const int64_t*, int64_t, GapRule, int
     ) except +
+    void c_edges "cxcore::edges"(const int64_t*, int64_t, const int64_t*, int64_t*, int64_t*, int64_t*)
     void c_session_ids "cxcore::session_ids"(
         const int64_t*, int64_t, const int64_t*, int64_t, const int64_t*, const uint8_t*, int32_t, int,
         const int64_t*, int64_t*, int32_t*, int64_t*
@@ -118,6 +119,20 @@ def find_sessions(
     with nogil:
         found = c_find_sessions(&offset[0], longs(tick), offset.shape[0] - 1, rule, n_threads)
     return int64_array(found.offset), int64_array(found.begin)
+
+
+def edges(
+    const int64_t[::1] begin,  # IN  [n_sessions + 1] positions
+    const int64_t[::1] tick,   # IN  by position
+    int64_t[::1] start,        # OUT [n_sessions]
+    int64_t[::1] end,          # OUT [n_sessions]
+    int64_t[::1] events,       # OUT [n_sessions]
+):
+    """First and last tick of each session, and how many events it has."""
+    if start.shape[0] == 0:
+        return
+    with nogil:
+        c_edges(&begin[0], start.shape[0], &tick[0], &start[0], &end[0], &events[0])
 
 
 def arrives_in_order(

@@ -92,10 +92,11 @@ def find(call: str, index: EventIndex, rules: Rules, n_threads: int, *, on_index
 def _of_index(index: EventIndex, gap: int, n_threads: int) -> Sessions:
     columns = index.columns
     offset, begin = kernels.find_sessions(index.offset, index.tick, gap, columns.own, n_threads)
-    start, end = index.tick[begin[:-1]], index.tick[begin[1:] - 1]
+    start, end, events = (empty(len(begin) - 1, np.int64) for _ in range(3))
+    kernels.edges(begin, index.tick, start, end, events)
     index.let_go(rows=False)
     name, user = _names(columns, offset, start, n_threads)
-    return Sessions(columns, start, end, np.diff(begin), name, user, _gap_reasons(name), begin)
+    return Sessions(columns, start, end, events, name, user, _gap_reasons(name), begin)
 
 
 def _of_arrivals(columns: EventColumns, gap: int, n_threads: int) -> Sessions:
@@ -226,15 +227,14 @@ def table(found: Sessions, house: pl.DataFrame, roles: EventRoles, long_after: i
     """The table of sessions in the house frame, names and types of the log kept."""
     schema = table_schema(house.schema, roles)
     columns, time = found.columns, house.schema[roles.time]
-    first = columns.keys.first
-    row = pl.Series(first.take(found.user, mode="clip") if len(first) else found.user)
+    # users are few, and their rows far apart: each is fetched once, then given to its sessions
+    user, first = pl.Series(found.user), pl.Series(columns.keys.first)
     if columns.own >= 0:  # the shared code of rows without a user has no key
-        has_key = pl.Series(found.user != columns.own)
-        row = row.to_frame("row").select(pl.when(has_key).then("row")).to_series()
+        user = user.to_frame("at").select(pl.when(pl.col("at") != columns.own).then("at")).to_series()
     start, end = pl.Series(found.start), pl.Series(found.end)
     return pl.DataFrame(
         {
-            **{name: house[name].gather(row) for name in roles.user},
+            **{name: house[name].gather(first).gather(user) for name in roles.user},
             "session_id": found.name[:, 0],
             "session_number": found.name[:, 1],
             "start": times(start, time),

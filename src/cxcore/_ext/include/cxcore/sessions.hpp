@@ -86,6 +86,16 @@ inline Begins find_sessions(const int64_t* offset, const int64_t* tick, int64_t 
     return found;
 }
 
+// IN begin int64[n_sessions + 1], tick int64[] by position; OUT start, end, events int64[n_sessions]
+inline void edges(const int64_t* begin, int64_t n_sessions, const int64_t* tick, int64_t* start, int64_t* end,
+                  int64_t* events) {
+    for (int64_t s = 0; s < n_sessions; ++s) {
+        start[s] = tick[begin[s]];
+        end[s] = tick[begin[s + 1] - 1];
+        events[s] = begin[s + 1] - begin[s];
+    }
+}
+
 // ------------------------------------------------------------------ ids
 
 // Microseconds UTC, floored. A far date that does not fit is the nearest that does: order is kept, so
