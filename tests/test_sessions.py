@@ -185,6 +185,16 @@ def test_sessions_whose_microsecond_does_not_fit_have_ids_of_their_own() -> None
     assert len(set(expected_ids)) == len(far)
 
 
+def test_ids_of_keys_of_every_length() -> None:
+    """What is hashed of a key once, and what with each session, depends on its length."""
+    users = [("customer " * 10)[:length] for length in range(75) for _ in range(3)]
+    at = list(range(-300, 375, 3))
+    events = pl.DataFrame({"user": users, "time": at})
+    found = twin.sessionize(users, at, 1)
+    keys: dict[object, bytes] = {user: user.encode() for user in users}
+    assert ids(events, gap="1s", time_unit="s") == twin.session_ids(found, keys, 10**9)
+
+
 def test_later_events_leave_earlier_ids_alone() -> None:
     before, after = log(("a", 0), ("a", 90)), log(("a", 0), ("a", 90), ("a", 100), ("b", 0), ("a", 300))
     assert ids(after)[:2] == ids(before)

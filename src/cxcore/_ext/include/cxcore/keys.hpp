@@ -303,21 +303,36 @@ struct Span {
     }
 };
 
-inline Span span_of(const Column& column) {
-    Span span;
-    for_each_run(column, 0, column.size(), [&](size_t k, int64_t, int64_t at, int64_t n) {
-        const Chunk chunk = column.chunk(k);
-        with_nulls(chunk, at, [&](auto is_null) {
-            chunk.with_numbers(at, [&](auto read) {
-                for (int64_t i = 0; i < n; ++i) {
-                    if (is_null(i)) continue;
-                    span.least = std::min(span.least, read(i));
-                    span.most = std::max(span.most, read(i));
-                }
-            });
-        });
+// Parts of the rows that are worth a thread each.
+inline int64_t parts_of(int64_t n, int n_threads) {
+    return std::max<int64_t>(1, std::min<int64_t>(n_threads, n >> 16));
+}
+
+inline Span span_of(const Column& column, int n_threads) {
+    const int64_t n = column.size(), n_parts = parts_of(n, n_threads);
+    std::vector<Span> parts(static_cast<size_t>(n_parts));
+    for_each_piece(n_parts, n_threads, [&](int64_t part) {
+        Span span;
+        for_each_run(column, n * part / n_parts, n * (part + 1) / n_parts,
+                     [&](size_t k, int64_t, int64_t at, int64_t size) {
+                         const Chunk chunk = column.chunk(k);
+                         with_nulls(chunk, at, [&](auto is_null) {
+                             chunk.with_numbers(at, [&](auto read) {
+                                 for (int64_t i = 0; i < size; ++i) {
+                                     if (is_null(i)) continue;
+                                     span.least = std::min(span.least, read(i));
+                                     span.most = std::max(span.most, read(i));
+                                 }
+                             });
+                         });
+                     });
+        parts[static_cast<size_t>(part)] = span;
     });
-    return span;
+    for (const Span& span : parts) {
+        parts[0].least = std::min(parts[0].least, span.least);
+        parts[0].most = std::max(parts[0].most, span.most);
+    }
+    return parts[0];
 }
 
 // Does a column of numbers repeat the value before, mostly? Then runs are looked up, by hash.
@@ -370,11 +385,6 @@ inline EncodedKeys encode_span(const Column& column, Span span, bool null_is_key
     return keys;
 }
 
-// Parts of the rows that are worth a thread each.
-inline int64_t parts_of(int64_t n, int n_threads) {
-    return std::max<int64_t>(1, std::min<int64_t>(n_threads, n >> 16));
-}
-
 // Runs of a column of numbers; none where it has nulls.
 inline Runs runs_of(const Column& column, int n_threads) {
     Runs runs;
@@ -385,9 +395,8 @@ inline Runs runs_of(const Column& column, int n_threads) {
     for_each_piece(n_parts, n_threads, [&](int64_t part) {
         for_each_run(column, n * part / n_parts, n * (part + 1) / n_parts,
                      [&](size_t k, int64_t row, int64_t at, int64_t size) {
-                         column.chunk(k).with_numbers(at, [&](auto read) {
-                             parts[static_cast<size_t>(part)].take(row, size, read);
-                         });
+                         column.chunk(k).with_numbers(
+                             at, [&](auto read) { parts[static_cast<size_t>(part)].take(row, size, read); });
                      });
     });
     runs = std::move(parts[0]);
@@ -456,7 +465,7 @@ EncodedKeys encode_column(const Column& column, bool null_is_key, int n_threads)
             if (repeats_often(column)) {
                 if (Runs runs = runs_of(column, n_threads); runs.size())
                     return keys_of(std::move(runs), n, n_threads);
-            } else if (const Span span = span_of(column); span.is_small(n)) {
+            } else if (const Span span = span_of(column, n_threads); span.is_small(n)) {
                 return encode_span(column, span, null_is_key);
             }
         }

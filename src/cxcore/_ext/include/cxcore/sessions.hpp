@@ -75,7 +75,8 @@ inline Begins find_sessions(const int64_t* offset, const int64_t* tick, int64_t 
                 n += rule.gap < silence(tick[p - 1], tick[p]);
             }
             if (u == rule.own)
-                for (n = before; n < before + to - from; ++n) begin[static_cast<size_t>(n)] = from + n - before;
+                for (n = before; n < before + to - from; ++n)
+                    begin[static_cast<size_t>(n)] = from + n - before;
             found.offset[static_cast<size_t>(u) + 1] = n - before;
         }
         parts[static_cast<size_t>(piece)].assign(begin.begin(), begin.begin() + n);

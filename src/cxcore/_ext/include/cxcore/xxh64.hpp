@@ -76,7 +76,8 @@ class Xxh64OfText {
         if (!is_known_) return of_bytes(a, b);
         if (!left_) return xxh::finish(xxh::word(xxh::word(before_, a), b));
         const auto up = static_cast<int>(8 * left_), down = 64 - up;  // the words begin inside of one
-        const uint64_t h = xxh::word(xxh::word(before_, tail_ | a << up), a >> down | b << up), end = b >> down;
+        const uint64_t h = xxh::word(xxh::word(before_, tail_ | a << up), a >> down | b << up),
+                       end = b >> down;
         return xxh::finish(xxh::rest(h, reinterpret_cast<const uint8_t*>(&end), left_));
     }
 
