@@ -193,7 +193,10 @@ def time_ticks(
 
 
 def int64_of(column: pl.Series, null: int) -> Int64:
-    """An integer column as contiguous int64, zero-copy where it can be."""
+    """A column of integers or times as contiguous int64, zero-copy where it can be.
+
+    The cast shows times as they are kept. `to_physical` would plan a query, which costs more than the copy.
+    """
     column = column.cast(pl.Int64).rechunk()
     if column.null_count():
         column = column.fill_null(null)

@@ -108,10 +108,11 @@ def find(
 def _of_index(index: EventIndex, gap: int, n_threads: int, named: bool) -> Sessions:
     columns = index.columns
     offset, begin = kernels.find_sessions(index.offset, index.tick, gap, columns.own, n_threads)
-    start, end = index.tick[begin[:-1]], index.tick[begin[1:] - 1]
+    start, end, events = (empty(len(begin) - 1, np.int64) for _ in range(3))
+    kernels.edges(begin, index.tick, start, end, events)
     index.let_go(rows=False)
     name, user = _names(columns, offset, start, n_threads) if named else _no_names(offset)
-    return Sessions(columns, start, end, np.diff(begin), name, user, gap_reasons(name), begin)
+    return Sessions(columns, start, end, events, name, user, gap_reasons(name), begin)
 
 
 def _of_slots(index: EventIndex, gap: int, n_threads: int, with_rows: bool, named: bool) -> Sessions:
@@ -268,16 +269,15 @@ def table_of(
     found: Sessions, users: Mapping[str, pl.Series], time: pl.DataType, long_after: int | None
 ) -> pl.DataFrame:
     """The table of sessions; ``users`` are columns of the log, ``time`` is the type of its times."""
-    columns, first = found.columns, found.columns.keys.first
-    at = first[np.minimum(found.user, len(first) - 1)] if len(first) else found.user
-    row = pl.Series(at.astype(np.uint32))
+    columns = found.columns
+    # users are few, and their rows far apart: each is fetched once, then given to its sessions
+    user, first = pl.Series(found.user.view(np.uint32)), pl.Series(columns.keys.first)
     if columns.own >= 0:  # the shared code of rows without a user has no key
-        has_key = pl.Series(found.user != columns.own)
-        row = row.to_frame("row").select(pl.when(has_key).then("row")).to_series()
+        user = user.to_frame("at").select(pl.when(pl.col("at") != columns.own).then("at")).to_series()
     start, end = pl.Series(found.start), pl.Series(found.end)
     return pl.DataFrame(
         {
-            **{name: column[row] for name, column in users.items()},
+            **{name: column.gather(first).gather(user) for name, column in users.items()},
             "session_id": found.name[:, 0],
             "session_number": found.name[:, 1],
             "start": times(start, time),

@@ -12,12 +12,14 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <numeric>
 #include <type_traits>
 #include <vector>
 
 #include "arrow.hpp"
 #include "key_table.hpp"
 #include "memory.hpp"
+#include "runs.hpp"
 #include "threads.hpp"
 
 namespace cxcore {
@@ -301,21 +303,36 @@ struct Span {
     }
 };
 
-inline Span span_of(const Column& column) {
-    Span span;
-    for_each_run(column, 0, column.size(), [&](size_t k, int64_t, int64_t at, int64_t n) {
-        const Chunk chunk = column.chunk(k);
-        with_nulls(chunk, at, [&](auto is_null) {
-            chunk.with_numbers(at, [&](auto read) {
-                for (int64_t i = 0; i < n; ++i) {
-                    if (is_null(i)) continue;
-                    span.least = std::min(span.least, read(i));
-                    span.most = std::max(span.most, read(i));
-                }
-            });
-        });
+// Parts of the rows that are worth a thread each.
+inline int64_t parts_of(int64_t n, int n_threads) {
+    return std::max<int64_t>(1, std::min<int64_t>(n_threads, n >> 16));
+}
+
+inline Span span_of(const Column& column, int n_threads) {
+    const int64_t n = column.size(), n_parts = parts_of(n, n_threads);
+    std::vector<Span> parts(static_cast<size_t>(n_parts));
+    for_each_piece(n_parts, n_threads, [&](int64_t part) {
+        Span span;
+        for_each_run(column, n * part / n_parts, n * (part + 1) / n_parts,
+                     [&](size_t k, int64_t, int64_t at, int64_t size) {
+                         const Chunk chunk = column.chunk(k);
+                         with_nulls(chunk, at, [&](auto is_null) {
+                             chunk.with_numbers(at, [&](auto read) {
+                                 for (int64_t i = 0; i < size; ++i) {
+                                     if (is_null(i)) continue;
+                                     span.least = std::min(span.least, read(i));
+                                     span.most = std::max(span.most, read(i));
+                                 }
+                             });
+                         });
+                     });
+        parts[static_cast<size_t>(part)] = span;
     });
-    return span;
+    for (const Span& span : parts) {
+        parts[0].least = std::min(parts[0].least, span.least);
+        parts[0].most = std::max(parts[0].most, span.most);
+    }
+    return parts[0];
 }
 
 // Does a column of numbers repeat the value before, mostly? Then runs are looked up, by hash.
@@ -368,19 +385,94 @@ inline EncodedKeys encode_span(const Column& column, Span span, bool null_is_key
     return keys;
 }
 
+// Runs of a column of numbers; none where it has nulls.
+inline Runs runs_of(const Column& column, int n_threads) {
+    Runs runs;
+    for (size_t k = 0; k < column.n_chunks(); ++k)
+        if (column.chunk(k).valid || column.chunk(k).layout == Layout::null) return runs;
+    const int64_t n = column.size(), n_parts = parts_of(n, n_threads);
+    std::vector<Runs> parts(static_cast<size_t>(n_parts));
+    for_each_piece(n_parts, n_threads, [&](int64_t part) {
+        for_each_run(column, n * part / n_parts, n * (part + 1) / n_parts,
+                     [&](size_t k, int64_t row, int64_t at, int64_t size) {
+                         column.chunk(k).with_numbers(
+                             at, [&](auto read) { parts[static_cast<size_t>(part)].take(row, size, read); });
+                     });
+    });
+    runs = std::move(parts[0]);
+    for (size_t k = 1; k < parts.size(); ++k) runs.append(parts[k]);
+    return runs;
+}
+
+// The codes of runs, and the run in which each code is met.
+inline Array<int64_t> encode_runs(const Runs& runs, Array<int32_t>& code) {
+    const auto n = static_cast<int64_t>(runs.size());
+    const auto read = [&](int64_t k) { return runs.key[static_cast<size_t>(k)]; };
+    Array<int64_t> met;
+    if (runs.rise()) {  // all different, and no table is asked
+        met.resize(runs.size());
+        std::iota(met.begin(), met.end(), 0);
+        std::iota(code.begin(), code.end(), 0);
+        return met;
+    }
+    const auto [least, most] = std::minmax_element(runs.key.begin(), runs.key.end());
+    if (const Span span{*least, *most}; span.is_small(n)) {
+        ByValue table(static_cast<size_t>(span.most - span.least) + 1);
+        const auto meet = [&](int64_t k) {
+            met.push_back(k);
+            return static_cast<int32_t>(met.size() - 1);
+        };
+        table.run(
+            n, [&](int64_t k) { return static_cast<size_t>(read(k) - span.least) + 1; }, meet, code.data());
+        return met;
+    }
+    PartEncoder<NumberKey> part(false, code.data());
+    part.belt(code.data(), n, read, NoNulls{}, [](int64_t k) { return k; });
+    return std::move(part.table().first());
+}
+
+// Numbers that lie in runs: one look-up a run.
+inline EncodedKeys keys_of(Runs&& runs, int64_t n, int n_threads) {
+    Array<int32_t> code(runs.size());
+    const Array<int64_t> met = encode_runs(runs, code);
+    runs.first.push_back(n);
+    EncodedKeys keys;
+    keys.code.resize(static_cast<size_t>(n));
+    for_each_block(static_cast<int64_t>(code.size()), 1 << 12, n_threads, [&](int64_t from, int64_t to) {
+        fill_runs(
+            runs.first.data(), from, to, [&](int64_t k) { return code[static_cast<size_t>(k)]; },
+            keys.code.data());
+    });
+    keys.count.assign(met.size(), 0);
+    for (size_t k = 0; k < code.size(); ++k)
+        keys.count[static_cast<size_t>(code[k])] += runs.first[k + 1] - runs.first[k];
+    keys.first.resize(met.size()), keys.offset.resize(met.size() + 1), keys.data.resize(8 * met.size());
+    for (size_t u = 0; u < met.size(); ++u) {
+        const auto run = static_cast<size_t>(met[u]);
+        keys.first[u] = runs.first[run];
+        keys.offset[u] = static_cast<int64_t>(8 * u);
+        std::memcpy(keys.data.data() + 8 * u, &runs.key[run], 8);
+    }
+    keys.offset[met.size()] = static_cast<int64_t>(keys.data.size());
+    return keys;
+}
+
 template <class Key>
 EncodedKeys encode_column(const Column& column, bool null_is_key, int n_threads) {
     const int64_t n = column.size();
     if constexpr (std::is_same_v<Key, NumberKey>) {
-        if (!column.is_dictionary() && !repeats_often(column)) {
-            const Span span = span_of(column);
-            if (span.is_small(n)) return encode_span(column, span, null_is_key);
+        if (!column.is_dictionary()) {
+            if (repeats_often(column)) {
+                if (Runs runs = runs_of(column, n_threads); runs.size())
+                    return keys_of(std::move(runs), n, n_threads);
+            } else if (const Span span = span_of(column, n_threads); span.is_small(n)) {
+                return encode_span(column, span, null_is_key);
+            }
         }
     }
     EncodedKeys keys;
     keys.code.resize(static_cast<size_t>(n));
-    const int64_t least = 1 << 16;  // rows that are worth a thread
-    const int64_t n_parts = std::max<int64_t>(1, std::min<int64_t>(n_threads, n / least));
+    const int64_t n_parts = parts_of(n, n_threads);
     std::vector<KeyTable<Key>> met(static_cast<size_t>(n_parts));
     for_each_piece(n_parts, n_threads, [&](int64_t k) {
         PartEncoder<Key> part(null_is_key, keys.code.data());
