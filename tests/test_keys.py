@@ -184,7 +184,9 @@ def test_every_number_of_threads_gives_the_codes_of_one(kind: str, null_is_key: 
 
 @pytest.mark.parametrize("null_is_key", [False, True])
 @pytest.mark.parametrize("n_threads", [1, 3])
-@pytest.mark.parametrize("kind", ["small numbers", "far numbers", "text", "own bytes", "short text", "nulls"])
+@pytest.mark.parametrize(
+    "kind", ["small numbers", "far numbers", "rising numbers", "text", "own bytes", "short text", "nulls"]
+)
 def test_rows_that_repeat_the_key_before_are_looked_up_once(
     kind: str, n_threads: int, null_is_key: bool
 ) -> None:
@@ -194,6 +196,8 @@ def test_rows_that_repeat_the_key_before_are_looked_up_once(
     names: pl.Series = pl.Series(run)
     if kind == "far numbers":
         names = names * 0x9E3779B97F4A7C1
+    elif kind == "rising numbers":
+        names = names.sort() * 0x9E3779B97F4A - 2**58
     elif kind in ("text", "own bytes"):
         names = pl.Series([f"customer number {one:017d} {one % 3}" for one in run])
         names = names.gather(np.argsort(names.arg_sort().arg_sort())) if kind == "text" else names

@@ -185,6 +185,16 @@ def test_sessions_whose_microsecond_does_not_fit_have_ids_of_their_own() -> None
     assert len(set(expected_ids)) == len(far)
 
 
+def test_ids_of_keys_of_every_length() -> None:
+    """What is hashed of a key once, and what with each session, depends on its length."""
+    users = [("customer " * 10)[:length] for length in range(75) for _ in range(3)]
+    at = list(range(-300, 375, 3))
+    events = pl.DataFrame({"user": users, "time": at})
+    found = twin.sessionize(users, at, 1)
+    keys: dict[object, bytes] = {user: user.encode() for user in users}
+    assert ids(events, gap="1s", time_unit="s") == twin.session_ids(found, keys, 10**9)
+
+
 def test_later_events_leave_earlier_ids_alone() -> None:
     before, after = log(("a", 0), ("a", 90)), log(("a", 0), ("a", 90), ("a", 100), ("b", 0), ("a", 300))
     assert ids(after)[:2] == ids(before)
@@ -386,6 +396,9 @@ def test_a_scan_of_the_index_agrees(data: st.DataObject, n_threads: int, gap: in
     offset = np.searchsorted(code, np.arange(5)).astype(np.int64)
     session_offset, begin = kernels.find_sessions(offset, np.array(tick, np.int64), gap, -1, n_threads)
     assert (session_offset.tolist(), begin.tolist()) == twin.find_sessions(found, range(4))
+    start, end, events = (np.empty(len(found), np.int64) for _ in range(3))
+    kernels.edges(begin, np.array(tick, np.int64), start, end, events)
+    assert (start.tolist(), end.tolist(), events.tolist()) == twin.edges(found)
     row = np.arange(n, dtype=np.int64)[::-1].copy()  # the log lies in the opposite order
     label = np.empty(n, np.int32)
     kernels.label_rows(begin, row, n_threads, label)
@@ -459,10 +472,14 @@ def test_an_index_of_many_arrivals(order: str, tied: bool, n_threads: int) -> No
     data=st.data(),
 )
 def test_is_indexed_agrees(code: list[int], data: st.DataObject) -> None:
-    tick = data.draw(st.lists(st.integers(0, 2), min_size=len(code), max_size=len(code)))
+    times = st.integers(0, 2) | st.sampled_from([-(2**63), -(2**62), 2**62, 2**63 - 1])
+    tick = data.draw(st.lists(times, min_size=len(code), max_size=len(code)))
     tie = data.draw(st.just([]) | st.lists(st.integers(0, 2), min_size=len(code), max_size=len(code)))
     arrays = np.array(code, np.int32), np.array(tick, np.int64), np.array(tie, np.int64)
     assert kernels.is_indexed(*arrays) == twin.is_indexed(code, tick, tie)
+    code.sort()
+    offset = np.concatenate(([0], np.cumsum(np.bincount(code, minlength=0)))).astype(np.int64)
+    assert kernels.is_in_time(offset, *arrays[1:]) == twin.is_in_time(code, tick, tie)
 
 
 def test_arrives_in_order_agrees() -> None:

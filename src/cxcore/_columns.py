@@ -188,12 +188,15 @@ def time_ticks(
         )
         raise errors.wrong_dtype(call, "time", time, dtype, "takes dates or datetimes", hint)
     absent = column.is_null().to_numpy() if column.null_count() else None
-    ticks = int64_of(column.to_physical(), null=0)
+    ticks = int64_of(column, null=0)
     return ticks, _options.tick_length(dtype, time_unit), absent
 
 
 def int64_of(column: pl.Series, null: int) -> Int64:
-    """An integer column as contiguous int64, zero-copy where it can be."""
+    """A column of integers or times as contiguous int64, zero-copy where it can be.
+
+    The cast shows times as they are kept. `to_physical` would plan a query, which costs more than the copy.
+    """
     column = column.cast(pl.Int64).rechunk()
     if column.null_count():
         column = column.fill_null(null)

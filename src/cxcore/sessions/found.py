@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
@@ -73,11 +74,14 @@ class Sessions:
         return replace(self, name=name)
 
 
-def find(call: str, index: EventIndex, rules: Rules, n_threads: int, wanted: Wanted) -> Sessions:
+def find(
+    call: str, index: EventIndex, rules: Rules, n_threads: int, wanted: Wanted, *, named: bool = True
+) -> Sessions:
     """Sessions of a log by the way that its order allows; those of the rule asked last are kept.
 
     ``wanted`` is what they are for: the names of rows; the events of each, which lie at its positions; or
-    the table alone.
+    the table alone. Sessions of a part of a log need not be ``named``: then they have no names and no
+    reasons, and are not kept.
     """
     found: Sessions
     for known, found in index.last:
@@ -90,42 +94,44 @@ def find(call: str, index: EventIndex, rules: Rules, n_threads: int, wanted: Wan
     if not rules.is_plain:
         return _of_rules(call, index, rules, n_threads)
     if index.is_sorted or tied or wanted == "events":
-        found = _of_index(index, gap, n_threads)
+        found = _of_index(index, gap, n_threads, named)
     elif kernels.arrives_in_order(columns.tick, gap):
-        found = _of_arrivals(columns, gap, n_threads)
+        found = _of_arrivals(columns, gap, n_threads, named)
     else:
         with_rows = wanted == "rows" or not index.is_passing  # who keeps an index may ask for them later
-        found = _of_slots(index, gap, n_threads, with_rows)
-    index.last[:] = [(rules.key, found)]
+        found = _of_slots(index, gap, n_threads, with_rows, named)
+    if named:
+        index.last[:] = [(rules.key, found)]
     return found
 
 
-def _of_index(index: EventIndex, gap: int, n_threads: int) -> Sessions:
+def _of_index(index: EventIndex, gap: int, n_threads: int, named: bool) -> Sessions:
     columns = index.columns
     offset, begin = kernels.find_sessions(index.offset, index.tick, gap, columns.own, n_threads)
-    start, end = index.tick[begin[:-1]], index.tick[begin[1:] - 1]
+    start, end, events = (empty(len(begin) - 1, np.int64) for _ in range(3))
+    kernels.edges(begin, index.tick, start, end, events)
     index.let_go(rows=False)
-    name, user = _names(columns, offset, start, n_threads)
-    return Sessions(columns, start, end, np.diff(begin), name, user, _gap_reasons(name), begin)
+    name, user = _names(columns, offset, start, n_threads) if named else _no_names(offset)
+    return Sessions(columns, start, end, events, name, user, gap_reasons(name), begin)
 
 
-def _of_slots(index: EventIndex, gap: int, n_threads: int, with_rows: bool) -> Sessions:
+def _of_slots(index: EventIndex, gap: int, n_threads: int, with_rows: bool, named: bool) -> Sessions:
     columns = index.columns
     label = empty(len(columns.code) if with_rows else 0, np.int32)
     offset, start, end, events = kernels.sessionize_slots(
         columns.code, columns.tick, index.offset, gap, columns.own, n_threads, label
     )
-    name, user = _names(columns, offset, start, n_threads)
-    return Sessions(columns, start, end, events, name, user, _gap_reasons(name), label=label)
+    name, user = _names(columns, offset, start, n_threads) if named else _no_names(offset)
+    return Sessions(columns, start, end, events, name, user, gap_reasons(name), label=label)
 
 
-def _of_arrivals(columns: EventColumns, gap: int, n_threads: int) -> Sessions:
+def _of_arrivals(columns: EventColumns, gap: int, n_threads: int, named: bool) -> Sessions:
     label = empty(len(columns.code), np.int32)
     offset, start, end, events, session = kernels.sessionize_arrival(
         columns.code, columns.tick, columns.count, gap, columns.own, n_threads, label
     )
-    name, user = _names(columns, offset, start, n_threads)
-    reason = _gap_reasons(name)
+    name, user = _names(columns, offset, start, n_threads) if named else _no_names(offset)
+    reason = gap_reasons(name)
     return Sessions(columns, start, end, events, name, user, reason, label=label, session=session)
 
 
@@ -137,8 +143,9 @@ def _of_rules(call: str, index: EventIndex, rules: Rules, n_threads: int) -> Ses
 def walk(
     index: EventIndex, rules: Rules, read: RuleColumns, n_threads: int, before: Int64 | None = None
 ) -> Sessions:
-    """Sessions by all rules. ``before`` int64[n_users, 2] has how many sessions of a user came before these,
-    and how many of them began in the microsecond of the first; none where None.
+    """Sessions by all rules. ``before`` int64[n_users, 3] has how many sessions of a user came before these,
+    when the last of them began, and how many earlier ones began in its microsecond (-1 where that counts for
+    nothing); none came where None.
     """
     columns, length = index.columns, index.columns.tick_length
     offset, begin, start, end, events, until, reason, copy = rule_kernels.find_ruled_sessions(
@@ -165,7 +172,8 @@ def walk(
     return Sessions(columns, start, end, events, name, user, reason, begin, copy, until=until, same=same)
 
 
-def _gap_reasons(name: Int64) -> UInt8:
+def gap_reasons(name: Int64) -> UInt8:
+    """Where silence alone decides."""
     reason: UInt8 = np.multiply(name[:, 1] != 1, BY_GAP)  # else 0, "first"
     return reason
 
@@ -178,13 +186,18 @@ def _names(
     before: Int64 | None = None,
     same: Int64 | None = None,
 ) -> tuple[Int64, Int32]:
-    before = _no_pairs() if before is None else before
+    before = np.empty((0, 3), np.int64) if before is None else before
     same = _none() if same is None else same
     name, user = empty((len(start), 2), np.int64), empty(len(start), np.int32)
     keys, length = columns.keys, columns.tick_length
     key = (keys.offset, keys.data, columns.own)
     kernels.session_ids(offset, start, length, *key, n_threads, before, name, user, same)
     return name, user
+
+
+def _no_names(offset: Int64) -> tuple[Int64, Int32]:
+    user = np.repeat(np.arange(len(offset) - 1, dtype=np.int32), np.diff(offset))
+    return np.empty((0, 2), np.int64), user
 
 
 def labels(found: Sessions, index: EventIndex, n_threads: int) -> Int32:
@@ -239,7 +252,7 @@ def row_columns(
 def _extras(found: Sessions, reason: bool, long_after: int | None) -> dict[str, pl.Series]:
     extras = {}
     if reason:
-        extras["session_reason"] = _WORDS.gather(pl.Series(found.reason))
+        extras["session_reason"] = _WORDS[pl.Series(found.reason.astype(np.uint32))]
     if long_after is not None:
         most = _options.ticks_below(long_after, found.columns.tick_length, 2**64 - 1)
         extras["session_is_long"] = pl.Series(found.end.view(np.uint64) - found.start.view(np.uint64) > most)
@@ -248,22 +261,28 @@ def _extras(found: Sessions, reason: bool, long_after: int | None) -> dict[str, 
 
 def table(found: Sessions, house: pl.DataFrame, roles: EventRoles, long_after: int | None) -> pl.DataFrame:
     """The table of sessions in the house frame, names and types of the log kept."""
-    schema = table_schema(house.schema, roles)
-    columns, time = found.columns, house.schema[roles.time]
-    first = columns.keys.first
-    row = pl.Series(first[np.minimum(found.user, len(first) - 1)] if len(first) else found.user)
+    users = {name: house[name] for name in roles.user}
+    return table_of(found, users, house.schema[roles.time], long_after)
+
+
+def table_of(
+    found: Sessions, users: Mapping[str, pl.Series], time: pl.DataType, long_after: int | None
+) -> pl.DataFrame:
+    """The table of sessions; ``users`` are columns of the log, ``time`` is the type of its times."""
+    columns = found.columns
+    # users are few, and their rows far apart: each is fetched once, then given to its sessions
+    user, first = pl.Series(found.user.view(np.uint32)), pl.Series(columns.keys.first)
     if columns.own >= 0:  # the shared code of rows without a user has no key
-        has_key = pl.Series(found.user != columns.own)
-        row = row.to_frame("row").select(pl.when(has_key).then("row")).to_series()
+        user = user.to_frame("at").select(pl.when(pl.col("at") != columns.own).then("at")).to_series()
     start, end = pl.Series(found.start), pl.Series(found.end)
     return pl.DataFrame(
         {
-            **{name: house[name].gather(row) for name in roles.user},
+            **{name: column.gather(first).gather(user) for name, column in users.items()},
             "session_id": found.name[:, 0],
             "session_number": found.name[:, 1],
             "start": times(start, time),
             "end": times(end, time),
-            "duration": _lengths(_apart(found), schema["duration"], columns.tick_length),
+            "duration": _lengths(_apart(found), _duration(time), columns.tick_length),
             "events": found.events,
             **_extras(found, True, long_after),
         }
@@ -293,11 +312,6 @@ def _lengths(ticks: pl.Series, dtype: pl.DataType, tick_length: int) -> pl.Serie
 
 def table_schema(before: pl.Schema, roles: EventRoles) -> pl.Schema:
     time = before[roles.time]
-    duration: pl.DataType = pl.Int64()
-    if isinstance(time, pl.Datetime):
-        duration = pl.Duration(time.time_unit)
-    elif time == pl.Date:
-        duration = pl.Duration("ms")
     return pl.Schema(
         {
             **{name: before[name] for name in roles.user},
@@ -305,8 +319,14 @@ def table_schema(before: pl.Schema, roles: EventRoles) -> pl.Schema:
             "session_number": pl.Int64(),
             "start": time,
             "end": time,
-            "duration": duration,
+            "duration": _duration(time),
             "events": pl.Int64(),
             "session_reason": REASON,
         }
     )
+
+
+def _duration(time: pl.DataType) -> pl.DataType:
+    if isinstance(time, pl.Datetime):
+        return pl.Duration(time.time_unit)
+    return pl.Duration("ms") if time == pl.Date else pl.Int64()
