@@ -346,7 +346,7 @@ def test_any_order_agrees(data: st.DataObject, n_threads: int) -> None:
     bursts = st.builds(lambda day, at: day * 10_000 + at, st.integers(0, 3), near)
     kind = bursts if data.draw(st.booleans()) else near | bursts | far
     tick = data.draw(st.lists(kind, min_size=n, max_size=n))
-    own = data.draw(st.sampled_from((-1, 2)))
+    own = data.draw(st.sampled_from((-1, 0, 2)))
     code = data.draw(st.lists(st.integers(0 if own >= 0 else -1, 2), min_size=n, max_size=n))
     users = [None if c in (-1, own) else c for c in code]
     found = twin.sessionize(users, tick, gap, null_user="null" if own < 0 else "own")
@@ -362,6 +362,15 @@ def test_any_order_agrees(data: st.DataObject, n_threads: int) -> None:
     assert got[0].tolist() == twin.find_sessions(found, [None if u == own else u for u in range(3)])[0]
     assert [(s.start, s.end, s.events) for s in found] == list(zip(*got[1:], strict=True))
     assert label.tolist() == twin.label_rows(found, n)
+
+
+def test_a_user_without_events_lends_no_slot_to_the_next() -> None:
+    """Every event of user 0 would be a session; there is none, and user 1 has one session."""
+    label = np.empty(2, np.int32)
+    offset, *_, events = kernels.sessionize_slots(
+        np.array([1, 1], np.int32), np.array([5, 0]), np.array([0, 0, 2]), 10, 0, 1, label
+    )
+    assert (offset.tolist(), events.tolist(), label.tolist()) == ([0, 0, 1], [2], [0, 0])
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])

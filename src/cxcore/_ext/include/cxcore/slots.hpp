@@ -114,7 +114,7 @@ class Bucket {
             const uint64_t range = silence(user.first, user.last);
             const bool is_own = static_cast<int64_t>(u) == rule_.own;
             const bool spreads = size > 1 && range < (uint64_t{1} << 62) && !is_own;
-            if (is_own) own_slot_ = n_slots;
+            if (is_own && size) own_slot_ = n_slots;  // without events it has none, and the next user may
             const uint64_t gaps = rule_.gap ? range / rule_.gap : range;
             user.slots = static_cast<uint32_t>(spreads ? std::min(size, gaps + 1) : size > 0);
             user.first_slot = n_slots;
