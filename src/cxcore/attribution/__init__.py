@@ -16,32 +16,66 @@ from cxcore.attribution.answer import answer_of, schema_of
 from cxcore.attribution.base import Credit, Journeys, Model, TouchModel, Transitions
 from cxcore.attribution.journeys import Touchpoints, Windows, journeys_of, looked_at, touchpoints
 from cxcore.attribution.markov import Markov
-from cxcore.attribution.positional import FirstTouch, LastTouch, Linear, Position
+from cxcore.attribution.milestones import W
+from cxcore.attribution.one_touch import FirstNon, LastNon, SameTouch
+from cxcore.attribution.positional import Custom, FirstTouch, InverseJ, J, LastTouch, Linear, Position
+from cxcore.attribution.shapley import OrderedShapley, Participation, Shapley
 from cxcore.attribution.time_decay import TimeDecay
 from cxcore.engines import open_frame
 
 __all__ = [
     "MODELS",
     "Credit",
+    "Custom",
+    "FirstNon",
     "FirstTouch",
+    "InverseJ",
+    "J",
     "Journeys",
+    "LastNon",
     "LastTouch",
     "Linear",
     "Markov",
     "Model",
     "ModelWord",
+    "OrderedShapley",
+    "Participation",
     "Position",
+    "SameTouch",
+    "Shapley",
     "TimeDecay",
     "TouchModel",
     "Transitions",
+    "W",
     "attribute",
 ]
 
-ModelWord = Literal["first_touch", "last_touch", "linear", "position", "time_decay", "markov"]
+ModelWord = Literal[
+    "first_touch",
+    "last_touch",
+    "first_non",
+    "last_non",
+    "linear",
+    "position",
+    "j",
+    "inverse_j",
+    "custom",
+    "w",
+    "time_decay",
+    "participation",
+    "same_touch",
+    "shapley",
+    "ordered_shapley",
+    "markov",
+]
 
 #: word -> class; the words of ``model=``, in the order in which errors and docs list them
 MODELS: dict[str, type[Model]] = {
-    model.word: model for model in (FirstTouch, LastTouch, Linear, Position, TimeDecay, Markov)
+    model.word: model
+    for model in (
+        *(FirstTouch, LastTouch, FirstNon, LastNon, Linear, Position, J, InverseJ, Custom, W, TimeDecay),
+        *(Participation, SameTouch, Shapley, OrderedShapley, Markov),
+    )
 }
 
 _ALLOCATIONS = ("share", "reset")
@@ -55,6 +89,7 @@ def attribute(
     channel: str,
     conversion: str | None = None,
     value: str | None = None,
+    stage: str | None = None,
     model: ModelWord | Model | Sequence[ModelWord | Model] = "last_touch",
     lookback: str | dt.timedelta | None = "30d",
     allocation: Literal["share", "reset"] = "share",
@@ -85,6 +120,8 @@ def attribute(
     value : str, optional
         Numeric column: what a conversion is worth. Without ``conversion``, a row converts where it is not
         null; with it, a null value counts 0. At least one of the two is required.
+    stage : str, optional
+        Boolean column, for "w" alone: true where the touch brought the customer to the stage that counts.
     model : str, Model, or a list of them, default "last_touch"
         Words of :data:`MODELS`, or objects that carry options, such as ``TimeDecay(half_life="1d")``.
     lookback : str, timedelta or None, default "30d"
@@ -139,19 +176,20 @@ def attribute(
     """
     call = "attribute"
     roles = _event_roles(call, events, user, time, order, time_unit)
-    others: dict[str, Any] = {"channel": channel, "conversion": conversion, "value": value}
+    others: dict[str, Any] = {"channel": channel, "conversion": conversion, "value": value, "stage": stage}
     for role, name in others.items():
         if name is not None or role == "channel":
             _options.column_name(call, role, name)
     if conversion is None and value is None:
         raise errors.missing_argument(call, ["conversion", "value"], "say which rows are conversions.")
     models = _models(call, model)
+    _check_stage(call, stage, models)
     _options.flag(call, "nulls", nulls, "True learns from all journeys.")
     windows = Windows(
         lookback=None if lookback is None else _options.duration(call, "lookback", lookback),
         reset=_options.word(call, "allocation", allocation, _ALLOCATIONS) == "reset",
         nulls=nulls and any(chosen.learns_from_nulls for chosen in models),
-        with_rows=False,
+        with_rows=stage is not None or any(chosen.reads_rows for chosen in models),
         n_threads=_options.n_threads(call, n_threads),
     )
 
@@ -209,6 +247,16 @@ def _models(call: str, model: Any) -> list[Model]:
         if labels.count(label) > 1:
             raise errors.bad_option(call, "model", label, "given twice.", "give each model once.")
     return models
+
+
+def _check_stage(call: str, stage: str | None, models: Sequence[Model]) -> None:
+    """The column of marks is there where a model reads it, and not where none does."""
+    readers = [model.label for model in models if model.reads_stage]
+    if readers and stage is None:
+        hint = "name the boolean column that marks the touch of the stage: stage='is_lead'."
+        raise errors.bad_option(call, "model", readers[0], "stage is required.", hint)
+    if stage is not None and not readers:
+        raise errors.bad_option(call, "stage", stage, "no model of the call reads it.", "say model='w'.")
 
 
 # ---------------------------------------------------------------- the log

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cxcore._columns import Float64, Int32, Int64
 from cxcore._ext import markov as kernel
@@ -28,6 +29,10 @@ def _no_rows() -> Int64:
 
 def _one_each() -> Float64:
     return np.empty(0, np.float64)
+
+
+def _no_marks() -> NDArray[np.bool_]:
+    return np.empty(0, np.bool_)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +69,8 @@ class Journeys:
     #: rows of the log; no item where nobody asks for them
     touch_row: Int64 = field(default_factory=_no_rows)
     conversion_row: Int64 = field(default_factory=_no_rows)
+    #: by touch: did it bring the customer to the next stage? No item where nobody says
+    stage: NDArray[np.bool_] = field(default_factory=_no_marks)
 
     @property
     def n_channels(self) -> int:
@@ -127,6 +134,7 @@ class Journeys:
             times=self.times[first:end],
             touch_row=self.touch_row[t0:t1],
             conversion_row=self.conversion_row[k0:k1],
+            stage=self.stage[t0:t1],
         )
 
     def blocks(self) -> Iterator[tuple[int, Journeys]]:
@@ -190,10 +198,22 @@ class Model(ABC):
     learns_from_nulls: ClassVar[bool] = False
     #: does its credit come with removal effects?
     has_removal_effect: ClassVar[bool] = False
+    #: do its credits sum to the conversions?
+    conserves: ClassVar[bool] = True
+    #: does it ask which row of the log a touch was; which touches a column marks?
+    reads_rows: ClassVar[bool] = False
+    reads_stage: ClassVar[bool] = False
+    #: the model to ask for credit of each touch; None: this one
+    by_touch: ClassVar[str | None] = "path_increment"
 
     @abstractmethod
     def credit(self, journeys: Journeys) -> Credit:
         """Split every conversion that has a touch over its channels."""
+
+    def unattributed(self, journeys: Journeys) -> NDArray[np.bool_]:
+        """Which conversions no touch earned."""
+        alone: NDArray[np.bool_] = journeys.lo == journeys.hi
+        return alone
 
     @property
     def label(self) -> str:
@@ -215,6 +235,8 @@ class TouchModel(Model):
     Its credit is a sum over customers, from which all else follows: credit for each touch, by channel, and
     its uncertainty. A kernel may take the place of the pairs where windows overlap.
     """
+
+    by_touch: ClassVar[str | None] = None
 
     @abstractmethod
     def split(self, journeys: Journeys) -> Float64:

@@ -30,6 +30,8 @@ class Touchpoints:
     converted: pl.Series
     value: pl.Series | None
     names: pl.Series
+    #: marks of the touches that reached the stage; None where there is no such role
+    stage: pl.Series | None = None
 
     def met(self, by: pl.Series | None) -> Int64:
         """Codes of the channels that some user met. ``by``: which rows have a user; None: all."""
@@ -44,6 +46,7 @@ class Touchpoints:
             self.converted.filter(rows),
             None if self.value is None else self.value.filter(rows),
             self.names,
+            None if self.stage is None else self.stage.filter(rows),
         )
 
     @property
@@ -68,6 +71,7 @@ def touchpoints(
     channel: str,
     conversion: str | None,
     value: str | None,
+    stage: str | None = None,
     n_threads: int,
 ) -> Touchpoints:
     """Read and check the columns of one call, no more channels than every model can take."""
@@ -82,7 +86,8 @@ def touchpoints(
     if converted is None:
         assert amount is not None
         converted = amount.is_not_null()
-    return Touchpoints(pl.Series(code), converted, amount, house[channel][first])
+    marked = None if stage is None else _columns.marks(call, "stage", house, stage)
+    return Touchpoints(pl.Series(code), converted, amount, house[channel][first], marked)
 
 
 # ---------------------------------------------------------------- rows that no model looks at
@@ -189,6 +194,8 @@ def journeys_of(index: EventIndex, log: Touchpoints, windows: Windows) -> Journe
         touch_row=touch_row,
         conversion_row=row if windows.with_rows else row[:0],
     )
+    if log.stage is not None:
+        journeys = replace(journeys, stage=log.stage.to_numpy()[touch_row])
     if not windows.nulls:
         return journeys
     null_lo, null_hi = np.empty(len(user), np.int64), np.empty(len(user), np.int64)

@@ -1,0 +1,261 @@
+"""Models of one family each: what is theirs alone, long windows, option errors."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+import cxcore as cx
+from cxcore import errors
+from cxcore.attribution import (
+    MODELS,
+    Custom,
+    FirstNon,
+    InverseJ,
+    J,
+    LastNon,
+    Position,
+    TouchModel,
+    W,
+)
+from tests.test_attribution import attribute, credits, journeys_in, log, random_log, says
+
+SPLITTING: list[TouchModel] = [m() for m in MODELS.values() if issubclass(m, TouchModel)]
+by_label: dict[str, Any] = {"ids": lambda model: model.label}
+
+
+def path(*names: str) -> pl.DataFrame:
+    """One customer who met the channels day by day, then bought for 1."""
+    return log(*(("a", day, name, None) for day, name in enumerate(names)), ("a", len(names), None, 1.0))
+
+
+# ---------------------------------------------------------------- windows that are long, and overlap
+
+
+@pytest.mark.parametrize("model", SPLITTING, **by_label)
+@pytest.mark.parametrize("lookback", ["9d", "60d", None])
+def test_long_windows_that_overlap(model: TouchModel, lookback: str | None) -> None:
+    """The kernels' way for long windows says what the pairs say, touch by touch."""
+    journeys = journeys_in(random_log(n=3_000, users=4), lookback)
+    assert (journeys.hi - journeys.lo).max() > 60
+    pairs = TouchModel.touch_credit(model, journeys)
+    assert model.touch_credit(journeys) == pytest.approx(pairs, rel=1e-11, abs=1e-10)
+    whole = model.credit(journeys)
+    assert whole.conversions == pytest.approx(journeys.by_channel(pairs[:, 0]), rel=1e-11, abs=1e-10)
+    assert whole.value == pytest.approx(journeys.by_channel(pairs[:, 1]), rel=1e-11, abs=1e-9)
+
+
+# ---------------------------------------------------------------- shapes
+
+
+@pytest.mark.parametrize(
+    ("model", "of_two", "of_four"),
+    [
+        (J(), [25, 75], [20, 10, 10, 60]),
+        (InverseJ(), [75, 25], [60, 10, 10, 20]),
+        (Custom(30, 10, 10), [75, 25], [60, 10, 10, 20]),
+        (Custom(0, 5, 0), [50, 50], [0, 50, 50, 0]),
+        (Custom(), [50, 50], [100 / 3, 100 / 6, 100 / 6, 100 / 3]),
+        (W(), [50, 50], [300 / 7, 50 / 7, 50 / 7, 300 / 7]),
+    ],
+    ids=str,
+)
+def test_shapes_by_number_of_touches(model: TouchModel, of_two: list[float], of_four: list[float]) -> None:
+    for expected in ([100.0], of_two, of_four):
+        events = path(*[f"c{k}" for k in range(len(expected))]).with_columns(stage=pl.lit(value=False))
+        stage = {"stage": "stage"} if model.reads_stage else {}
+        answer = attribute(events, model=model, **stage)
+        assert (answer["conversions"] * 100).to_list() == pytest.approx(expected)
+
+
+def test_adobes_worked_example_in_j() -> None:
+    """Four touches before $50: Adobe's page gives display 60 % of it, search 20 %, the others 10 % each."""
+    september = [("a", 15, "search", None), ("a", 18, "social", None), ("a", 24, "e-mail", None)]
+    events = log(*september, ("a", 24, "display", 50.0))
+    shared = {"display": 30.0, "search": 10.0, "social": 5.0, "e-mail": 5.0}
+    for model in ("j", Custom(20, 20, 60), Position(20, 20, 60)):
+        assert credits(attribute(events, model=model), "value") == pytest.approx(shared)
+    same = credits(attribute(events, model="same_touch"), "value")
+    assert same == {"display": 50.0, "e-mail": 0.0, "search": 0.0, "social": 0.0}
+    assert credits(attribute(events, model="participation"), "value") == dict.fromkeys(shared, 50.0)
+
+
+# ---------------------------------------------------------------- w
+
+
+@pytest.mark.parametrize(
+    ("marks", "expected"),
+    [
+        ([2], [30, 5, 30, 5, 30]),
+        ([0], [60, 10 / 3, 10 / 3, 10 / 3, 30]),
+        ([4], [30, 10 / 3, 10 / 3, 10 / 3, 60]),
+        ([], [300 / 7, 100 / 21, 100 / 21, 100 / 21, 300 / 7]),
+        ([1, 2, 3], [30, 30, 5, 5, 30]),  # the first marked touch reached the stage
+    ],
+    ids=str,
+)
+def test_w_by_marked_touches(marks: list[int], expected: list[float]) -> None:
+    events = path(*"vwxyz").with_columns(stage=pl.Series([k in marks for k in range(6)]))
+    answer = attribute(events, model="w", stage="stage")
+    assert (answer["conversions"] * 100).to_list() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("n", "mark", "expected"), [(1, 0, [1]), (2, 0, [2 / 3, 1 / 3]), (3, 1, [1 / 3] * 3)]
+)
+def test_w_without_others(n: int, mark: int, expected: list[float]) -> None:
+    events = path(*"xyz"[:n]).with_columns(stage=pl.Series([k == mark for k in range(n + 1)]))
+    assert attribute(events, model="w", stage="stage")["conversions"].to_list() == pytest.approx(expected)
+
+
+def test_w_keeps_the_contract_of_all_models(frame: Any) -> None:
+    events = random_log().with_columns(stage=pl.Series(np.arange(3_000) % 7 == 0))
+    whole = events["value"].abs().sum()
+    expected = attribute(events, model="w", stage="stage")
+    assert expected["conversions"].sum() == pytest.approx(events["value"].count(), rel=1e-9)
+    assert expected["value"].sum() == pytest.approx(events["value"].sum(), rel=1e-9)
+    shuffled = events.sample(fraction=1, shuffle=True, seed=1)
+    for other in (shuffled, shuffled.reverse()):
+        answer = attribute(other, model="w", stage="stage")
+        assert_frame_equal(answer, expected, rel_tol=1e-12, abs_tol=1e-12 * whole)
+    three = attribute(events, model="w", stage="stage", n_threads=3)
+    assert_frame_equal(three, attribute(events, model="w", stage="stage", n_threads=1), check_exact=True)
+    index = cx.index(events, user="user", time="time")
+    again = cx.attribute(index, channel="channel", value="value", model="w", stage="stage")
+    assert_frame_equal(again, expected)
+    frame.check(attribute(frame(events), model="w", stage="stage"), expected)
+
+
+def test_w_and_its_column_come_together() -> None:
+    events = path("x").with_columns(stage=pl.Series([True, None]))
+    text = (
+        "attribute(model='w'): stage is required.\n"
+        "  Hint: name the boolean column that marks the touch of the stage: stage='is_lead'."
+    )
+    with pytest.raises(errors.InvalidOptionError, match=says(text)):
+        attribute(events, model=["linear", "w"])
+    text = "attribute(stage='stage'): no model of the call reads it.\n  Hint: say model='w'."
+    with pytest.raises(errors.InvalidOptionError, match=says(text)):
+        attribute(events, model="linear", stage="stage")
+    with pytest.raises(errors.ColumnNotFoundError, match=re.escape("attribute(stage='lead')")):
+        attribute(events, model="w", stage="lead")
+    with pytest.raises(errors.InvalidDataError, match=re.escape("attribute(stage='user')")):
+        attribute(events, model="w", stage="user")
+
+
+# ---------------------------------------------------------------- one touch
+
+
+@pytest.mark.parametrize(
+    ("names", "last", "first"),
+    [
+        ("DaDbD", "b", "a"),
+        ("aDD", "a", "a"),
+        ("DDa", "a", "a"),
+        ("D", "D", "D"),
+        ("DD", "D", "D"),
+    ],
+)
+def test_direct_is_passed_over_unless_there_is_nothing_else(names: str, last: str, first: str) -> None:
+    events = path(*[name.replace("D", "direct") for name in names])
+    for model, name in (("last_non", last), ("first_non", first)):
+        earned = {c for c, amount in credits(attribute(events, model=model)).items() if amount}
+        assert earned == {name.replace("D", "direct")}
+
+
+def test_of_direct_alone_the_end_of_the_window_earns() -> None:
+    touches = [("a", 0, "mail", None), ("a", 40, "direct", None), ("a", 41, "direct", None)]
+    events = log(*touches, ("a", 42, None, 1.0))
+    for model in ("last_non", "first_non"):
+        assert credits(attribute(events, model=model)) == {"direct": 1.0, "mail": 0.0}
+
+
+@pytest.mark.parametrize(
+    "dtype", [pl.String, pl.Categorical, pl.Enum(["1", "2"]), pl.Int16, pl.Binary], ids=str
+)
+def test_channels_to_pass_over_are_named_as_in_the_log(dtype: Any) -> None:
+    events = path("1", "2")
+    column = events["channel"].cast(pl.Int64 if dtype == pl.Int16 else pl.String).cast(dtype)
+    two: Any = {pl.Int16: 2, pl.Binary: b"2"}.get(dtype, "2")
+    models = [LastNon(two), LastNon([two, "x"]), FirstNon(two)]
+    answer = attribute(events.with_columns(channel=column), model=models)
+    assert answer["conversions"].to_list() == [1.0, 0.0] * 3
+
+
+def test_labels_of_passed_channels() -> None:
+    assert LastNon().label == LastNon("direct").label == LastNon(["direct"]).label == "last_non"
+    assert LastNon({"b", "a"}).label == "last_non(channels=('a', 'b'))"
+    for channels in ([], None, 1.5, [None], True):
+        text = (
+            f"FirstNon(channels={channels!r}): takes names of channels.\n"
+            "  Hint: such as 'direct', or ['direct', 'unknown']."
+        )
+        with pytest.raises(errors.InvalidOptionError, match=says(text)):
+            FirstNon(channels)
+
+
+def test_same_touch_is_the_converting_row_alone() -> None:
+    events = log(
+        *(("a", 0, "mail", None), ("a", 1, "ads", 2.0)),  # the row itself
+        *(("b", 0, "mail", None), ("b", 0, None, 5.0)),  # the same instant, another row
+        ("c", 0, None, 7.0),
+    )
+    for rows in ([0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [1, 3, 0, 4, 2]):
+        answer = attribute(events[rows], model=["same_touch", "last_touch"])
+        assert answer.select("model", "channel", "conversions", "value").rows() == [
+            ("same_touch", "ads", 1.0, 2.0),
+            ("same_touch", "mail", 0.0, 0.0),
+            ("same_touch", None, 2.0, 12.0),
+            ("last_touch", "ads", 1.0, 2.0),
+            ("last_touch", "mail", 1.0, 5.0),
+            ("last_touch", None, 1.0, 7.0),
+        ]
+
+
+def test_the_row_of_the_rest_is_there_only_for_models_that_have_one() -> None:
+    events = log(("a", 0, "mail", None), ("a", 1, None, 5.0))
+    answer = attribute(events, model=["linear", "same_touch", "markov"])
+    rows = answer.select("model", "channel", "conversions", "value", "removal_effect").rows()
+    assert rows == [
+        ("linear", "mail", 1.0, 5.0, None),
+        ("same_touch", "mail", 0.0, 0.0, None),
+        ("same_touch", None, 1.0, 5.0, None),
+        ("markov", "mail", 1.0, 5.0, 1.0),
+    ]
+
+
+# ---------------------------------------------------------------- channels that share
+
+
+def test_shapley_counts_channels_and_not_touches() -> None:
+    events = path("x", "y", "x", "x", "y")
+    assert credits(attribute(events, model="linear")) == pytest.approx({"x": 0.6, "y": 0.4})
+    for model in ("shapley", "ordered_shapley"):
+        assert credits(attribute(events, model=model)) == pytest.approx({"x": 0.5, "y": 0.5})
+    assert credits(attribute(events, model="participation")) == {"x": 1.0, "y": 1.0}
+
+
+def test_shapley_of_seven_channels_keeps_them_all() -> None:
+    """A peer keeps the four of the end of the alphabet."""
+    assert attribute(path(*"abcdefg"), model="shapley")["conversions"].to_list() == pytest.approx([1 / 7] * 7)
+
+
+def test_participation_says_that_it_does_not_conserve() -> None:
+    assert [word for word, model in MODELS.items() if not model.conserves] == ["participation"]
+
+
+def test_options_of_parts_are_refused_with_a_way_on() -> None:
+    text = "Custom(player=-1): a part is a number from 0 to 1e9.\n  Hint: such as 0.4."
+    with pytest.raises(errors.InvalidOptionError, match=says(text)):
+        Custom(player=-1)
+    text = "Custom(starter=0): all parts are 0.\n  Hint: such as 0.4, 0.2, 0.4."
+    with pytest.raises(errors.InvalidOptionError, match=says(text)):
+        Custom(0, 0, 0)
+    for model in (J, InverseJ):
+        with pytest.raises(TypeError):
+            model(0.5)  # type: ignore[call-arg]
