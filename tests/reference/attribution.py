@@ -24,6 +24,7 @@ class Event:
     converted: bool = False
     value: float = 0.0
     stage: bool = False
+    container: object = None
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,25 @@ def count_journeys(events: Sequence[Event]) -> dict[object, tuple[int, int]]:
     }
 
 
-def fill_journeys(events: Sequence[Event], lookback: int | None, reset: bool) -> list[Journey]:
-    """Every conversion with the touches in (conversion - lookback, conversion]."""
+def runs(mine: Sequence[Event]) -> dict[Event, int]:
+    """A number for each run of touches and conversions of one container; no container is a run of its own."""
+    said = [e for e in mine if e.channel is not None or e.converted]
+    number, numbers = 0, {}
+    for before, event in zip([None, *said], said, strict=False):
+        if before is None or event.container is None or event.container != before.container:
+            number += 1
+        numbers[event] = number
+    return numbers
+
+
+def fill_journeys(
+    events: Sequence[Event], lookback: int | None, reset: bool, contained: bool = False
+) -> list[Journey]:
+    """Every conversion with the touches in (conversion - lookback, conversion], in its container."""
     found = []
     for user in users(events):
         mine, used = of_user(events, user), set()
+        run = runs(mine) if contained else dict.fromkeys(mine, 0)
         for conversion in (e for e in mine if e.converted):
             touches = tuple(
                 e
@@ -82,6 +97,7 @@ def fill_journeys(events: Sequence[Event], lookback: int | None, reset: bool) ->
                 and e.tick <= conversion.tick
                 and (lookback is None or e.tick > conversion.tick - lookback)
                 and not (reset and e in used)
+                and run[e] == run[conversion]
             )
             used.update(touches)
             found.append(Journey(conversion, touches))

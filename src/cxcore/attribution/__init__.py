@@ -21,6 +21,7 @@ from cxcore.attribution.one_touch import FirstNon, LastNon, SameTouch
 from cxcore.attribution.positional import Custom, FirstTouch, InverseJ, J, LastTouch, Linear, Position
 from cxcore.attribution.shapley import OrderedShapley, Participation, Shapley
 from cxcore.attribution.time_decay import TimeDecay
+from cxcore.attribution.touches import check_touches, touches_of, touches_schema
 from cxcore.engines import open_frame
 
 __all__ = [
@@ -90,12 +91,14 @@ def attribute(
     conversion: str | None = None,
     value: str | None = None,
     stage: str | None = None,
+    container: str | None = None,
     model: ModelWord | Model | Sequence[ModelWord | Model] = "last_touch",
     lookback: str | dt.timedelta | None = "30d",
     allocation: Literal["share", "reset"] = "share",
     order: str | None = None,
     time_unit: TimeUnit | None = None,
     nulls: bool = True,
+    touches: bool = False,
     n_threads: int | None = None,
 ) -> Any:
     """Which channels earned the conversions: credit per model and channel.
@@ -122,6 +125,9 @@ def attribute(
         null; with it, a null value counts 0. At least one of the two is required.
     stage : str, optional
         Boolean column, for "w" alone: true where the touch brought the customer to the stage that counts.
+    container : str, optional
+        Column of a container such as a session id: touches count only in the run of rows round the
+        conversion that have its value. A row without one is a container of its own. None: the customer.
     model : str, Model, or a list of them, default "last_touch"
         Words of :data:`MODELS`, or objects that carry options, such as ``TimeDecay(half_life="1d")``.
     lookback : str, timedelta or None, default "30d"
@@ -138,6 +144,9 @@ def attribute(
     nulls : bool, default True
         Do models of whole journeys ("markov") also learn from journeys that did not convert? Those are, per
         user, the touches after the last conversion, within ``lookback`` of the final one.
+    touches : bool, default False
+        Give one row for each conversion and touch in place of one for each channel; not with models that
+        do not split a conversion over touches.
     n_threads : int, optional
         None: as many as Polars uses. The answer is the same bits for any.
 
@@ -150,6 +159,11 @@ def attribute(
         are none), and ``removal_effect`` (float64) where a model has one. Channels that earned nothing have
         a row of 0. Conversions without a touch in their window are a row of channel null, there only where
         it is not zero.
+
+        With ``touches=True`` one row per model, conversion and touch of its window: ``model``, the columns of
+        the customer, ``conversion_time``, ``touch_time``, ``channel``, ``position`` (Int64, 1 is the first
+        of the window), ``credit`` (part of the conversion, float64) and ``value`` (that part of its value).
+        Conversions in the order of the log. One that no touch earned has a row without a touch.
 
     Raises
     ------
@@ -176,32 +190,34 @@ def attribute(
     """
     call = "attribute"
     roles = _event_roles(call, events, user, time, order, time_unit)
-    others: dict[str, Any] = {"channel": channel, "conversion": conversion, "value": value, "stage": stage}
-    for role, name in others.items():
-        if name is not None or role == "channel":
-            _options.column_name(call, role, name)
-    if conversion is None and value is None:
-        raise errors.missing_argument(call, ["conversion", "value"], "say which rows are conversions.")
+    others: dict[str, Any] = {"channel": channel, "conversion": conversion, "value": value}
+    others |= {"stage": stage, "container": container}
+    _check_names(call, others)
     models = _models(call, model)
     _check_stage(call, stage, models)
     _options.flag(call, "nulls", nulls, "True learns from all journeys.")
+    check_touches(call, touches, roles, models)
     windows = Windows(
         lookback=None if lookback is None else _options.duration(call, "lookback", lookback),
         reset=_options.word(call, "allocation", allocation, _ALLOCATIONS) == "reset",
-        nulls=nulls and any(chosen.learns_from_nulls for chosen in models),
-        with_rows=stage is not None or any(chosen.reads_rows for chosen in models),
+        nulls=nulls and any(one.learns_from_nulls for one in models),
+        with_rows=touches or bool(stage or container) or any(one.reads_rows for one in models),
         n_threads=_options.n_threads(call, n_threads),
     )
 
-    def answer(index: EventIndex, log: Touchpoints, met: Int64) -> pl.DataFrame:
-        return answer_of(journeys_of(index, log, windows), models, met, has_value=value is not None)
+    def answer(house: pl.DataFrame, index: EventIndex, log: Touchpoints, met: Int64) -> pl.DataFrame:
+        journeys = journeys_of(index, log, windows)
+        if not touches:
+            return answer_of(journeys, models, met, has_value=value is not None)
+        house = house if log.kept is None else house.filter(log.kept)
+        return touches_of(journeys, models, house, roles, channel, has_value=value is not None)
 
     if isinstance(events, EventIndex):
         check_roles(call, events.house.columns, others)
         log = touchpoints(call, events.house, models, **others, n_threads=windows.n_threads)
         code = events.columns.code
         met = log.met(None if len(events.tick) == len(code) else pl.Series(code) >= 0)
-        return events.engine.from_house(events.frame, answer(events, log, met))
+        return events.engine.from_house(events.frame, answer(events.house, events, log, met))
     engine, frame = open_frame(call, events)
     check_event_roles(call, engine.columns(frame), roles, **others)
 
@@ -211,10 +227,10 @@ def attribute(
         met = log.met(_has_user(house, roles))
         columns, log = looked_at(call, house, roles, log, everyone=windows.nulls, n_threads=windows.n_threads)
         index = index_columns(columns, roles, house, engine, frame, n_threads=windows.n_threads)
-        return answer(index, log, met)
+        return answer(house, index, log, met)
 
     def schema(before: pl.Schema) -> pl.Schema:
-        return schema_of(before[channel], models)
+        return touches_schema(before, roles, channel) if touches else schema_of(before[channel], models)
 
     return engine.summary(call, frame, needed(roles.columns, *others.values()), compute, schema)
 
@@ -231,6 +247,15 @@ def _event_roles(call: str, events: Any, user: Any, time: Any, order: Any, time_
     if given:
         raise errors.not_with_index(call, given)
     return events.roles
+
+
+def _check_names(call: str, columns: dict[str, Any]) -> None:
+    """Roles of one column each are names, and some column says what converts."""
+    for role, name in columns.items():
+        if name is not None or role == "channel":
+            _options.column_name(call, role, name)
+    if columns["conversion"] is None and columns["value"] is None:
+        raise errors.missing_argument(call, ["conversion", "value"], "say which rows are conversions.")
 
 
 def _models(call: str, model: Any) -> list[Model]:
