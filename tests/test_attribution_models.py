@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
+import time
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import cxcore as cx
 from cxcore import errors
 from cxcore.attribution import (
     MODELS,
+    Counterfactual,
     Custom,
     FirstNon,
     InverseJ,
@@ -23,7 +30,11 @@ from cxcore.attribution import (
     TouchModel,
     W,
 )
-from tests.test_attribution import attribute, credits, journeys_in, log, random_log, says
+from cxcore.attribution.base import Journeys
+from tests import strategies
+from tests.reference import attribution as reference
+from tests.reference import markov as markov_reference
+from tests.test_attribution import ROLES, attribute, credits, events_of, journeys_in, log, random_log, says
 
 SPLITTING: list[TouchModel] = [m() for m in MODELS.values() if issubclass(m, TouchModel)]
 by_label: dict[str, Any] = {"ids": lambda model: model.label}
@@ -259,3 +270,152 @@ def test_options_of_parts_are_refused_with_a_way_on() -> None:
     for model in (J, InverseJ):
         with pytest.raises(TypeError):
             model(0.5)  # type: ignore[call-arg]
+
+
+# ---------------------------------------------------------------- counterfactual
+
+
+@settings(max_examples=60)
+@given(
+    house=strategies.touch_logs(max_size=60),
+    lookback=st.sampled_from(["1h", "2d", None]),
+    allocation=st.sampled_from(["share", "reset"]),
+    nulls=st.booleans(),
+)
+def test_counterfactual_equals_its_twin(
+    house: pl.DataFrame, lookback: str | None, allocation: str, nulls: bool
+) -> None:
+    tick = {"ms": 10**6, "us": 10**3, "ns": 1}[house["time"].dtype.time_unit]  # type: ignore[attr-defined]
+    limit = None if lookback is None else {"1h": 60, "2d": 2880}[lookback] * 60 * 10**9 // tick
+    # few users and channels, so that paths meet again
+    house = house.with_columns(
+        user=pl.int_range(pl.len()) % 9, channel=pl.when(pl.col("channel") != "social").then("channel")
+    )
+    events = events_of(house)
+    journeys = reference.fill_journeys(events, limit, allocation == "reset")
+    lost = markov_reference.null_journeys(events, limit) if nulls else []
+    paths = [tuple(one) for one in lost]
+    weights = partial(reference.counterfactual, journeys=journeys, nulls=paths)
+    expected = reference.credit(journeys, weights)
+    roles = {**ROLES, "conversion": "conversion", "value": "value", "order": "seq"}
+    options: dict[str, Any] = {"lookback": lookback, "allocation": allocation, "nulls": nulls}
+    answer = cx.attribute(house, **roles, model="counterfactual", **options)
+    for channel, *found in answer.select("channel", "conversions", "value").iter_rows():
+        assert found == pytest.approx(expected.pop(channel, (0.0, 0.0)), rel=1e-12, abs=1e-12)
+    assert all(amounts == (0.0, 0.0) for amounts in expected.values())
+
+
+def journeys_log(*paths: tuple[str, int, int]) -> pl.DataFrame:
+    """Customers by path of one letter a channel: so many who bought, so many who did not."""
+    rows: list[Any] = []
+    for path_of, bought, lost in paths:
+        for k in range(bought + lost):
+            who = f"{path_of}{k}"
+            rows += [(who, day, name, None) for day, name in enumerate(path_of)]
+            rows += [(who, len(path_of), None, 1.0)] * (k < bought)
+    return log(*rows)
+
+
+def test_a_touch_earns_what_it_adds_to_the_rate() -> None:
+    """xy converts 3 of 5, x alone 1 of 5, y alone 2 of 5: x adds 0.2 to y, y adds 0.4 to x."""
+    events = journeys_log(("xy", 3, 2), ("x", 1, 4), ("y", 2, 3))
+    answer = attribute(events, model="counterfactual")
+    assert credits(answer) == pytest.approx({"x": 1 + 3 * 1 / 3, "y": 2 + 3 * 2 / 3})
+    both = attribute(events, model="counterfactual", touches=True).filter(pl.col("user") == "xy0")
+    assert both["credit"].to_list() == pytest.approx([1 / 3, 2 / 3])
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        ([("xy", 1, 1), ("x", 9, 1), ("y", 1, 9)], {"x": 9 + 1.0, "y": 1.0}),  # y takes away: 0, not less
+        ([("xy", 1, 3), ("x", 1, 1), ("y", 1, 1)], {"x": 1.5, "y": 1.5}),  # no touch adds: alike
+        ([("xyz", 1, 0)], {"x": 1 / 3, "y": 1 / 3, "z": 1 / 3}),  # nobody took less: alike
+        ([("xxy", 2, 0), ("xy", 1, 1)], {"x": 0.5 + 2 * 0.5, "y": 0.5 + 2 * 0.5}),
+    ],
+    ids=["takes away", "adds nothing", "alone", "a channel twice"],
+)
+def test_counterfactual_where_it_has_little_to_go_by(
+    paths: list[tuple[str, int, int]], expected: dict[str, float]
+) -> None:
+    """Each x of xxy adds 0.5, which leaves the same xy; y adds 1, as nobody took xx."""
+    assert credits(attribute(journeys_log(*paths), model="counterfactual")) == pytest.approx(expected)
+
+
+def test_many_paths_are_told_apart() -> None:
+    """The table of paths grows, and every path finds itself and those that lack one touch."""
+    rng = np.random.default_rng(7)
+    letters = np.array(list("abcde"))
+    paths = {"".join(rng.choice(letters, rng.integers(1, 7))) for _ in range(3_000)}
+    journeys = journeys_in(journeys_log(*((one, 1, 0) for one in sorted(paths))))
+    rates = Counterfactual().fit(journeys)
+    assert rates.table.n_paths == len(paths) > 1_000
+    names = journeys.names.to_list()
+    text = ["".join(names[c] for c in rates.channel[a:b]) for a, b in pairwise(rates.offset.tolist())]
+    assert set(text) == paths
+    number = {name: at for at, name in enumerate(text)}
+    for path_of, at in number.items():
+        lacking = [path_of[:i] + path_of[i + 1 :] for i in range(len(path_of))]
+        assert rates.without[rates.offset[at] : rates.offset[at + 1]].tolist() == [
+            number.get(one, -1) for one in lacking
+        ]
+
+
+# ---------------------------------------------------------------- large users
+
+
+def of_one_user(n: int, every: int) -> Journeys:
+    """n touches, one conversion after each ``every`` of them, windows of all that came before."""
+    at = np.arange(every, n + 1, every)
+    value = np.ones(len(at))
+    return replace(
+        journeys_in(path("x", "y", "z")),
+        touch_offset=np.array([0, n]),
+        conversion_offset=np.array([0, len(at)]),
+        channel=(np.arange(n) * 7 % 11 % 3).astype(np.int32),
+        tick=np.arange(n),
+        conversion_tick=at,
+        value=value,
+        lo=np.zeros(len(at), np.int64),
+        hi=at,
+        null_lo=np.array([n]),
+        null_hi=np.array([n]),
+        touch_row=np.arange(n),
+        conversion_row=at - 1,
+        stage=np.arange(n) % 5 == 0,
+    )
+
+
+@pytest.mark.parametrize("model", SPLITTING, **by_label)
+def test_pairs_of_one_large_user_are_walked_in_blocks(
+    model: TouchModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journeys = of_one_user(400, 7)
+    whole = TouchModel.touch_credit(model, journeys)
+    monkeypatch.setattr("cxcore.attribution.base._PAIRS", 1_000)
+    sizes = [int((some.hi - some.lo).sum()) for _, some in journeys.blocks()]
+    assert len(sizes) > 5
+    assert max(sizes) <= 1_000
+    assert sum(sizes) == (journeys.hi - journeys.lo).sum()
+    assert TouchModel.touch_credit(model, journeys) == pytest.approx(whole, rel=1e-12, abs=1e-12)
+
+
+LINEAR = [model for model in SPLITTING if model.word not in ("counterfactual", "same_touch")]
+
+
+@pytest.mark.parametrize("model", LINEAR, **by_label)
+def test_a_million_touches_of_one_user_cost_no_pairs(model: TouchModel) -> None:
+    """10,000 conversions that look at all of them would be 5e9 pairs: half an hour, 40 GB."""
+    journeys = of_one_user(1_000_000, 100)
+    start = time.process_time()
+    credit = model.credit(journeys)
+    assert time.process_time() - start < 20
+    total = 1.0 if model.conserves else 3.0
+    assert credit.conversions.sum() == pytest.approx(10_000 * total, rel=1e-9)
+
+
+def test_a_million_touches_before_one_conversion() -> None:
+    journeys = of_one_user(1_000_000, 1_000_000)
+    for model in SPLITTING:
+        credit = model.credit(journeys)
+        assert credit.conversions.sum() == pytest.approx(1.0 if model.conserves else 3.0, rel=1e-9)

@@ -9,9 +9,14 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from fractions import Fraction
 from itertools import permutations
 
 CONTEXT = Context(prec=40, Emax=MAX_EMAX, Emin=MIN_EMIN)
+
+
+#: channels in order
+Path = tuple[object, ...]
 
 
 @dataclass(frozen=True)
@@ -184,6 +189,20 @@ def ordered_shapley(journey: Journey) -> list[float]:
     """1 / channels, spread over the touches of each channel."""
     names = [touch.channel for touch in journey.touches]
     return [1 / len(set(names)) / names.count(name) for name in names]
+
+
+def counterfactual(journey: Journey, journeys: Sequence[Journey], nulls: Sequence[Path]) -> list[float]:
+    """What each touch adds to the conversion rate of its path, by all journeys: PathTable and PathRates."""
+    paths = [tuple(touch.channel for touch in other.touches) for other in journeys]
+
+    def rate(path: Path) -> Fraction:
+        converted = paths.count(path) if path else 0
+        return Fraction(converted, converted + list(nulls).count(path)) if converted else Fraction(0)
+
+    path = tuple(touch.channel for touch in journey.touches)
+    gains = [max(Fraction(0), rate(path) - rate(path[:i] + path[i + 1 :])) for i in range(len(path))]
+    total = sum(gains)
+    return [float(gain / total) if total else 1 / len(path) for gain in gains]
 
 
 def time_decay(journey: Journey, half_life: float) -> list[float]:

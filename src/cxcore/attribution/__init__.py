@@ -14,6 +14,7 @@ from cxcore._index import EventIndex, check_event_roles, event_roles, index_colu
 from cxcore._options import TimeUnit
 from cxcore.attribution.answer import answer_of, schema_of
 from cxcore.attribution.base import Credit, Journeys, Model, TouchModel, Transitions
+from cxcore.attribution.counterfactual import Counterfactual
 from cxcore.attribution.journeys import Touchpoints, Windows, journeys_of, looked_at, touchpoints
 from cxcore.attribution.markov import Markov
 from cxcore.attribution.milestones import W
@@ -26,6 +27,7 @@ from cxcore.engines import open_frame
 
 __all__ = [
     "MODELS",
+    "Counterfactual",
     "Credit",
     "Custom",
     "FirstNon",
@@ -67,6 +69,7 @@ ModelWord = Literal[
     "same_touch",
     "shapley",
     "ordered_shapley",
+    "counterfactual",
     "markov",
 ]
 
@@ -75,7 +78,7 @@ MODELS: dict[str, type[Model]] = {
     model.word: model
     for model in (
         *(FirstTouch, LastTouch, FirstNon, LastNon, Linear, Position, J, InverseJ, Custom, W, TimeDecay),
-        *(Participation, SameTouch, Shapley, OrderedShapley, Markov),
+        *(Participation, SameTouch, Shapley, OrderedShapley, Counterfactual, Markov),
     )
 }
 

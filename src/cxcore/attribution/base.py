@@ -6,17 +6,19 @@ To add one, write a class here beside and one line in ``MODELS`` (docs/contribut
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from cxcore import errors
 from cxcore._columns import Float64, Int32, Int64
 from cxcore._ext import markov as kernel
+from cxcore._ext import uncertainty
 from cxcore._ext.journeys import JourneyView
 
 #: pairs of conversion and touch that are held at once
@@ -138,14 +140,51 @@ class Journeys:
         )
 
     def blocks(self) -> Iterator[tuple[int, Journeys]]:
-        """Runs of whole users of few pairs each, and the first touch of each run."""
-        sums = np.concatenate(([0], np.cumsum(self.hi - self.lo)))[self.conversion_offset]
+        """Runs of users of few pairs each, and the first touch of each run.
+
+        A user of many pairs is several runs: some of the conversions, and the touches that those look at.
+        """
+        sums = np.concatenate(([0], np.cumsum(self.hi - self.lo)))
+        of_user = sums[self.conversion_offset]
         first = 0
         while first < self.n_users:
-            end = int(np.searchsorted(sums, sums[first] + _PAIRS, side="right")) - 1
+            end = int(np.searchsorted(of_user, of_user[first] + _PAIRS, side="right")) - 1
             end = min(max(end, first + 1), self.n_users)
-            yield int(self.touch_offset[first]), self.of_users(first, end)
+            some = self.of_users(first, end)
+            if of_user[end] - of_user[first] <= _PAIRS:
+                yield int(self.touch_offset[first]), some
+            else:
+                yield from some._of_one_user(int(self.touch_offset[first]))
             first = end
+
+    def _of_one_user(self, before: int) -> Iterator[tuple[int, Journeys]]:
+        """Runs of conversions of few pairs each; one is the least."""
+        sums = np.concatenate(([0], np.cumsum(self.hi - self.lo)))
+        k, n = 0, len(self.lo)
+        while k < n:
+            end = int(np.searchsorted(sums, sums[k] + _PAIRS, side="right")) - 1
+            end = min(max(end, k + 1), n)
+            t0, t1 = int(self.lo[k]), int(self.hi[end - 1])
+            yield (
+                before + t0,
+                replace(
+                    self,
+                    touch_offset=np.array([0, t1 - t0]),
+                    conversion_offset=np.array([0, end - k]),
+                    channel=self.channel[t0:t1],
+                    tick=self.tick[t0:t1],
+                    conversion_tick=self.conversion_tick[k:end],
+                    value=self.value[k:end],
+                    lo=self.lo[k:end] - t0,
+                    hi=self.hi[k:end] - t0,
+                    null_lo=self.null_lo[:0],
+                    null_hi=self.null_hi[:0],
+                    touch_row=self.touch_row[t0:t1],
+                    conversion_row=self.conversion_row[k:end],
+                    stage=self.stage[t0:t1],
+                ),
+            )
+            k = end
 
     @cached_property
     def transitions(self) -> Transitions:
@@ -215,6 +254,19 @@ class Model(ABC):
         alone: NDArray[np.bool_] = journeys.lo == journeys.hi
         return alone
 
+    def fit(self, journeys: Journeys) -> Any:
+        """What it learns of all journeys, for ``influence``; None where it learns nothing."""
+        return None
+
+    def influence(self, fitted: Any, some: Journeys) -> Float64:
+        """What each customer changes in the credit of each channel, float64[n_users, n_channels, 2].
+
+        The derivative of credit (conversions, value) in the number of customers like each user of ``some``,
+        a block of whole users; ``times`` is not applied. Credit doubles with all customers, so that the sum
+        of ``times * influence`` over all is the credit. ``fitted`` is what ``fit`` gave for all journeys.
+        """
+        raise errors.no_influence("attribute", self.label)
+
     @property
     def label(self) -> str:
         """What the answer calls it: its word, and those options that are not the usual ones."""
@@ -244,13 +296,29 @@ class TouchModel(Model):
 
     def touch_credit(self, journeys: Journeys) -> Float64:
         """Conversions and value that each touch earned in all its windows, [n_touches, 2]."""
+        return self.credit_of_touches(journeys, self.splitter(journeys))
+
+    def splitter(self, journeys: Journeys) -> Callable[[Journeys], Float64]:
+        """``split`` for blocks of these journeys, by what all of them say."""
+        return self.split
+
+    @staticmethod
+    def credit_of_touches(journeys: Journeys, split: Callable[[Journeys], Float64]) -> Float64:
+        """The same by a way to split, in blocks of few pairs."""
         credit = np.zeros((len(journeys.channel), 2))
         for first, some in journeys.blocks():
             conversion, touch = some.pairs
-            part = self.split(some) * some.weight[conversion]
+            part = split(some) * some.weight[conversion]
             for at, earned in enumerate((part, part * some.value[conversion])):
                 n = len(some.channel)
-                credit[first : first + n, at] = np.bincount(touch, earned, minlength=n)
+                credit[first : first + n, at] += np.bincount(touch, earned, minlength=n)
+        return credit
+
+    def influence(self, fitted: Any, some: Journeys) -> Float64:
+        """The credit by customer: a model that learns nothing of others is a sum over them."""
+        earned = self.touch_credit(replace(some, times=_one_each()))
+        credit = np.zeros((some.n_users, some.n_channels, 2))
+        uncertainty.customer_credit(some.view, earned, some.n_threads, credit)
         return credit
 
     def credit(self, journeys: Journeys) -> Credit:

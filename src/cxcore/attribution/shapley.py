@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -101,3 +101,6 @@ class OrderedShapley(TouchModel):
 
     def credit(self, journeys: Journeys) -> Credit:
         return Shapley().credit(journeys)
+
+    def influence(self, fitted: Any, some: Journeys) -> Float64:
+        return Shapley().influence(fitted, some)
