@@ -30,7 +30,7 @@ from cxcore.attribution import (
     TouchModel,
     W,
 )
-from cxcore.attribution.base import Journeys
+from cxcore.attribution.base import Journeys, Model
 from tests import strategies
 from tests.reference import attribution as reference
 from tests.reference import markov as markov_reference
@@ -419,3 +419,56 @@ def test_a_million_touches_before_one_conversion() -> None:
     for model in SPLITTING:
         credit = model.credit(journeys)
         assert credit.conversions.sum() == pytest.approx(1.0 if model.conserves else 3.0, rel=1e-9)
+
+
+# ---------------------------------------------------------------- what peers get wrong, of every model
+
+
+def answer_by(model: Model, events: pl.DataFrame, **options: Any) -> pl.DataFrame:
+    if model.reads_stage:
+        options["stage"] = "stage"
+    return attribute(events.with_columns(stage=pl.lit(value=True)), model=model, **options)
+
+
+every_model = pytest.mark.parametrize("model", [model() for model in MODELS.values()], **by_label)
+
+
+@every_model
+def test_half_a_customer_is_half_a_conversion(model: Model) -> None:
+    """Peers cut fractional counts to whole numbers, which leaves 0."""
+    journeys = journeys_in(random_log(n=600, users=60))
+    whole, half = model.credit(journeys), np.full(journeys.n_users, 0.5)
+    some = model.credit(replace(journeys, times=half))
+    assert some.conversions == pytest.approx(whole.conversions / 2, rel=1e-9)
+    assert some.value == pytest.approx(whole.value / 2, rel=1e-9, abs=1e-9)
+
+
+@every_model
+@pytest.mark.parametrize("name", ["", " > ", "a > b", "7", "c7", "null", "Ünï 漢字 🙂", "(start)"])
+def test_any_text_is_a_name(model: Model, name: str) -> None:
+    """Separators, digits and the words of chains are names like others."""
+    events = log(("a", 0, "mail", None), ("a", 1, name, 4.0))
+    other = events.with_columns(pl.col("channel").replace(name, "zebra"))
+    found, expected = (credits(answer_by(model, one), "value") for one in (events, other))
+    assert found[name] == expected["zebra"]
+    assert found["mail"] == expected["mail"]
+    assert len(found) == 2
+
+
+@every_model
+def test_a_touch_of_the_conversions_instant_counts_for_every_model(model: Model) -> None:
+    for rows in ([0, 1], [1, 0]):
+        events = log(("a", 0, "mail", None), ("a", 0, None, -1.5))[rows]
+        expected = {"mail": 0.0, None: -1.5} if model.word == "same_touch" else {"mail": -1.5}
+        assert credits(answer_by(model, events), "value") == expected
+
+
+@every_model
+def test_values_of_any_sign_and_fraction(model: Model) -> None:
+    rows = [(f"u{k}", day, name, None) for k in range(4) for day, name in enumerate("xy")]
+    values = (-3.25, 0.1, 0.0, 1e9)
+    events = log(*rows, *((f"u{k}", 5, "z", value) for k, value in enumerate(values)))
+    answer = answer_by(model, events)
+    times = 1 if model.conserves else 3
+    assert answer["conversions"].sum() == pytest.approx(4 * times)
+    assert answer["value"].sum() == pytest.approx(sum(values) * times, rel=1e-12)

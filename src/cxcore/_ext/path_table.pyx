@@ -1,6 +1,6 @@
 # Distinct paths of journeys, and those that lack one touch.
-# The work is in include/cxcore/path_table.hpp: a table of paths by rolling hash, compared in full. O(touches of all
-# windows); memory is the touches of the distinct paths.
+# The work is in include/cxcore/path_table.hpp: a table of paths by rolling hash, compared in full.
+# O(touches of all windows); memory is the touches of the distinct paths.
 
 from libc.stdint cimport int32_t, int64_t
 
