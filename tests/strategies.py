@@ -80,17 +80,19 @@ def event_logs(draw: st.DrawFn, max_size: int = 40, nulls: bool = True) -> pl.Da
 
 @st.composite
 def touch_logs(draw: st.DrawFn, max_size: int = 40) -> pl.DataFrame:
-    """An event log with ``channel`` (few, some null), ``conversion`` and ``value``."""
+    """An event log with ``channel`` (few, some null), ``conversion``, ``value`` and ``stage``."""
     events = draw(event_logs(max_size))
     size = events.height
     channel = st.none() | st.sampled_from(("search", "email", "social", "direct"))
     value = st.none() | st.integers(0, 1000).map(lambda cents: cents / 4)
+    marks = st.none() | st.sampled_from((True, False, False))
     return events.with_columns(
         pl.Series("channel", draw(st.lists(channel, min_size=size, max_size=size)), dtype=pl.String),
         pl.Series(
             "conversion", draw(st.lists(st.booleans(), min_size=size, max_size=size)), dtype=pl.Boolean
         ),
         pl.Series("value", draw(st.lists(value, min_size=size, max_size=size)), dtype=pl.Float64),
+        pl.Series("stage", draw(st.lists(marks, min_size=size, max_size=size)), dtype=pl.Boolean),
     )
 
 

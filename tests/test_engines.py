@@ -495,7 +495,14 @@ VERBS: dict[str, Callable[[Any], Any]] = {
     "sessionize(index)": lambda log: cx.sessionize(cx.index(log, user="user", time="ts"), gap="30m"),
     "sessions(index)": lambda log: cx.sessions(cx.index(log, user="user", time="ts"), gap="30m"),
     "attribute": lambda log: cx.attribute(
-        log, user="user", time="ts", channel="channel", conversion="bought", value="value", model=[*MODELS]
+        log,
+        user="user",
+        time="ts",
+        channel="channel",
+        conversion="bought",
+        value="value",
+        stage="bought",
+        model=[*MODELS],
     ),
     "attribute(index)": lambda log: cx.attribute(
         cx.index(log, user="user", time="ts"), channel="channel", value="value", model="markov"

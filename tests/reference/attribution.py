@@ -6,11 +6,17 @@ Weights of time decay are decimals of 40 digits with an exponent as large as it 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from fractions import Fraction
+from itertools import permutations
 
 CONTEXT = Context(prec=40, Emax=MAX_EMAX, Emin=MIN_EMIN)
+
+
+#: channels in order
+Path = tuple[object, ...]
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,8 @@ class Event:
     channel: object = None
     converted: bool = False
     value: float = 0.0
+    stage: bool = False
+    container: object = None
 
 
 @dataclass(frozen=True)
@@ -67,11 +75,25 @@ def count_journeys(events: Sequence[Event]) -> dict[object, tuple[int, int]]:
     }
 
 
-def fill_journeys(events: Sequence[Event], lookback: int | None, reset: bool) -> list[Journey]:
-    """Every conversion with the touches in (conversion - lookback, conversion]."""
+def runs(mine: Sequence[Event]) -> dict[Event, int]:
+    """A number for each run of touches and conversions of one container; no container is a run of its own."""
+    said = [e for e in mine if e.channel is not None or e.converted]
+    number, numbers = 0, {}
+    for before, event in zip([None, *said], said, strict=False):
+        if before is None or event.container is None or event.container != before.container:
+            number += 1
+        numbers[event] = number
+    return numbers
+
+
+def fill_journeys(
+    events: Sequence[Event], lookback: int | None, reset: bool, contained: bool = False
+) -> list[Journey]:
+    """Every conversion with the touches in (conversion - lookback, conversion], in its container."""
     found = []
     for user in users(events):
         mine, used = of_user(events, user), set()
+        run = runs(mine) if contained else dict.fromkeys(mine, 0)
         for conversion in (e for e in mine if e.converted):
             touches = tuple(
                 e
@@ -80,29 +102,50 @@ def fill_journeys(events: Sequence[Event], lookback: int | None, reset: bool) ->
                 and e.tick <= conversion.tick
                 and (lookback is None or e.tick > conversion.tick - lookback)
                 and not (reset and e in used)
+                and run[e] == run[conversion]
             )
             used.update(touches)
             found.append(Journey(conversion, touches))
     return found
 
 
-# ------------------------------------------------- models: ages in ticks, oldest first -> weights
+# ------------------------------------------------- models: a journey -> weight of each touch, oldest first
 
 
-def first_touch(ages: Sequence[int]) -> list[float]:
-    return [1.0] + [0.0] * (len(ages) - 1)
+def first_touch(journey: Journey) -> list[float]:
+    return [1.0] + [0.0] * (len(journey.touches) - 1)
 
 
-def last_touch(ages: Sequence[int]) -> list[float]:
-    return [0.0] * (len(ages) - 1) + [1.0]
+def last_touch(journey: Journey) -> list[float]:
+    return [0.0] * (len(journey.touches) - 1) + [1.0]
 
 
-def linear(ages: Sequence[int]) -> list[float]:
-    return [1 / len(ages)] * len(ages)
+def last_non(journey: Journey, channels: Collection[object]) -> list[float]:
+    """The last touch of another channel; where there is none, the last touch."""
+    others = [i for i, touch in enumerate(journey.touches) if touch.channel not in channels]
+    return one_of(journey, others[-1] if others else len(journey.touches) - 1)
 
 
-def position(ages: Sequence[int], first: float = 0.4, middle: float = 0.2, last: float = 0.4) -> list[float]:
-    n = len(ages)
+def first_non(journey: Journey, channels: Collection[object]) -> list[float]:
+    others = [i for i, touch in enumerate(journey.touches) if touch.channel not in channels]
+    return one_of(journey, others[0] if others else 0)
+
+
+def same_touch(journey: Journey) -> list[float]:
+    """The touch that is the converting row."""
+    return [float(touch.row == journey.conversion.row) for touch in journey.touches]
+
+
+def one_of(journey: Journey, place: int) -> list[float]:
+    return [float(i == place) for i in range(len(journey.touches))]
+
+
+def linear(journey: Journey) -> list[float]:
+    return [1 / len(journey.touches)] * len(journey.touches)
+
+
+def position(journey: Journey, first: float = 0.4, middle: float = 0.2, last: float = 0.4) -> list[float]:
+    n = len(journey.touches)
     if n == 1:
         return [1.0]
     if n == 2:
@@ -111,8 +154,60 @@ def position(ages: Sequence[int], first: float = 0.4, middle: float = 0.2, last:
     return [part / (first + middle + last) for part in parts]
 
 
-def time_decay(ages: Sequence[int], half_life: float) -> list[float]:
+def w(journey: Journey) -> list[float]:
+    """30 for each milestone that a touch is, 10 shared by those that are none; then of 1."""
+    n = len(journey.touches)
+    marked = [i for i, touch in enumerate(journey.touches) if touch.stage][:1]
+    milestones = [0, n - 1, *marked]
+    others = [i for i in range(n) if i not in milestones]
+    parts = [30.0 * milestones.count(i) + (10 / len(others) if i in others else 0.0) for i in range(n)]
+    return [part / math.fsum(parts) for part in parts]
+
+
+def participation(journey: Journey) -> list[float]:
+    """1 for each channel, at its last touch."""
+    names = [touch.channel for touch in journey.touches]
+    return [float(name not in names[i + 1 :]) for i, name in enumerate(names)]
+
+
+def shapley(journey: Journey) -> list[float]:
+    """Shapley values of the game v(S) = 1 if S holds all channels of the journey, by its sum over orders."""
+    players = sorted({touch.channel for touch in journey.touches}, key=repr)
+    value = dict.fromkeys(players, 0.0)
+    orders = list(permutations(players))
+    for order in orders:
+        met: set[object] = set()
+        for player in order:
+            before = met >= set(players)
+            met.add(player)
+            value[player] += ((met >= set(players)) - before) / len(orders)
+    names = [touch.channel for touch in journey.touches]
+    return [value[name] if name not in names[i + 1 :] else 0.0 for i, name in enumerate(names)]
+
+
+def ordered_shapley(journey: Journey) -> list[float]:
+    """1 / channels, spread over the touches of each channel."""
+    names = [touch.channel for touch in journey.touches]
+    return [1 / len(set(names)) / names.count(name) for name in names]
+
+
+def counterfactual(journey: Journey, journeys: Sequence[Journey], nulls: Sequence[Path]) -> list[float]:
+    """What each touch adds to the conversion rate of its path, by all journeys: PathTable and PathRates."""
+    paths = [tuple(touch.channel for touch in other.touches) for other in journeys]
+
+    def rate(path: Path) -> Fraction:
+        converted = paths.count(path) if path else 0
+        return Fraction(converted, converted + list(nulls).count(path)) if converted else Fraction(0)
+
+    path = tuple(touch.channel for touch in journey.touches)
+    gains = [max(Fraction(0), rate(path) - rate(path[:i] + path[i + 1 :])) for i in range(len(path))]
+    total = sum(gains)
+    return [float(gain / total) if total else 1 / len(path) for gain in gains]
+
+
+def time_decay(journey: Journey, half_life: float) -> list[float]:
     """2 ** (-age / half_life), normalized; half_life in ticks."""
+    ages = [journey.conversion.tick - touch.tick for touch in journey.touches]
     weights = [CONTEXT.power(Decimal(2), CONTEXT.divide(Decimal(-age), Decimal(half_life))) for age in ages]
     total = Decimal(0)
     for weight in weights:
@@ -121,18 +216,17 @@ def time_decay(ages: Sequence[int], half_life: float) -> list[float]:
 
 
 def credit(
-    journeys: Sequence[Journey], model: Callable[[Sequence[int]], list[float]]
+    journeys: Sequence[Journey], model: Callable[[Journey], list[float]]
 ) -> dict[object, tuple[float, float]]:
     """Conversions and value of each channel; of None what no touch earned."""
     parts: dict[object, list[tuple[float, float]]] = {}
     for journey in journeys:
-        now, value = journey.conversion.tick, journey.conversion.value
-        if not journey.touches:
+        value = journey.conversion.value
+        weights = model(journey) if journey.touches else []
+        if not any(weights):
             parts.setdefault(None, []).append((1.0, value))
-        else:
-            weights = model([now - touch.tick for touch in journey.touches])
-            for touch, weight in zip(journey.touches, weights, strict=True):
-                parts.setdefault(touch.channel, []).append((weight, weight * value))
+        for touch, weight in zip(journey.touches, weights, strict=True):
+            parts.setdefault(touch.channel, []).append((weight, weight * value))
     return {
         channel: (math.fsum(a for a, _ in amounts), math.fsum(b for _, b in amounts))
         for channel, amounts in parts.items()

@@ -20,3 +20,16 @@ def position(
 def time_decay(
     view: JourneyView, half_lives_per_tick: float, by_touch: bool, n_threads: int, credit: _Float64
 ) -> None: ...
+def w(
+    view: JourneyView,
+    marked: NDArray[np.int64],
+    milestone: float,
+    rest: float,
+    by_touch: bool,
+    n_threads: int,
+    credit: _Float64,
+) -> None: ...
+def participation(
+    view: JourneyView, n_channels: int, by_touch: bool, n_threads: int, credit: _Float64
+) -> None: ...
+def shapley(view: JourneyView, n_channels: int, by_touch: bool, n_threads: int, credit: _Float64) -> None: ...

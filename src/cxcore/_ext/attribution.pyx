@@ -20,6 +20,10 @@ cdef extern from "cxcore/attribution.hpp" namespace "cxcore" nogil:
     void _position "cxcore::position"(
         const Journeys&, double, double, double, const Ledger&, int) except +
     void _time_decay "cxcore::time_decay"(const Journeys&, double, const Ledger&, int) except +
+    void _w "cxcore::w"(
+        const Journeys&, const int64_t*, double, double, const Ledger&, int) except +
+    void _participation "cxcore::participation"(const Journeys&, int64_t, const Ledger&, int) except +
+    void _shapley "cxcore::shapley"(const Journeys&, int64_t, const Ledger&, int) except +
 
 
 cdef Ledger _ledger(bint by_touch, double[:, ::1] credit) noexcept nogil:
@@ -91,3 +95,46 @@ def time_decay(
     cdef Ledger ledger = _ledger(by_touch, credit)
     with nogil:
         _time_decay(view.journeys, half_lives_per_tick, ledger, n_threads)
+
+
+def w(
+    JourneyView view,
+    const int64_t[::1] marked,  # IN  [n_conversions] marked touch of the window, its hi or more where none is
+    double milestone,  # parts: of the first, the marked and the last touch each
+    double rest,  # of all others
+    bint by_touch,  # credit by touch, not by channel
+    int n_threads,
+    double[:, ::1] credit,  # OUT [n_channels or n_touches, 2] conversions and value, added to
+):
+    """Parts to first, marked and last touch, and a part shared by the others."""
+    cdef Ledger ledger = _ledger(by_touch, credit)
+    if marked.shape[0] == 0:
+        return
+    with nogil:
+        _w(view.journeys, &marked[0], milestone, rest, ledger, n_threads)
+
+
+def participation(
+    JourneyView view,
+    int64_t n_channels,
+    bint by_touch,  # credit by touch, not by channel
+    int n_threads,
+    double[:, ::1] credit,  # OUT [n_channels or n_touches, 2] conversions and value, added to
+):
+    """All to each channel of the window, at its last touch there."""
+    cdef Ledger ledger = _ledger(by_touch, credit)
+    with nogil:
+        _participation(view.journeys, n_channels, ledger, n_threads)
+
+
+def shapley(
+    JourneyView view,
+    int64_t n_channels,
+    bint by_touch,  # credit by touch, not by channel
+    int n_threads,
+    double[:, ::1] credit,  # OUT [n_channels or n_touches, 2] conversions and value, added to
+):
+    """The same to each of the n channels of the window, 1 / n, at its last touch there."""
+    cdef Ledger ledger = _ledger(by_touch, credit)
+    with nogil:
+        _shapley(view.journeys, n_channels, ledger, n_threads)

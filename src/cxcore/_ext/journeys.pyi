@@ -38,6 +38,7 @@ def fill_journeys(
     tick: NDArray[np.int64],
     user: NDArray[np.int64],
     seen: NDArray[np.int32],
+    container: NDArray[np.int32],
     lookback: int,
     reset: bool,
     n_threads: int,

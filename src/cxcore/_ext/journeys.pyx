@@ -13,6 +13,7 @@ cdef extern from "cxcore/journeys.hpp" namespace "cxcore" nogil:
         const int32_t* what
         int64_t n_chosen
         const int64_t* user
+        const int32_t* container
 
     cdef struct Filled:
         int32_t* channel
@@ -107,6 +108,7 @@ def count_journeys(
         events.what = start(what)
         events.n_chosen = user.shape[0]
         events.user = start(user)
+        events.container = NULL
         _count(events, n_threads, out(seen), out(touch_offset), out(conversion_offset))
 
 
@@ -116,6 +118,7 @@ def fill_journeys(
     const int64_t[::1] tick,  # IN  [n] by position, never falling within a user
     const int64_t[::1] user,  # IN  [n_chosen]
     const int32_t[::1] seen,  # IN  from count_journeys
+    const int32_t[::1] container,  # IN  [n_rows] -1 is one of its own; or [0]: the customer is the container
     uint64_t lookback,  # in ticks: a touch counts where its age is below; 0: no limit
     bint reset,  # a touch that an earlier conversion looked at does not count again
     int n_threads,
@@ -139,6 +142,7 @@ def fill_journeys(
         events.tick = start(tick)
         events.n_chosen = user.shape[0]
         events.user = start(user)
+        events.container = start(container)
         filled.channel = out(touch_channel)
         filled.touch_tick = out(touch_tick)
         filled.conversion_tick = out(conversion_tick)

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import Any, Literal
 
 import polars as pl
 
 from cxcore import _options, errors
-from cxcore._columns import MOST_ROWS, EventRoles, check_roles, event_columns, needed
+from cxcore._columns import MOST_ROWS, EventRoles, Int64, check_roles, event_columns, needed
 from cxcore._index import EventIndex, check_event_roles, event_roles, index_columns
 from cxcore._options import TimeUnit
 from cxcore.attribution.asked import asked
 from cxcore.attribution.base import Credit, Journeys, Model, TouchModel, Transitions
-from cxcore.attribution.journeys import Windows, journeys_of, looked_at, touchpoints
+from cxcore.attribution.counterfactual import Counterfactual
+from cxcore.attribution.groups import Groups
+from cxcore.attribution.journeys import Touchpoints, Windows, journeys_of, looked_at, touchpoints
 from cxcore.attribution.markov import Markov
 from cxcore.attribution.methods import METHODS, Analytic, Bootstrap, ErrorMethod
-from cxcore.attribution.positional import FirstTouch, LastTouch, Linear, Position
+from cxcore.attribution.milestones import W
+from cxcore.attribution.one_touch import FirstNon, LastNon, SameTouch
+from cxcore.attribution.positional import Custom, FirstTouch, InverseJ, J, LastTouch, Linear, Position
+from cxcore.attribution.shapley import OrderedShapley, Participation, Shapley
 from cxcore.attribution.time_decay import TimeDecay
+from cxcore.attribution.touches import check_touches, touches_of, touches_schema
 from cxcore.engines import open_frame
 
 __all__ = [
@@ -27,24 +32,53 @@ __all__ = [
     "MODELS",
     "Analytic",
     "Bootstrap",
+    "Counterfactual",
     "Credit",
+    "Custom",
     "ErrorMethod",
+    "FirstNon",
     "FirstTouch",
+    "InverseJ",
+    "J",
     "Journeys",
+    "LastNon",
     "LastTouch",
     "Linear",
     "Markov",
     "MethodWord",
     "Model",
     "ModelWord",
+    "OrderedShapley",
+    "Participation",
     "Position",
+    "SameTouch",
+    "Shapley",
     "TimeDecay",
     "TouchModel",
     "Transitions",
+    "W",
     "attribute",
 ]
 
-ModelWord = Literal["first_touch", "last_touch", "linear", "position", "time_decay", "markov"]
+ModelWord = Literal[
+    "first_touch",
+    "last_touch",
+    "first_non",
+    "last_non",
+    "linear",
+    "position",
+    "j",
+    "inverse_j",
+    "custom",
+    "w",
+    "time_decay",
+    "participation",
+    "same_touch",
+    "shapley",
+    "ordered_shapley",
+    "counterfactual",
+    "markov",
+]
 
 #: words of ``method=``
 MethodWord = Literal["analytic", "bootstrap"]
@@ -54,7 +88,11 @@ By = str | pl.Expr | Iterable[str | pl.Expr] | None
 
 #: word -> class; the words of ``model=``, in the order in which errors and docs list them
 MODELS: dict[str, type[Model]] = {
-    model.word: model for model in (FirstTouch, LastTouch, Linear, Position, TimeDecay, Markov)
+    model.word: model
+    for model in (
+        *(FirstTouch, LastTouch, FirstNon, LastNon, Linear, Position, J, InverseJ, Custom, W, TimeDecay),
+        *(Participation, SameTouch, Shapley, OrderedShapley, Counterfactual, Markov),
+    )
 }
 
 _ALLOCATIONS = ("share", "reset")
@@ -68,6 +106,8 @@ def attribute(
     channel: str,
     conversion: str | None = None,
     value: str | None = None,
+    stage: str | None = None,
+    container: str | None = None,
     model: ModelWord | Model | Sequence[ModelWord | Model] = "last_touch",
     lookback: str | dt.timedelta | None = "30d",
     allocation: Literal["share", "reset"] = "share",
@@ -79,6 +119,7 @@ def attribute(
     method: MethodWord | ErrorMethod = "analytic",
     compare: bool = False,
     spend: Any = None,
+    touches: bool = False,
     n_threads: int | None = None,
 ) -> Any:
     """Which channels earned the conversions: credit per model and channel.
@@ -103,6 +144,11 @@ def attribute(
     value : str, optional
         Numeric column: what a conversion is worth. Without ``conversion``, a row converts where it is not
         null; with it, a null value counts 0. At least one of the two is required.
+    stage : str, optional
+        Boolean column, for "w" alone: true where the touch brought the customer to the stage that counts.
+    container : str, optional
+        Column of a container such as a session id: touches count only in the run of rows round the
+        conversion that have its value. A row without one is a container of its own. None: the customer.
     model : str, Model, or a list of them, default "last_touch"
         Words of :data:`MODELS`, or objects that carry options, such as ``TimeDecay(half_life="1d")``.
     lookback : str, timedelta or None, default "30d"
@@ -133,6 +179,9 @@ def attribute(
         and of all pairs of models for a channel.
     spend : frame, optional
         What channels cost: columns ``channel`` and ``cost``, and those of ``by``, named as in the answer.
+    touches : bool, default False
+        Give one row for each conversion and touch in place of one for each channel; not with models that
+        do not split a conversion over touches.
     n_threads : int, optional
         None: as many as Polars uses. The answer is the same bits for any.
 
@@ -151,6 +200,11 @@ def attribute(
         ``high``, ``probability_above`` (that the first is above the other). Channels that earned nothing have
         a row of 0. Conversions without a touch in their window are a row of channel null, there only where
         it is not zero.
+
+        With ``touches=True`` one row per model, conversion and touch of its window: ``model``, the columns of
+        the customer, ``conversion_time``, ``touch_time``, ``channel``, ``position`` (Int64, 1 is the first
+        of the window), ``credit`` (part of the conversion, float64) and ``value`` (that part of its value).
+        Conversions in the order of the log. One that no touch earned has a row without a touch.
 
     Raises
     ------
@@ -178,31 +232,36 @@ def attribute(
     call = "attribute"
     roles = _event_roles(call, events, user, time, order, time_unit)
     others: dict[str, Any] = {"channel": channel, "conversion": conversion, "value": value}
-    for role, name in others.items():
-        if name is not None or role == "channel":
-            _options.column_name(call, role, name)
-    if conversion is None and value is None:
-        raise errors.missing_argument(call, ["conversion", "value"], "say which rows are conversions.")
+    others |= {"stage": stage, "container": container}
+    _check_names(call, others)
     models = _models(call, model)
+    _check_stage(call, stage, models)
     _options.flag(call, "nulls", nulls, "True learns from all journeys.")
     asks = asked(call, models, value is not None, confidence_level, method, compare, by, spend)
+    check_touches(call, touches, roles, models, beside=(by, confidence_level, spend))
     windows = Windows(
         lookback=None if lookback is None else _options.duration(call, "lookback", lookback),
         reset=_options.word(call, "allocation", allocation, _ALLOCATIONS) == "reset",
-        nulls=nulls and any(chosen.learns_from_nulls for chosen in models),
-        with_rows=by is not None,
+        nulls=nulls and any(one.learns_from_nulls for one in models),
+        with_rows=touches or by is not None or any((stage, container, *(one.reads_rows for one in models))),
         n_threads=_options.n_threads(call, n_threads),
         everyone=asks.level is not None and asks.method.draws,
         counted=asks.level is not None,
     )
+
+    def answer(index: EventIndex, log: Touchpoints, met: Int64, groups: Groups | None) -> pl.DataFrame:
+        journeys = journeys_of(index, log, windows)
+        if not touches:
+            return asks.answer(journeys, log, met, groups)
+        house = index.house if log.kept is None else index.house.filter(log.kept)
+        return touches_of(journeys, models, house, roles, channel, has_value=value is not None)
 
     if isinstance(events, EventIndex):
         check_roles(call, events.house.columns, {**others, "by": by})
         log = touchpoints(call, events.house, models, **others, n_threads=windows.n_threads)
         who = None if len(events.tick) == len(events.columns.code) else pl.Series(events.columns.code) >= 0
         log, groups = log.by(call, events.house, roles, by, who, windows)
-        made = journeys_of(events, log, windows)
-        return events.engine.from_house(events.frame, asks.answer(made, log, log.met(who), groups))
+        return events.engine.from_house(events.frame, answer(events, log, log.met(who), groups))
     engine, frame = open_frame(call, events)
     check_event_roles(call, engine.columns(frame), roles, **others, by=by)
 
@@ -216,9 +275,11 @@ def attribute(
             call, house, roles, log, everyone=windows.reads_everyone, n_threads=windows.n_threads
         )
         index = index_columns(columns, roles, house, engine, frame, n_threads=windows.n_threads)
-        return asks.answer(journeys_of(index, log, windows), log, met, groups)
+        return answer(index, log, met, groups)
 
-    schema = partial(asks.schema_after, channel, by)
+    def schema(before: pl.Schema) -> pl.Schema:
+        return touches_schema(before, roles, channel) if touches else asks.schema_after(channel, by, before)
+
     return engine.summary(call, frame, needed(roles.columns, *others.values(), by), compute, schema)
 
 
@@ -236,6 +297,15 @@ def _event_roles(call: str, events: Any, user: Any, time: Any, order: Any, time_
     return events.roles
 
 
+def _check_names(call: str, columns: dict[str, Any]) -> None:
+    """Roles of one column each are names, and some column says what converts."""
+    for role, name in columns.items():
+        if name is not None or role == "channel":
+            _options.column_name(call, role, name)
+    if columns["conversion"] is None and columns["value"] is None:
+        raise errors.missing_argument(call, ["conversion", "value"], "say which rows are conversions.")
+
+
 def _models(call: str, model: Any) -> list[Model]:
     """Each a word or an object; no two of the same label."""
     chosen = [model] if isinstance(model, (str, Model)) else model
@@ -250,6 +320,16 @@ def _models(call: str, model: Any) -> list[Model]:
         if labels.count(label) > 1:
             raise errors.bad_option(call, "model", label, "given twice.", "give each model once.")
     return models
+
+
+def _check_stage(call: str, stage: str | None, models: Sequence[Model]) -> None:
+    """The column of marks is there where a model reads it, and not where none does."""
+    readers = [model.label for model in models if model.reads_stage]
+    if readers and stage is None:
+        hint = "name the boolean column that marks the touch of the stage: stage='is_lead'."
+        raise errors.bad_option(call, "model", readers[0], "stage is required.", hint)
+    if stage is not None and not readers:
+        raise errors.bad_option(call, "stage", stage, "no model of the call reads it.", "say model='w'.")
 
 
 # ---------------------------------------------------------------- the log

@@ -39,18 +39,17 @@ def answer_of(
 ) -> pl.DataFrame:
     """One row per model and channel that was touched, as ordered, and the unattributed rest."""
     names = journeys.names
-    shown = names[touched]
-    alone = journeys.lo == journeys.hi
-    rest, rest_value = float(alone.sum()), math.fsum(journeys.value[alone])
-    if rest:
-        shown = shown.append(pl.Series([None], dtype=shown.dtype))
+    shown = names[touched].append(pl.Series([None], dtype=names.dtype))
+    rests = [_rest(model, journeys) for model in models]
+    # where all conversions have been earned there is no row of the rest
+    rows = [np.arange(len(touched) + (count > 0)) for count, _ in rests]
     n = len(journeys.value)
-    conversions = _column([credit.conversions[touched] for credit in credits], rest, rest)
-    values = _column([credit.value[touched] for credit in credits], rest, rest_value)
+    conversions = _column([credit.conversions[touched] for credit in credits], [n for n, _ in rests], rests)
+    values = _column([credit.value[touched] for credit in credits], [v for _, v in rests], rests)
     schema = schema_of(names.dtype, models)
     columns: dict[str, Any] = {
-        "model": [label for label in [model.label for model in models] for _ in range(len(shown))],
-        "channel": shown[np.tile(np.arange(len(shown)), len(models))],
+        "model": [model.label for model, mine in zip(models, rows, strict=True) for _ in mine],
+        "channel": shown[np.concatenate(rows)],
         "conversions": conversions,
         "value": values if has_value else None,
         "share": conversions / n if n else None,
@@ -58,12 +57,22 @@ def answer_of(
     if "removal_effect" in schema:
         none = np.full(len(names), np.nan)
         effects = [none if credit.removal_effect is None else credit.removal_effect for credit in credits]
-        effect = _column([effect[touched] for effect in effects], rest, np.nan)
+        effect = _column([effect[touched] for effect in effects], [math.nan] * len(rests), rests)
         columns["removal_effect"] = pl.Series(effect, nan_to_null=True)
     return pl.DataFrame(columns, schema=schema)
 
 
-def _column(parts: Sequence[Float64], rest: float, of_rest: float) -> Float64:
+def _rest(model: Model, journeys: Journeys) -> tuple[float, float]:
+    """Conversions that no touch earned, and their value."""
+    alone = model.unattributed(journeys)
+    return float(alone.sum()), math.fsum(journeys.value[alone])
+
+
+def _column(
+    parts: Sequence[Float64], of_rests: Sequence[float], rests: Sequence[tuple[float, float]]
+) -> Float64:
     """One column for all models: its channels, then the rest where there is one."""
-    tail = [of_rest] if rest else []
-    return np.concatenate([piece for part in parts for piece in (part, tail)])
+    pieces: list[Float64 | list[float]] = []
+    for part, of_rest, (count, _) in zip(parts, of_rests, rests, strict=True):
+        pieces += [part, [of_rest] if count else []]
+    return np.concatenate(pieces)

@@ -97,16 +97,18 @@ class Asked:
             rows = rows.hstack(pl.concat([self._limits(sample, touched, seed) for sample in alone]))
         if cost is None:
             return rows
-        n_rest = len(rows) // len(self.models) - len(touched)
-        shown = np.append(touched, np.full(n_rest, len(cost) - 1))
-        return spend.with_costs(rows, np.tile(cost[shown], len(self.models)), everyone is not None)
+        shown = np.concatenate([self._shown(journeys, model, touched) for model in self.models])
+        return spend.with_costs(rows, cost[shown], everyone is not None)
+
+    def _shown(self, journeys: Journeys, model: Model, touched: Int64) -> Int64:
+        """Channels with a row, n_channels for none where some conversion was not earned."""
+        has_rest = bool(model.unattributed(journeys).any())
+        return np.append(touched, [journeys.n_channels] * has_rest).astype(np.int64)
 
     def _limits(self, sample: Sample, touched: Int64, seed: int) -> pl.DataFrame:
         """Standard errors and intervals of one model, by row of the answer."""
         assert self.level is not None
-        journeys = sample.journeys
-        has_rest = bool((journeys.lo == journeys.hi).any())
-        shown = np.append(touched, [journeys.n_channels] * has_rest).astype(np.int64)
+        shown = self._shown(sample.journeys, sample.models[0], touched)
         n = len(shown)
         count, worth = (sample.column(0, shown, of) for of in (False, True))
         parts = [linear(count), ratio(count, sample.n_columns - 1, sample.estimates)]

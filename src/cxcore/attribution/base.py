@@ -6,7 +6,7 @@ To add one, write a class here beside and one line in ``MODELS`` (docs/contribut
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -37,6 +37,10 @@ def _no_keys() -> UInt64:
 
 def _one_each() -> Float64:
     return np.empty(0, np.float64)
+
+
+def _no_marks() -> NDArray[np.bool_]:
+    return np.empty(0, np.bool_)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +79,8 @@ class Journeys:
     #: rows of the log; no item where nobody asks for them
     touch_row: Int64 = field(default_factory=_no_rows)
     conversion_row: Int64 = field(default_factory=_no_rows)
+    #: by touch: did it bring the customer to the next stage? No item where nobody says
+    stage: NDArray[np.bool_] = field(default_factory=_no_marks)
 
     @property
     def n_channels(self) -> int:
@@ -144,17 +150,55 @@ class Journeys:
             key=self.key[first:end],
             touch_row=self.touch_row[t0:t1],
             conversion_row=self.conversion_row[k0:k1],
+            stage=self.stage[t0:t1],
         )
 
     def blocks(self) -> Iterator[tuple[int, Journeys]]:
-        """Runs of whole users of few pairs each, and the first touch of each run."""
-        sums = np.concatenate(([0], np.cumsum(self.hi - self.lo)))[self.conversion_offset]
+        """Runs of users of few pairs each, and the first touch of each run.
+
+        A user of many pairs is several runs: some of the conversions, and the touches that those look at.
+        """
+        sums = np.concatenate(([0], np.cumsum(self.hi - self.lo)))
+        of_user = sums[self.conversion_offset]
         first = 0
         while first < self.n_users:
-            end = int(np.searchsorted(sums, sums[first] + _PAIRS, side="right")) - 1
+            end = int(np.searchsorted(of_user, of_user[first] + _PAIRS, side="right")) - 1
             end = min(max(end, first + 1), self.n_users)
-            yield int(self.touch_offset[first]), self.of_users(first, end)
+            some = self.of_users(first, end)
+            if of_user[end] - of_user[first] <= _PAIRS:
+                yield int(self.touch_offset[first]), some
+            else:
+                yield from some._of_one_user(int(self.touch_offset[first]))
             first = end
+
+    def _of_one_user(self, before: int) -> Iterator[tuple[int, Journeys]]:
+        """Runs of conversions of few pairs each; one is the least."""
+        sums = np.concatenate(([0], np.cumsum(self.hi - self.lo)))
+        k, n = 0, len(self.lo)
+        while k < n:
+            end = int(np.searchsorted(sums, sums[k] + _PAIRS, side="right")) - 1
+            end = min(max(end, k + 1), n)
+            t0, t1 = int(self.lo[k]), int(self.hi[end - 1])
+            yield (
+                before + t0,
+                replace(
+                    self,
+                    touch_offset=np.array([0, t1 - t0]),
+                    conversion_offset=np.array([0, end - k]),
+                    channel=self.channel[t0:t1],
+                    tick=self.tick[t0:t1],
+                    conversion_tick=self.conversion_tick[k:end],
+                    value=self.value[k:end],
+                    lo=self.lo[k:end] - t0,
+                    hi=self.hi[k:end] - t0,
+                    null_lo=self.null_lo[:0],
+                    null_hi=self.null_hi[:0],
+                    touch_row=self.touch_row[t0:t1],
+                    conversion_row=self.conversion_row[k:end],
+                    stage=self.stage[t0:t1],
+                ),
+            )
+            k = end
 
     @cached_property
     def transitions(self) -> Transitions:
@@ -207,10 +251,22 @@ class Model(ABC):
     learns_from_nulls: ClassVar[bool] = False
     #: does its credit come with removal effects?
     has_removal_effect: ClassVar[bool] = False
+    #: do its credits sum to the conversions?
+    conserves: ClassVar[bool] = True
+    #: does it ask which row of the log a touch was; which touches a column marks?
+    reads_rows: ClassVar[bool] = False
+    reads_stage: ClassVar[bool] = False
+    #: the model to ask for credit of each touch; None: this one
+    by_touch: ClassVar[str | None] = "path_increment"
 
     @abstractmethod
     def credit(self, journeys: Journeys) -> Credit:
         """Split every conversion that has a touch over its channels."""
+
+    def unattributed(self, journeys: Journeys) -> NDArray[np.bool_]:
+        """Which conversions no touch earned."""
+        alone: NDArray[np.bool_] = journeys.lo == journeys.hi
+        return alone
 
     def fit(self, journeys: Journeys) -> Any:
         """What it learns of all journeys, for ``influence``; None where it learns nothing."""
@@ -246,19 +302,30 @@ class TouchModel(Model):
     its uncertainty. A kernel may take the place of the pairs where windows overlap.
     """
 
+    by_touch: ClassVar[str | None] = None
+
     @abstractmethod
     def split(self, journeys: Journeys) -> Float64:
         """Part of its conversion that each pair of ``journeys.pairs`` earns."""
 
     def touch_credit(self, journeys: Journeys) -> Float64:
         """Conversions and value that each touch earned in all its windows, [n_touches, 2]."""
+        return self.credit_of_touches(journeys, self.splitter(journeys))
+
+    def splitter(self, journeys: Journeys) -> Callable[[Journeys], Float64]:
+        """``split`` for blocks of these journeys, by what all of them say."""
+        return self.split
+
+    @staticmethod
+    def credit_of_touches(journeys: Journeys, split: Callable[[Journeys], Float64]) -> Float64:
+        """The same by a way to split, in blocks of few pairs."""
         credit = np.zeros((len(journeys.channel), 2))
         for first, some in journeys.blocks():
             conversion, touch = some.pairs
-            part = self.split(some) * some.weight[conversion]
+            part = split(some) * some.weight[conversion]
             for at, earned in enumerate((part, part * some.value[conversion])):
                 n = len(some.channel)
-                credit[first : first + n, at] = np.bincount(touch, earned, minlength=n)
+                credit[first : first + n, at] += np.bincount(touch, earned, minlength=n)
         return credit
 
     def influence(self, fitted: Any, some: Journeys) -> Float64:

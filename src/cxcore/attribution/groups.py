@@ -72,6 +72,7 @@ def only(journeys: Journeys, conversions: Mask, nulls: Mask) -> Journeys:
         channel=journeys.channel[touches],
         tick=_some(journeys.tick, touches),
         touch_row=_some(journeys.touch_row, touches),
+        stage=_some(journeys.stage, touches),
         times=_some(journeys.times, there),
         key=_some(journeys.key, there),
     )

@@ -36,6 +36,12 @@ class Touchpoints:
     group: pl.Series | None = None
     #: those with a touch or a conversion, where that is asked for and not all are read
     n_customers: int | None = None
+    #: marks of the touches that reached the stage; None where there is no such role
+    stage: pl.Series | None = None
+    #: codes of containers, -1 for none; None where the customer is the container
+    container: pl.Series | None = None
+    #: which rows of the log these are; None: all
+    kept: pl.Series | None = None
 
     def met(self, by: pl.Series | None) -> Int64:
         """Codes of the channels that some user met. ``by``: which rows have a user; None: all."""
@@ -71,6 +77,9 @@ class Touchpoints:
             self.names,
             None if self.group is None else self.group.filter(rows),
             self.n_customers,
+            None if self.stage is None else self.stage.filter(rows),
+            None if self.container is None else self.container.filter(rows),
+            rows,
         )
 
     @property
@@ -95,6 +104,8 @@ def touchpoints(
     channel: str,
     conversion: str | None,
     value: str | None,
+    stage: str | None = None,
+    container: str | None = None,
     n_threads: int,
 ) -> Touchpoints:
     """Read and check the columns of one call, no more channels than every model can take."""
@@ -109,7 +120,12 @@ def touchpoints(
     if converted is None:
         assert amount is not None
         converted = amount.is_not_null()
-    return Touchpoints(pl.Series(code), converted, amount, house[channel][first])
+    marked = None if stage is None else _columns.marks(call, "stage", house, stage)
+    inside = None
+    if container is not None:
+        inside = pl.Series(_columns.codes(call, "container", house, container, n_threads=n_threads)[0])
+    names = house[channel][first]
+    return Touchpoints(pl.Series(code), converted, amount, names, stage=marked, container=inside)
 
 
 # ---------------------------------------------------------------- rows that no model looks at
@@ -191,12 +207,7 @@ class Windows:
 def journeys_of(index: EventIndex, log: Touchpoints, windows: Windows) -> Journeys:
     """Journeys out of the index and what was read by row."""
     lookback, n_threads = windows.ticks(index.columns.tick_length), windows.n_threads
-    offset, user = index.offset, np.arange(len(index.offset) - 1)
-    if index.columns.own >= 0:  # rows without a user: the last item, in truth a user each
-        offset = np.concatenate((offset[:-1], np.arange(offset[-2] + 1, offset[-1] + 1)))
-        user = np.arange(len(offset) - 1)
-    elif not windows.reads_everyone:
-        user = _who_converted(index.columns, log.converted)
+    offset, user = _users(index, log, everyone=windows.reads_everyone)
     touch_offset, conversion_offset = (np.empty(len(user) + 1, np.int64) for _ in range(2))
     seen = np.empty(len(index.tick), np.int32)
     kernel.count_journeys(offset, index.row, log.what, user, n_threads, seen, touch_offset, conversion_offset)
@@ -205,7 +216,9 @@ def journeys_of(index: EventIndex, log: Touchpoints, windows: Windows) -> Journe
     tick, touch_row = np.empty(n_touches, np.int64), np.empty(n_touches if windows.with_rows else 0, np.int64)
     conversion_tick, row, lo, hi = (np.empty(n_conversions, np.int64) for _ in range(4))
     kernel.fill_journeys(
-        *(offset, index.row, index.tick, user, seen, lookback, windows.reset, n_threads),
+        *(offset, index.row, index.tick, user, seen),
+        np.empty(0, np.int32) if log.container is None else log.container.to_numpy(),
+        *(lookback, windows.reset, n_threads),
         *(touch_offset, conversion_offset),
         channel,
         *(tick, conversion_tick, row, touch_row, lo, hi),
@@ -226,10 +239,14 @@ def journeys_of(index: EventIndex, log: Touchpoints, windows: Windows) -> Journe
         conversion_row=row if windows.with_rows else row[:0],
         key=_keys(index.columns, len(user)) if windows.everyone else np.empty(0, np.uint64),
     )
+    if log.stage is not None:
+        journeys = replace(journeys, stage=log.stage.to_numpy()[touch_row])
     if not windows.nulls:
         return journeys
     null_lo, null_hi = np.empty(len(user), np.int64), np.empty(len(user), np.int64)
     kernel.null_windows(journeys.view, lookback, n_threads, null_lo, null_hi)
+    if log.container is not None:
+        _keep_in_container(journeys, log.container.to_numpy()[touch_row], null_lo, null_hi)
     return replace(journeys, null_lo=null_lo, null_hi=null_hi)
 
 
@@ -240,6 +257,27 @@ def _keys(columns: EventColumns, n_users: int) -> UInt64:
     uncertainty.customer_keys(columns.keys.offset, columns.keys.data, key[:n])
     key[n:] = np.arange(n, n_users, dtype=np.uint64)
     return key
+
+
+def _keep_in_container(journeys: Journeys, container: Int32, lo: Int64, hi: Int64) -> None:
+    """A journey that did not convert begins with the container of its final touch; moves ``lo``."""
+    begins = np.ones(len(container), np.bool_)
+    begins[1:] = (container[1:] != container[:-1]) | (container[1:] < 0)
+    starts = journeys.touch_offset[:-1]
+    begins[starts[starts < len(begins)]] = True
+    run = np.maximum.accumulate(np.where(begins, np.arange(len(begins)), 0))
+    some = lo < hi
+    lo[some] = np.maximum(lo[some], run[hi[some] - 1])
+
+
+def _users(index: EventIndex, log: Touchpoints, *, everyone: bool) -> tuple[Int64, Int64]:
+    """Positions of each user, and the users who are looked at."""
+    offset = index.offset
+    if index.columns.own >= 0:  # rows without a user: the last item, in truth a user each
+        offset = np.concatenate((offset[:-1], np.arange(offset[-2] + 1, offset[-1] + 1)))
+    elif not everyone:
+        return offset, _who_converted(index.columns, log.converted)
+    return offset, np.arange(len(offset) - 1)
 
 
 def _who_converted(columns: EventColumns, converted: pl.Series) -> Int64:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import numpy as np
@@ -94,7 +94,53 @@ class Linear(KernelModel):
 
 
 @dataclass(frozen=True)
-class Position(KernelModel):
+class EndsModel(KernelModel):
+    """Parts for the first touch, for those between, and for the last.
+
+    A lone touch gets all. Two touches share in the proportion of first and last.
+    """
+
+    @property
+    @abstractmethod
+    def weights(self) -> tuple[float, float, float]:
+        """First, middle, last: in proportion."""
+
+    @property
+    def parts(self) -> tuple[float, float, float]:
+        """Of 1: first, middle, last."""
+        first, middle, last = self.weights
+        total = first + middle + last
+        return first / total, middle / total, last / total
+
+    def run(self, journeys: Journeys, by_touch: bool, credit: Float64) -> None:
+        kernel.position(journeys.view, *self.parts, by_touch, journeys.n_threads, credit)
+
+    def split(self, journeys: Journeys) -> Float64:
+        first, middle, last = self.parts
+        conversion, touch = journeys.pairs
+        n = (journeys.hi - journeys.lo)[conversion]
+        at_first, at_last = touch == journeys.lo[conversion], touch == journeys.hi[conversion] - 1
+        of_two = first / (first + last) if first + last else 0.5
+        ends = np.where(at_first, np.where(n == 2, of_two, first), np.where(n == 2, 1.0 - of_two, last))
+        part = np.where(at_first | at_last, ends, middle / np.maximum(n - 2, 1))
+        return np.where(n == 1, 1.0, part)
+
+
+def _check_parts(model: EndsModel) -> None:
+    call = type(model).__name__
+    names = [part.name for part in fields(model)]
+    for name in names:
+        value = getattr(model, name)
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not 0 <= value <= _MOST_PART:
+            raise errors.bad_option(call, name, value, "a part is a number from 0 to 1e9.", "such as 0.4.")
+    if sum(model.weights) == 0:
+        first = getattr(model, names[0])
+        raise errors.bad_option(call, names[0], first, "all parts are 0.", "such as 0.4, 0.2, 0.4.")
+
+
+@dataclass(frozen=True)
+class Position(EndsModel):
     """Most credit to the ends of the window, the rest to what lies between (U-shaped).
 
     A lone touch gets all. Two touches share in the proportion of ``first`` and ``last``; ``middle`` is left
@@ -128,32 +174,78 @@ class Position(KernelModel):
     last: float = 0.4
 
     def __post_init__(self) -> None:
-        for name in ("first", "middle", "last"):
-            value = getattr(self, name)
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not number or not 0 <= value <= _MOST_PART:
-                problem = "a part is a number from 0 to 1e9."
-                raise errors.bad_option("Position", name, value, problem, "such as 0.4.")
-        if self.first + self.middle + self.last == 0:
-            raise errors.bad_option(
-                "Position", "first", self.first, "all parts are 0.", "such as 0.4, 0.2, 0.4."
-            )
+        _check_parts(self)
 
     @property
-    def parts(self) -> tuple[float, float, float]:
-        """Of 1: first, middle, last."""
-        total = self.first + self.middle + self.last
-        return self.first / total, self.middle / total, self.last / total
+    def weights(self) -> tuple[float, float, float]:
+        return self.first, self.middle, self.last
 
-    def run(self, journeys: Journeys, by_touch: bool, credit: Float64) -> None:
-        kernel.position(journeys.view, *self.parts, by_touch, journeys.n_threads, credit)
 
-    def split(self, journeys: Journeys) -> Float64:
-        first, middle, last = self.parts
-        conversion, touch = journeys.pairs
-        n = (journeys.hi - journeys.lo)[conversion]
-        at_first, at_last = touch == journeys.lo[conversion], touch == journeys.hi[conversion] - 1
-        of_two = first / (first + last) if first + last else 0.5
-        ends = np.where(at_first, np.where(n == 2, of_two, first), np.where(n == 2, 1.0 - of_two, last))
-        part = np.where(at_first | at_last, ends, middle / np.maximum(n - 2, 1))
-        return np.where(n == 1, 1.0, part)
+@dataclass(frozen=True)
+class J(EndsModel):
+    """60 % to the last touch, 20 % to the first, 20 % to those between (J-shaped).
+
+    A lone touch gets all; two touches share 25 : 75.
+
+    Notes
+    -----
+    O(touches + conversions), however many windows a touch lies in.
+    """
+
+    word: ClassVar[str] = "j"
+    weights: ClassVar[tuple[float, float, float]] = (20.0, 20.0, 60.0)
+
+
+@dataclass(frozen=True)
+class InverseJ(EndsModel):
+    """60 % to the first touch, 20 % to the last, 20 % to those between (inverse J).
+
+    A lone touch gets all; two touches share 75 : 25.
+
+    Notes
+    -----
+    O(touches + conversions), however many windows a touch lies in.
+    """
+
+    word: ClassVar[str] = "inverse_j"
+    weights: ClassVar[tuple[float, float, float]] = (60.0, 20.0, 20.0)
+
+
+@dataclass(frozen=True)
+class Custom(EndsModel):
+    """Weights of your own for the starter, the players and the closer of a journey, in Adobe's words.
+
+    A lone touch gets all. Two touches are starter and closer: the player's weight is left out.
+
+    Parameters
+    ----------
+    starter, player, closer : float, default 1, 1, 1
+        Parts of the first touch, of all touches between, and of the last. From 0 to 1e9, in proportion.
+
+    Raises
+    ------
+    InvalidOptionError
+        A part is negative or not a number, or all are 0.
+
+    Notes
+    -----
+    The same rule as :class:`Position`. O(touches + conversions), however many windows a touch lies in.
+
+    Examples
+    --------
+    >>> from cxcore.attribution import Custom
+    >>> Custom(starter=30, player=10, closer=60).label
+    'custom(starter=30, player=10, closer=60)'
+    """
+
+    word: ClassVar[str] = "custom"
+    starter: float = 1.0
+    player: float = 1.0
+    closer: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_parts(self)
+
+    @property
+    def weights(self) -> tuple[float, float, float]:
+        return self.starter, self.player, self.closer

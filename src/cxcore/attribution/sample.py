@@ -94,8 +94,11 @@ class Sample:
     @cached_property
     def estimates(self) -> Float64:
         """float64[n_columns]."""
-        rest = _rest(self.journeys)
-        row = [np.vstack((np.column_stack((c.conversions, c.value)), rest)) for c in self.credits]
+        pairs = zip(self.models, self.credits, strict=True)
+        row = [
+            np.vstack((np.column_stack((credit.conversions, credit.value)), _rest(model, self.journeys)))
+            for model, credit in pairs
+        ]
         return np.concatenate([*(part.ravel() for part in row), [self.journeys.weight.sum()]])
 
     @property
@@ -115,10 +118,9 @@ class Sample:
             some = people.of_users(first, min(first + step, people.n_users))
             block = np.empty((some.n_users, self.n_columns))
             of_models = block[:, :-1].reshape(some.n_users, len(self.models), n_channels + 1, 2)
-            rest, n_conversions = _rest_by_user(some)
-            of_models[:, :, -1] = rest[:, None]
-            block[:, -1] = n_conversions
+            block[:, -1] = np.diff(some.conversion_offset)
             for at, (model, learned) in enumerate(zip(self.models, fitted, strict=True)):
+                of_models[:, at, -1] = _rest_by_user(model, some)
                 of_models[:, at, :-1] = model.influence(learned, some)
             yield block, some.times
 
@@ -183,17 +185,16 @@ def converters_of(journeys: Journeys) -> Journeys:
     return only(journeys, np.ones(len(journeys.value), np.bool_), nobody)
 
 
-def _rest(journeys: Journeys) -> Float64:
+def _rest(model: Model, journeys: Journeys) -> Float64:
     """Conversions and value that no touch earned."""
-    alone = journeys.lo == journeys.hi
+    alone = model.unattributed(journeys)
     weight = journeys.weight[alone]
     return np.array([weight.sum(), math.fsum(weight * journeys.value[alone])])
 
 
-def _rest_by_user(some: Journeys) -> tuple[Float64, Float64]:
-    """The same by user, [n_users, 2], and the conversions of each."""
-    n = np.diff(some.conversion_offset)
-    user = np.repeat(np.arange(some.n_users), n)
-    alone = (some.lo == some.hi).astype(np.float64)
+def _rest_by_user(model: Model, some: Journeys) -> Float64:
+    """The same by user, [n_users, 2]."""
+    user = np.repeat(np.arange(some.n_users), np.diff(some.conversion_offset))
+    alone = model.unattributed(some).astype(np.float64)
     parts = [np.bincount(user, x, minlength=some.n_users) for x in (alone, alone * some.value)]
-    return np.column_stack(parts), n.astype(np.float64)
+    return np.column_stack(parts)

@@ -5,6 +5,7 @@
 // window, too, one a user at most. Windows are walked with two pointers: O(positions).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "cxcore/threads.hpp"
@@ -18,7 +19,8 @@ struct Events {             // the event index, what was read of its rows, and t
     const int64_t* tick;    // [n] by position, never falling within a user
     const int32_t* what;    // by row
     int64_t n_chosen;
-    const int64_t* user;  // [n_chosen] which users, in order
+    const int64_t* user;       // [n_chosen] which users, in order
+    const int32_t* container;  // by row, negative: one of its own; null: the customer is the container
 };
 
 // What a row says: the code of its channel times two (negative: no touch), the lowest bit if it converts.
@@ -90,20 +92,45 @@ inline void count_journeys(const Events& e, int n_threads, int32_t* seen, int64_
     }
 }
 
+// The touches of each conversion's container, [lo, hi): those of the run of equal containers that it lies in.
+// Rows that are neither touch nor conversion end no run. User k of the chosen has the touches from t and the
+// conversions from c.
+inline void containers(const Events& e, const int32_t* seen, int64_t k, int64_t t, int64_t c, int64_t* lo,
+                       int64_t* hi) {
+    int64_t run_touch = t, run_conversion = c;
+    int32_t before = -1;
+    const auto close = [&] {
+        for (; run_conversion < c; ++run_conversion) {
+            lo[run_conversion] = run_touch;
+            hi[run_conversion] = t;
+        }
+        run_touch = t;
+    };
+    for (int64_t p = e.offset[e.user[k]]; p < e.offset[e.user[k] + 1]; ++p) {
+        if (!is_touch(seen[p]) && !is_conversion(seen[p])) continue;
+        const int32_t now = e.container[row_at(e, p)];
+        if (now != before || now < 0) close();
+        before = now;
+        t += is_touch(seen[p]);
+        c += is_conversion(seen[p]);
+    }
+    close();
+}
+
 // Windows of one user: touches [t0, t1), conversions [k0, k1). A touch counts where 0 <= age < lookback;
-// with `reset`, not where an earlier conversion looked at it.
+// with `reset`, not where an earlier conversion looked at it; where `contained`, only in [lo, hi) as it is.
 inline void windows(int64_t t0, int64_t t1, int64_t k0, int64_t k1, bool limited, uint64_t lookback,
-                    bool reset, const int64_t* touch_tick, const int64_t* conversion_tick, int64_t* lo,
-                    int64_t* hi) {
+                    bool reset, bool contained, const int64_t* touch_tick, const int64_t* conversion_tick,
+                    int64_t* lo, int64_t* hi) {
     int64_t first = t0, end = t0;
     for (int64_t k = k0; k < k1; ++k) {
         const int64_t now = conversion_tick[k];
-        if (reset) first = end;
+        if (reset && k > k0) first = std::max(first, hi[k - 1]);
         while (end < t1 && touch_tick[end] <= now) ++end;
         if (limited)
             while (first < end && age(now, touch_tick[first]) >= lookback) ++first;
-        lo[k] = first;
-        hi[k] = end;
+        lo[k] = contained ? std::max(first, lo[k]) : first;
+        hi[k] = contained ? std::min(end, hi[k]) : end;
     }
 }
 
@@ -140,8 +167,9 @@ inline void fill_journeys(const Events& e, const int32_t* seen, bool limited, ui
                 t += is_touch(seen[p]);
                 c += is_conversion(seen[p]);
             }
-            windows(touch_offset[k], t, conversion_offset[k], c, limited, lookback, reset, out.touch_tick,
-                    out.conversion_tick, out.lo, out.hi);
+            if (e.container) containers(e, seen, k, touch_offset[k], conversion_offset[k], out.lo, out.hi);
+            windows(touch_offset[k], t, conversion_offset[k], c, limited, lookback, reset, e.container,
+                    out.touch_tick, out.conversion_tick, out.lo, out.hi);
         }
     });
 }
