@@ -356,17 +356,20 @@ def coverage(model: str, n_logs: int, n_users: int, method: Any = "analytic") ->
 @pytest.mark.parametrize("model", ["linear", "markov"])
 def test_intervals_cover(model: str) -> None:
     """95 % intervals hold the long-run credit 93 to 97 times in 100, on average over channels."""
-    found = coverage(model, 1_000, 4_000)
+    found = coverage(model, 500, 4_000)
     for name in ("conversions", "share"):
         assert 0.93 <= found[name].mean() <= 0.97
-        assert found[name].min() > 0.92
+        assert found[name].min() > 0.91  # of 500 logs
     assert found["value"].min() > 0.90  # log-normal values are skewed
 
 
 @pytest.mark.slow
 def test_intervals_cover_the_planted_truth() -> None:
-    """One touch a customer and no organic conversions: then every model knows the cause."""
-    n_users, n_logs = 20_000, 1_000
+    """One touch a customer and no organic conversions: then every model knows the cause.
+
+    On average over channels, as above; of one channel 500 logs tell 1 in 100.
+    """
+    n_users, n_logs = 20_000, 500
     effect = {"ads": 0.05, "mail": 0.02, "web": 0.1}
     share = np.array([1, 1 / 2, 1 / 3]) / (1 + 1 / 2 + 1 / 3)
     truth = dict(zip(effect, n_users * share * np.array(list(effect.values())), strict=True))
@@ -376,7 +379,9 @@ def test_intervals_cover_the_planted_truth() -> None:
         answer = credit_of(events, model="markov", lookback=None)
         for name, low, high in answer.select("channel", "low", "high").iter_rows():
             held[name] += low <= truth[name] <= high
-    assert all(0.93 <= n / n_logs <= 0.97 for n in held.values()), held
+    found = np.array(list(held.values())) / n_logs
+    assert 0.93 <= found.mean() <= 0.97, held
+    assert found.min() > 0.91, held  # of 500 logs
 
 
 # ---------------------------------------------------------------- comparisons
@@ -457,6 +462,18 @@ def test_groups_add_up_for_rules() -> None:
     summed = answer.group_by("model", "channel").agg(pl.col("conversions", "value").sum())
     whole = credit_of(events, model=["linear", "time_decay"]).select(summed.columns)
     assert_frame_equal(summed, whole, check_row_order=False, rel_tol=1e-9)
+
+
+@pytest.mark.parametrize("model", ["linear", "markov"])
+@pytest.mark.parametrize("method", ["analytic", Bootstrap(100, rng=1)], ids=str)
+def test_groups_from_an_index(model: Any, method: Any) -> None:
+    """Other rows are read than from a frame, and the answer is the same."""
+    events = touches(500, ids="string")
+    options: dict[str, Any] = {"model": model, "by": pl.col("ts").dt.month().alias("month"), "method": method}
+    index = cx.index(events, user="user_id", time="ts")
+    roles = {"channel": "channel", "conversion": "conversion", "value": "value"}
+    found = cx.attribute(index, **roles, confidence_level=0.95, **options)
+    assert_frame_equal(found, credit_of(events, **options), rel_tol=1e-9, abs_tol=1e-9)
 
 
 def test_groups_draw_customers_alike() -> None:
