@@ -17,6 +17,7 @@ from cxcore.attribution.base import Credit, Journeys, Model, TouchModel, Transit
 from cxcore.attribution.journeys import Touchpoints, Windows, journeys_of, looked_at, touchpoints
 from cxcore.attribution.markov import Markov
 from cxcore.attribution.positional import FirstTouch, LastTouch, Linear, Position
+from cxcore.attribution.rate_game import ShapleyRate
 from cxcore.attribution.time_decay import TimeDecay
 from cxcore.engines import open_frame
 
@@ -31,17 +32,18 @@ __all__ = [
     "Model",
     "ModelWord",
     "Position",
+    "ShapleyRate",
     "TimeDecay",
     "TouchModel",
     "Transitions",
     "attribute",
 ]
 
-ModelWord = Literal["first_touch", "last_touch", "linear", "position", "time_decay", "markov"]
+ModelWord = Literal["first_touch", "last_touch", "linear", "position", "time_decay", "markov", "shapley_rate"]
 
 #: word -> class; the words of ``model=``, in the order in which errors and docs list them
 MODELS: dict[str, type[Model]] = {
-    model.word: model for model in (FirstTouch, LastTouch, Linear, Position, TimeDecay, Markov)
+    model.word: model for model in (FirstTouch, LastTouch, Linear, Position, TimeDecay, Markov, ShapleyRate)
 }
 
 _ALLOCATIONS = ("share", "reset")
@@ -99,8 +101,8 @@ def attribute(
     time_unit : {"s", "ms", "us", "ns"}, optional
         Unit of a time column of whole numbers; not with an index.
     nulls : bool, default True
-        Do models of whole journeys ("markov") also learn from journeys that did not convert? Those are, per
-        user, the touches after the last conversion, within ``lookback`` of the final one.
+        Do models of whole journeys ("markov", "shapley_rate") also learn from journeys that did not convert?
+        Those are, per user, the touches after the last conversion, within ``lookback`` of the final one.
     n_threads : int, optional
         None: as many as Polars uses. The answer is the same bits for any.
 
@@ -110,9 +112,9 @@ def attribute(
         In the flavor that came in, one row per model and channel; models in the order given, channels by
         name. ``model`` (text), ``channel`` (as in the events), ``conversions`` and ``value`` (float64;
         value is null where no ``value`` column was given), ``share`` (of all conversions; null where there
-        are none), and ``removal_effect`` (float64) where a model has one. Channels that earned nothing have
-        a row of 0. Conversions without a touch in their window are a row of channel null, there only where
-        it is not zero.
+        are none); ``removal_effect`` and ``sampling_error`` (float64) where a model has them. Channels that
+        earned nothing have a row of 0. Conversions without a touch in their window are a row of channel
+        null, there only where it is not zero.
 
     Raises
     ------

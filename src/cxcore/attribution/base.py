@@ -176,6 +176,8 @@ class Credit:
     conversions: Float64
     value: Float64
     removal_effect: Float64 | None = None
+    #: standard error of conversions where they are a mean over random draws
+    sampling_error: Float64 | None = None
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,8 @@ class Model(ABC):
     learns_from_nulls: ClassVar[bool] = False
     #: does its credit come with removal effects?
     has_removal_effect: ClassVar[bool] = False
+    #: does its credit come with the error of a sample that it may have drawn?
+    has_sampling_error: ClassVar[bool] = False
 
     @abstractmethod
     def credit(self, journeys: Journeys) -> Credit:
