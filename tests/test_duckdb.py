@@ -21,7 +21,8 @@ import cxcore as cx
 import cxcore.duckdb
 from cxcore import scores
 from cxcore._sql import FUNCTIONS
-from cxcore.attribution import MODELS, TimeDecay, attribute
+from cxcore._sql.attribute import MODELS
+from cxcore.attribution import TimeDecay, attribute
 from tests import strategies
 
 NOON = dt.datetime(2026, 1, 5, 12)
