@@ -52,11 +52,14 @@ def _state(log: Log) -> str:
     stream = cx.SessionStream(**ROLES, allowed_lateness="1h")
     for batch in log.frame.iter_slices(BATCH):
         stream.push(batch)
-    kept = stream._kept
-    assert kept is not None
-    size = sum(rows.estimated_size() for rows in (kept.open, kept.closed.settled, kept.closed.beside))
-    what = f"{len(kept.closed.all):,} users and {len(kept.open):,} open sessions"
-    return f"state at the end {size / 1e6:.1f} MB for {what}"
+    users = stream._users
+    assert users is not None
+    kept = users.kept
+    parts = (kept.open.log, *kept.values)
+    size = users.n_bytes + kept.open.facts.nbytes + sum(part.estimated_size() for part in parts)
+    return (
+        f"state at the end {size / 1e6:.1f} MB for {len(users):,} users and {len(kept.open):,} open sessions"
+    )
 
 
 @pytest.mark.parametrize("ids", ["integer", "string"])

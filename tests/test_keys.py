@@ -184,7 +184,9 @@ def test_every_number_of_threads_gives_the_codes_of_one(kind: str, null_is_key: 
 
 @pytest.mark.parametrize("null_is_key", [False, True])
 @pytest.mark.parametrize("n_threads", [1, 3])
-@pytest.mark.parametrize("kind", ["small numbers", "far numbers", "text", "own bytes", "short text", "nulls"])
+@pytest.mark.parametrize(
+    "kind", ["small numbers", "far numbers", "rising numbers", "text", "own bytes", "short text", "nulls"]
+)
 def test_rows_that_repeat_the_key_before_are_looked_up_once(
     kind: str, n_threads: int, null_is_key: bool
 ) -> None:
@@ -194,6 +196,8 @@ def test_rows_that_repeat_the_key_before_are_looked_up_once(
     names: pl.Series = pl.Series(run)
     if kind == "far numbers":
         names = names * 0x9E3779B97F4A7C1
+    elif kind == "rising numbers":
+        names = names.sort() * 0x9E3779B97F4A - 2**58
     elif kind in ("text", "own bytes"):
         names = pl.Series([f"customer number {one:017d} {one % 3}" for one in run])
         names = names.gather(np.argsort(names.arg_sort().arg_sort())) if kind == "text" else names
@@ -284,3 +288,44 @@ def test_text_chosen_to_meet_in_one_slot_costs_no_more() -> None:
         start = time.process_time()
         native.encode_keys([column], False, 1)
         assert time.process_time() - start < 1
+
+
+# ------------------------------------------------------------------ codes that tell values apart
+
+
+def _tells_apart(column: Any, values: Sequence[object], n_threads: int = 1) -> None:
+    code = np.empty(len(values), np.int32)
+    native.tell_apart(column, n_threads, code)
+    want = reference.tell_apart(values)
+    pairs = set(zip(code.tolist(), want, strict=True))
+    assert len(pairs) == len({left for left, _ in pairs}) == len({right for _, right in pairs})
+    assert ((code == -1) == (np.array(want, np.int32) == -1)).all()
+
+
+@given(data=st.data(), n_threads=strategies.threads)
+def test_tell_apart_agrees(data: st.DataObject, n_threads: int) -> None:
+    column = data.draw(strategies.key_columns(data.draw(st.integers(0, 50))))
+    if isinstance(column.dtype, (pl.Categorical, pl.Enum)) and data.draw(st.booleans()):
+        column = column.to_physical()
+    _tells_apart(column, column.to_list(), n_threads)
+
+
+@pytest.mark.parametrize("width", [4, 40])
+@pytest.mark.parametrize("n_values", [5, 3_000, 200_000])
+def test_few_values_and_many_are_told_apart(width: int, n_values: int) -> None:
+    """Few stay in the small table, more share its places, and of many it gives up; in chunks, with nulls."""
+    rng = np.random.default_rng(5)
+    at = rng.integers(-1, n_values, 60_000).tolist()
+    values = [None if i < 0 else f"{i:0{width}d}" for i in at]
+    halves = [pl.Series("page", part, dtype=pl.String) for part in (values[:25_000], values[25_000:])]
+    column = pl.concat([half.to_frame() for half in halves], rechunk=False)["page"]
+    assert column.n_chunks() == 2
+    _tells_apart(column, values)
+    _tells_apart(column[1_000:50_000], values[1_000:50_000])
+
+
+def test_what_lies_under_a_null_is_no_value() -> None:
+    text = pa.array(["a", "b", "a long campaign of more than twelve bytes", "b"], pa.string_view())
+    valid = pa.py_buffer(bytes([0b1001]))
+    masked = pa.Array.from_buffers(text.type, 4, [valid, *text.buffers()[1:]])
+    _tells_apart(pa.chunked_array([masked]), ["a", None, None, "b"])

@@ -658,9 +658,64 @@ def test_kernels_take_what_is_empty() -> None:
     none = np.empty(0, np.int64)
     found = kernels.find_ruled_sessions(
         np.zeros(1, np.int64), none, none, 1, -1, none, 1, 1, none, np.empty(0, np.uint8),
-        np.empty((0, 0), np.int32), 0, np.empty((0, 0), np.int64), none, none, 1, none,
+        np.empty((0, 0), np.int32), 0, np.empty((0, 0), np.int64), none, none, 1,
     )  # fmt: skip
-    assert [part.tolist() for part in found] == [[0], [0], [], [], [], []]
+    assert [part.tolist() for part in found] == [[0], [0], [], [], [], [], [], []]
+
+
+# ------------------------------------------------------------------ large users, many users
+
+
+@pytest.mark.parametrize("every", ["1d", "1w", "1mo"])
+def test_each_local_period_of_many_years_is_one_session(every: str) -> None:
+    """The period of a tick is guessed from the length of all of them; months and Berlin's days differ."""
+    rng = np.random.default_rng(11)
+    zone, hours = "Europe/Berlin", rng.integers(0, 20 * 365 * 24, 30_000)
+    half_past = pl.lit(dt.datetime(2005, 1, 1, 0, 30, tzinfo=dt.UTC)) + pl.duration(hours="hour")
+    frame = pl.DataFrame({"hour": hours, "user": hours % 3}).with_columns(time=half_past)
+    local = pl.col("time").dt.convert_time_zone(zone).dt.replace_time_zone(None).dt.truncate(every)
+    want = frame.select(local.rank("dense").over("user").cast(pl.Int64))["time"]
+    got = cx.sessionize(frame, **ROLES, gap=None, calendar=every, time_zone=zone)["session_number"]
+    assert got.to_list() == want.to_list()
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("order", ["arrival", "sorted", "random"])
+def test_without_its_copies_a_log_has_the_same_sessions(order: str, n_threads: int) -> None:
+    """Users of one event and of many, more than one piece of work, and a row in five is a copy."""
+    rng, n = np.random.default_rng(12), 150_000
+    user = np.where(rng.random(n) < 0.5, 0, rng.integers(0, 30_000, n))
+    frame = pl.DataFrame(
+        {
+            "user": user,
+            "time": np.arange(n) * 60 - rng.integers(0, 3, n) * 400,
+            "key": np.where(rng.random(n) < 0.2, rng.integers(0, n // 25, n), np.arange(n)),
+            "part": rng.integers(0, 2, n),
+            "value": rng.integers(0, 9, n),
+        }
+    ).with_columns(pl.when(pl.col("key") % 97 > 0).then("key"))
+    if order != "arrival":
+        keys = ["user", "time"] if order == "sorted" else [pl.int_range(n).shuffle(seed=1)]
+        frame = frame.sort(keys, maintain_order=True)
+    for unique in (["key"], ["key", "part"]):
+        in_order = frame.with_row_index("row").sort("time", maintain_order=True)
+        keyed = in_order.filter(pl.col("key").is_not_null())
+        first = keyed.unique(["user", *unique], keep="first")
+        alone = pl.concat([first, in_order.filter(pl.col("key").is_null())]).sort("row")
+        assert len(alone) < 0.95 * n
+        roles: dict[str, Any] = {**ROLES, "time_unit": "s", "gap": "2h", "n_threads": n_threads}
+        table = cx.sessions(frame, **roles, unique=unique, sum="value", last="value")
+        assert_frame_equal(
+            table.sort("session_id"),
+            cx.sessions(alone, **roles, sum="value", last="value").sort("session_id"),
+        )
+        rows = cx.sessionize(frame, **roles, unique=unique).with_row_index("row")
+        of_first = cx.sessionize(first, **roles, max_events=2**60).select("row", "user", *unique)
+        named = rows.select("row", "session_id", "session_number")
+        by_key = of_first.join(named, on="row").drop("row")
+        copies = keyed.select("row", "user", *unique).join(by_key, on=["user", *unique]).sort("row")
+        got = copies.select("row").join(named, on="row", maintain_order="left")
+        assert_frame_equal(got, copies.select(got.columns))
 
 
 # ------------------------------------------------------------------ real logs, whole

@@ -498,28 +498,50 @@ def test_forgotten_users_begin_again() -> None:
     assert sorted(closed.select("user", "session_number").rows()) == [("a", 1), ("b", 2)]
 
 
-def test_records_settle_and_are_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many users, few records beside: the same answer."""
+@pytest.mark.parametrize("rules", [{}, {"split_on": "page", "forget": "1000d"}], ids=str)
+def test_a_table_that_is_cleared_gives_the_same_answer(
+    rules: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from cxcore.sessions import records
 
     monkeypatch.setattr(records, "_FEW", 8)
     events = arriving(20_000)
-    stream = cx.SessionStream(user="user_id", time="ts", gap="30m", forget="1000d")
+    stream = cx.SessionStream(user="user_id", time="ts", gap="30m", **rules)
+    rules = dict(rules)
     updates = [stream.push(part) for part in events.iter_slices(700)]
     kept = events.join(pl.concat(u.late for u in updates), on="index", how="anti", maintain_order="left")
     got = pl.concat([*(u.closed for u in updates), stream.finish().closed])
     by = ["user_id", "session_number"]
-    assert_frame_equal(got.sort(by), cx.sessions(kept, user="user_id", time="ts", gap="30m").sort(by))
+    rules.pop("forget", None)
+    want = cx.sessions(kept, user="user_id", time="ts", gap="30m", **rules)
+    assert_frame_equal(got.sort(by), want.sort(by))
     assert kept.height < events.height
+
+
+def test_users_of_whom_nothing_is_known_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forgotten ones, and those whose every row was late."""
+    from cxcore.sessions import records
+
+    monkeypatch.setattr(records, "_FEW", 8)
+    stream, numbers, sizes = stream_of(forget="1h"), [], []
+    for step in range(60):
+        early = [(f"late {step} {n}", -1_000) for n in range(3)] if step else []
+        others = [(f"{step} {n}", 60 * step) for n in range(5)]
+        update = stream.push(batch(("b", 60 * step - 40), *early, *others))
+        assert update.late.height == len(early)
+        numbers += update.closed.filter(user="b")["session_number"].to_list()
+        assert stream._users is not None
+        sizes.append(len(stream._users))
+    assert max(sizes) < 80
+    assert numbers == list(range(1, 61)), "who comes every hour is remembered"
 
 
 def test_state_is_small_where_silence_alone_decides() -> None:
     stream = stream_of(first="n", last="n", sum="n")
     for minute in range(0, 600, 20):
         stream.push(batch(("a", minute), ("a", minute + 0.5), n=[minute, None]))
-    kept = stream._kept
-    assert kept is not None
-    assert len(kept.open) <= 2
+    assert stream._users is not None
+    assert len(stream._users.kept.open) <= 2
     assert stream.open.select("first_n", "last_n", "sum_n", "events").row(0) == (
         0,
         580,
@@ -566,6 +588,29 @@ def test_every_engine_is_read(frame: Flavour) -> None:
 
 
 # ------------------------------------------------------------------ what is refused
+
+
+def test_a_push_that_is_broken_off_at_any_step_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By Ctrl-C, or for want of memory."""
+    from cxcore.sessions import stream as module
+
+    first, second = batch(("a", 0), ("b", 5), ("a", 20)), batch(("a", 51), ("c", 60), ("b", 36))
+    whole = stream_of()
+    whole.push(first)
+    want = whole.push(second)
+    stream = stream_of()
+    stream.push(first)
+    for step in ("batch_of", "meet", "walk_batch", "closed_rows", "open_rows", "commit"):
+
+        def broken(*_: Any) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(module, step, broken)
+            with pytest.raises(KeyboardInterrupt):
+                stream.push(second)
+    assert_equal_updates(stream.push(second), want)
+    assert_equal_updates(stream.finish(), whole.finish())
 
 
 def test_an_error_changes_nothing() -> None:

@@ -185,6 +185,16 @@ def test_sessions_whose_microsecond_does_not_fit_have_ids_of_their_own() -> None
     assert len(set(expected_ids)) == len(far)
 
 
+def test_ids_of_keys_of_every_length() -> None:
+    """What is hashed of a key once, and what with each session, depends on its length."""
+    users = [("customer " * 10)[:length] for length in range(75) for _ in range(3)]
+    at = list(range(-300, 375, 3))
+    events = pl.DataFrame({"user": users, "time": at})
+    found = twin.sessionize(users, at, 1)
+    keys: dict[object, bytes] = {user: user.encode() for user in users}
+    assert ids(events, gap="1s", time_unit="s") == twin.session_ids(found, keys, 10**9)
+
+
 def test_later_events_leave_earlier_ids_alone() -> None:
     before, after = log(("a", 0), ("a", 90)), log(("a", 0), ("a", 90), ("a", 100), ("b", 0), ("a", 300))
     assert ids(after)[:2] == ids(before)
@@ -386,6 +396,9 @@ def test_a_scan_of_the_index_agrees(data: st.DataObject, n_threads: int, gap: in
     offset = np.searchsorted(code, np.arange(5)).astype(np.int64)
     session_offset, begin = kernels.find_sessions(offset, np.array(tick, np.int64), gap, -1, n_threads)
     assert (session_offset.tolist(), begin.tolist()) == twin.find_sessions(found, range(4))
+    start, end, events = (np.empty(len(found), np.int64) for _ in range(3))
+    kernels.edges(begin, np.array(tick, np.int64), start, end, events)
+    assert (start.tolist(), end.tolist(), events.tolist()) == twin.edges(found)
     row = np.arange(n, dtype=np.int64)[::-1].copy()  # the log lies in the opposite order
     label = np.empty(n, np.int32)
     kernels.label_rows(begin, row, n_threads, label)
@@ -415,15 +428,58 @@ def test_the_index_agrees(data: st.DataObject, n_threads: int) -> None:
     assert sorted_tick.tolist() == [tick[r] for r in order]
 
 
+@given(data=st.data(), n_threads=strategies.threads)
+def test_the_index_of_arrivals_agrees(data: st.DataObject, n_threads: int) -> None:
+    """Mostly rising, so that rows go straight to their places: late ones move back, ties keep their order."""
+    n = data.draw(st.integers(1, 60))
+    code = data.draw(st.lists(st.integers(-1, 3), min_size=n, max_size=n))
+    late = data.draw(st.lists(st.sampled_from((0, 0, 0, 0, 3, 6, 60)), min_size=n, max_size=n))
+    tick = [3 * i - late[i] for i in range(n)]
+    tie = data.draw(st.just([]) | st.lists(st.integers(0, 2), min_size=n, max_size=n))
+    order = twin.sort_events(code, tick, tie)
+    array = np.array(code, np.int32)
+    count = np.bincount(array[array >= 0], minlength=4)
+    row, sorted_tick = np.empty(len(order), np.int64), np.empty(len(order), np.int64)
+    offset = np.concatenate(([0], np.cumsum(count))).astype(np.int64)
+    log = array, np.array(tick, np.int64), np.array(tie, np.int64)
+    kernels.sort_events(*log, offset, n_threads, row, sorted_tick)
+    assert row.tolist() == order
+    assert sorted_tick.tolist() == [tick[r] for r in order]
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+@pytest.mark.parametrize("order", ["late", "halves", "falling"])
+@pytest.mark.parametrize("tied", [False, True])
+def test_an_index_of_many_arrivals(order: str, tied: bool, n_threads: int) -> None:
+    """Late by a little; risen halves in the wrong order, which no sample shows and many moves do; falling."""
+    rng, n, n_users = np.random.default_rng(8), 400_000, 5_000
+    code = np.where(rng.random(n) < 0.2, 7, rng.integers(-1, n_users, n)).astype(np.int32)
+    tick = np.arange(n) // 4 - np.where(rng.random(n) < 0.05, rng.integers(0, 2_000, n), 0)
+    if order != "late":
+        tick = np.roll(tick, n // 2) if order == "halves" else tick[::-1].copy()
+    tie = rng.integers(0, 3, n) if tied else np.empty(0, np.int64)
+    kept = np.flatnonzero(code >= 0)
+    want = kept[np.lexsort((tie[kept], tick[kept], code[kept]) if tied else (tick[kept], code[kept]))]
+    offset = np.concatenate(([0], np.cumsum(np.bincount(code[kept], minlength=n_users)))).astype(np.int64)
+    row, sorted_tick = np.empty(len(want), np.int64), np.empty(len(want), np.int64)
+    kernels.sort_events(code, tick, tie, offset, n_threads, row, sorted_tick)
+    assert (row == want).all()
+    assert (sorted_tick == tick[want]).all()
+
+
 @given(
     code=st.lists(st.integers(0, 3), max_size=12).map(lambda c: [list(dict.fromkeys(c)).index(x) for x in c]),
     data=st.data(),
 )
 def test_is_indexed_agrees(code: list[int], data: st.DataObject) -> None:
-    tick = data.draw(st.lists(st.integers(0, 2), min_size=len(code), max_size=len(code)))
+    times = st.integers(0, 2) | st.sampled_from([-(2**63), -(2**62), 2**62, 2**63 - 1])
+    tick = data.draw(st.lists(times, min_size=len(code), max_size=len(code)))
     tie = data.draw(st.just([]) | st.lists(st.integers(0, 2), min_size=len(code), max_size=len(code)))
     arrays = np.array(code, np.int32), np.array(tick, np.int64), np.array(tie, np.int64)
     assert kernels.is_indexed(*arrays) == twin.is_indexed(code, tick, tie)
+    code.sort()
+    offset = np.concatenate(([0], np.cumsum(np.bincount(code, minlength=0)))).astype(np.int64)
+    assert kernels.is_in_time(offset, *arrays[1:]) == twin.is_in_time(code, tick, tie)
 
 
 def test_arrives_in_order_agrees() -> None:

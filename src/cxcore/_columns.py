@@ -130,6 +130,14 @@ def codes(call: str, role: str, house: pl.DataFrame, name: str, *, n_threads: in
     return code, first[:n_codes]
 
 
+def tell_apart(call: str, role: str, column: pl.Series, code: Int32, *, n_threads: int) -> None:
+    """Writes codes that are equal where values are, -1 where null: for what looks for changes."""
+    column = _key_column(call, role, column)
+    if isinstance(column.dtype, (pl.Categorical, pl.Enum)):
+        column = column.to_physical()  # categories are no two alike
+    native.tell_apart(column, n_threads, code)
+
+
 def is_key(dtype: pl.DataType) -> bool:
     return isinstance(dtype, _KEY_TYPES) or (dtype.is_integer() and dtype not in (pl.Int128, pl.UInt128))
 
@@ -180,12 +188,15 @@ def time_ticks(
         )
         raise errors.wrong_dtype(call, "time", time, dtype, "takes dates or datetimes", hint)
     absent = column.is_null().to_numpy() if column.null_count() else None
-    ticks = int64_of(column.to_physical(), null=0)
+    ticks = int64_of(column, null=0)
     return ticks, _options.tick_length(dtype, time_unit), absent
 
 
 def int64_of(column: pl.Series, null: int) -> Int64:
-    """An integer column as contiguous int64, zero-copy where it can be."""
+    """A column of integers or times as contiguous int64, zero-copy where it can be.
+
+    The cast shows times as they are kept. `to_physical` would plan a query, which costs more than the copy.
+    """
     column = column.cast(pl.Int64).rechunk()
     if column.null_count():
         column = column.fill_null(null)

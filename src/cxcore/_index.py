@@ -228,5 +228,15 @@ def index_columns(
 ) -> EventIndex:
     """The index of checked columns."""
     offset = np.concatenate(([0], np.cumsum(columns.count)))
-    is_log = kernels.is_indexed(columns.code, columns.tick, columns.tie)
+    is_log = _lies_as_index(columns, offset)
     return EventIndex(roles, columns, offset, is_log, n_threads, house, engine, frame)
+
+
+def _lies_as_index(columns: EventColumns, offset: Int64) -> bool:
+    """Do the rows lie in the order of the index already?"""
+    code, tick, tie = columns.code, columns.tick, columns.tie
+    if code is not columns.keys.code:
+        return kernels.is_indexed(code, tick, tie)
+    # Keys come in order of first appearance: users lie together where each begins behind all before it.
+    lies_together = offset[-1] == len(code) and np.array_equal(columns.keys.first, offset[:-1])
+    return lies_together and kernels.is_in_time(offset, tick, tie)

@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 
 from cxcore import _options, errors
-from cxcore._columns import EventColumns, EventRoles, Int32, Int64, UInt8, int64_of, keys, marks
+from cxcore._columns import EventColumns, EventRoles, Int32, Int64, UInt8, int64_of, keys, marks, tell_apart
+from cxcore._ext.arrays import empty
 
 _INT64_MAX = 2**63 - 1
 #: microseconds: Python's dates know the years 1 to 9999, and a local period may begin in the year before
@@ -70,9 +71,9 @@ def split_columns(call: str, house: pl.DataFrame, rules: Any) -> list[pl.Series]
 
 def split_codes(call: str, columns: Sequence[pl.Series], n_rows: int, n_threads: int) -> Int32:
     """int32[n_columns, n_rows] codes by which a change is seen, -1 where null."""
-    value = np.empty((len(columns), n_rows), np.int32)
+    value = empty((len(columns), n_rows), np.int32)
     for at, one in enumerate(columns):
-        value[at] = keys(call, "split_on", one.to_frame(), [one.name], n_threads=n_threads).code
+        tell_apart(call, "split_on", one, value[at], n_threads=n_threads)
     return value
 
 

@@ -45,3 +45,8 @@ def encode_keys(
         code.append(keys[values])
         count[keys[values]] += 1
     return code, count, first, data
+
+
+def tell_apart(column: Sequence[object]) -> list[int]:
+    """A number for each value, -1 where null; ``native.tell_apart`` may number the values in any order."""
+    return encode_keys([column], null_is_key=False)[0]

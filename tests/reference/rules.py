@@ -65,7 +65,7 @@ def _of_user(who: Any, rows: list[int], time: Sequence[int], rules: Rules) -> li
     for row in rows:
         key = tuple(column[row] for column in rules.unique)
         if rules.unique and None not in key and key in originals:
-            originals[key].copies.append(row)  # label_copies: it has the session of the first
+            originals[key].copies.append(row)  # label_copies, name_copies: it has the session of the first
             continue
         reason = _reason(sessions, history, row, time, rules)
         if reason:

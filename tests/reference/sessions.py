@@ -32,6 +32,12 @@ def is_indexed(code: Sequence[int], tick: Sequence[int], tie: Sequence[int]) -> 
     return all(keys[i - 1] <= keys[i] for i in range(1, len(code)) if code[i] == code[i - 1])
 
 
+def is_in_time(code: Sequence[int], tick: Sequence[int], tie: Sequence[int]) -> bool:
+    """The rows of each user, who lie together, are in order of (tick, tie)."""
+    rows = [[(tick[i], tie[i] if tie else 0) for i, c in enumerate(code) if c == user] for user in set(code)]
+    return all(of_user == sorted(of_user) for of_user in rows)
+
+
 def sort_events(code: Sequence[int], tick: Sequence[int], tie: Sequence[int]) -> list[int]:
     """Rows of the users, by (user, tick, tie, row)."""
     kept = [row for row, c in enumerate(code) if c >= 0]
@@ -82,6 +88,11 @@ def find_sessions(sessions: Sequence[Session], users: Sequence[object]) -> tuple
         [sum(counts[:k]) for k in range(len(counts) + 1)],
         [sum(events[:k]) for k in range(len(events) + 1)],
     )
+
+
+def edges(sessions: Sequence[Session]) -> tuple[list[int], list[int], list[int]]:
+    """Start, end and number of events of each session."""
+    return [s.start for s in sessions], [s.end for s in sessions], [s.events for s in sessions]
 
 
 def label_rows(sessions: Sequence[Session], n_rows: int) -> list[int]:

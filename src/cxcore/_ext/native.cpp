@@ -1,4 +1,5 @@
-// What needs lifetimes: Arrow streams in, and how this core was built.
+// What needs lifetimes: Arrow streams in, what a stream of sessions knows of its users, and how this core was
+// built.
 // Values go out as NumPy arrays that own what the core allocated.
 
 #include <pybind11/numpy.h>
@@ -10,6 +11,8 @@
 
 #include "cxcore/keys.hpp"
 #include "cxcore/memory.hpp"
+#include "cxcore/tell_apart.hpp"
+#include "cxcore/user_table.hpp"
 
 #if defined(__clang__)
 #define CXCORE_COMPILER "clang " __clang_version__
@@ -50,10 +53,77 @@ py::tuple encode_keys(const py::list& columns, bool null_is_key, int n_threads) 
                           array_of(std::move(keys.data)));
 }
 
+// OUT code int32[n]
+void tell_apart(const py::handle& series, int n_threads, py::array_t<int32_t, py::array::c_style>& code) {
+    const cxcore::Column column = column_of(series);
+    int32_t* const to = code.mutable_data();
+    py::gil_scoped_release release;
+    cxcore::tell_apart(column, n_threads, to);
+}
+
 // Memory for what a kernel writes: NumPy asks for huge pages from 4 MB on, and for whole ones only.
 py::array_t<uint8_t> empty(int64_t n_bytes) {
     return array_of(cxcore::Array<uint8_t>(static_cast<size_t>(n_bytes)));
 }
+
+template <class T>
+using Dense = py::array_t<T, py::array::c_style>;
+
+// The table, and what is replaced together with its records: one call, between whose parts no signal comes.
+// Its stream lets one thread in at a time.
+class Users {
+  public:
+    explicit Users(int64_t width) : table_(width) {}
+
+    Dense<int32_t> encode(const Dense<int64_t>& offset, const Dense<uint8_t>& data) {
+        Dense<int32_t> code(offset.size() - 1);
+        without_gil([&, from = offset.data(), bytes = data.data(), n = code.size(),
+                     to = code.mutable_data()] { table_.encode(from, bytes, n, to); });
+        return code;
+    }
+    int32_t nobody() { return table_.nobody(); }
+    py::tuple meet(const Dense<int32_t>& batch, const Dense<int32_t>& open, const Dense<bool>& due,
+                   int32_t last) {
+        static_assert(sizeof(bool) == 1);
+        Dense<int32_t> place(open.size());
+        cxcore::Array<int32_t> users;
+        without_gil([&, from = batch.data(), n = batch.size(), rows = open.data(), n_rows = open.size(),
+                     is_due = reinterpret_cast<const uint8_t*>(due.data()), to = place.mutable_data()] {
+            users = table_.meet(from, n, rows, is_due, n_rows, last, to);
+        });
+        return py::make_tuple(array_of(std::move(users)), place);
+    }
+    Dense<int64_t> get(const Dense<int32_t>& code) const {
+        Dense<int64_t> facts({table_.width(), static_cast<int64_t>(code.size())});
+        without_gil(
+            [&, from = code.data(), n = code.size(), to = facts.mutable_data()] { table_.get(from, n, to); });
+        return facts;
+    }
+    void put(const Dense<int32_t>& code, const Dense<int64_t>& facts, py::object kept) {
+        without_gil(
+            [&, from = code.data(), n = code.size(), values = facts.data()] { table_.put(from, n, values); });
+        std::swap(kept_, kept);  // what was kept before ends after this step
+    }
+    py::tuple keys(const Dense<int32_t>& code) {
+        cxcore::Array<int64_t> offset;
+        cxcore::Array<uint8_t> data;
+        without_gil([&, from = code.data(), n = code.size()] { table_.keys(from, n, offset, data); });
+        return py::make_tuple(array_of(std::move(offset)), array_of(std::move(data)));
+    }
+    const py::object& kept() const { return kept_; }
+    int64_t size() const { return table_.size(); }
+    int64_t n_bytes() const { return table_.n_bytes(); }
+
+  private:
+    template <class Work>
+    static void without_gil(Work&& work) {
+        py::gil_scoped_release release;
+        work();
+    }
+
+    cxcore::UserTable table_;
+    py::object kept_ = py::none();
+};
 
 py::dict build() {
     py::dict info;
@@ -69,6 +139,19 @@ py::dict build() {
 PYBIND11_MODULE(native, module) {
     module.doc() = "Arrow streams in, keys out.";
     module.def("encode_keys", &encode_keys, py::arg("columns"), py::arg("null_is_key"), py::arg("n_threads"));
+    module.def("tell_apart", &tell_apart, py::arg("column"), py::arg("n_threads"),
+               py::arg("code").noconvert());
     module.def("empty", &empty, py::arg("n_bytes"));
+    py::class_<Users>(module, "UserTable")
+        .def(py::init<int64_t>(), py::arg("width"))
+        .def("encode", &Users::encode, py::arg("offset"), py::arg("data"))
+        .def("nobody", &Users::nobody)
+        .def("meet", &Users::meet, py::arg("batch"), py::arg("open"), py::arg("due"), py::arg("last"))
+        .def("get", &Users::get, py::arg("code"))
+        .def("put", &Users::put, py::arg("code"), py::arg("facts"), py::arg("kept"))
+        .def("keys", &Users::keys, py::arg("code"))
+        .def_property_readonly("kept", &Users::kept)
+        .def_property_readonly("n_bytes", &Users::n_bytes)
+        .def("__len__", &Users::size);
     module.def("build", &build);
 }

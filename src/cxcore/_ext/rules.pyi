@@ -23,24 +23,24 @@ def find_ruled_sessions(
     last_of_row: _Int64,
     events_of_row: _Int64,
     n_threads: int,
-    copy_of: _Int64,
-) -> tuple[_Int64, _Int64, _Int64, _Int64, _Int64, _UInt8]: ...
-def label_copies(row: _Int64, copy_of: _Int64, label: _Int32) -> None: ...
+) -> tuple[_Int64, _Int64, _Int64, _Int64, _Int64, _Int64, _UInt8, _Int64]: ...
+def label_copies(row: _Int64, copy: _Int64, label: _Int32) -> None: ...
+def name_copies(copy: _Int64, row_id: _Int64, row_number: _Int64) -> None: ...
 def edge_rows(
     begin: _Int64,
     row: _Int64,
-    copy_of: _Int64,
+    copy: _Int64,
     valid: _UInt8,
     n_threads: int,
     first_row: _Int64,
     last_row: _Int64,
 ) -> None: ...
 def sum_whole(
-    begin: _Int64, row: _Int64, copy_of: _Int64, value: _Int64, n_threads: int, total: _Int64
+    begin: _Int64, row: _Int64, copy: _Int64, value: _Int64, n_threads: int, total: _Int64
 ) -> bool: ...
 def sum_real(
-    begin: _Int64, row: _Int64, copy_of: _Int64, value: _Float64, n_threads: int, total: _Float64
+    begin: _Int64, row: _Int64, copy: _Int64, value: _Float64, n_threads: int, total: _Float64
 ) -> None: ...
 def any_true(
-    begin: _Int64, row: _Int64, copy_of: _Int64, value: _UInt8, n_threads: int, any: _UInt8
+    begin: _Int64, row: _Int64, copy: _Int64, value: _UInt8, n_threads: int, any: _UInt8
 ) -> None: ...

@@ -1,5 +1,6 @@
 # Sessions by all rules, and the measures of sessions, at the border to NumPy.
-# Design: include/cxcore/rules.hpp. Kernel law: README.md. A rule that is not there is an array of no item.
+# Design: rules.hpp and measures.hpp in include/cxcore. Kernel law: README.md. A rule that is not there is an
+# array of no item.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libcpp cimport bool as cbool
@@ -29,21 +30,30 @@ cdef extern from "cxcore/rules.hpp" namespace "cxcore" nogil:
     cdef cppclass RuledSessions:
         Int64Array offset
         Int64Array begin
+        Int64Array start
         Int64Array end
         Int64Array events
         Int64Array until
         UInt8Array reason
+        Int64Array copy
 
+    cdef struct Copy:
+        pass
+
+    RuledSessions c_find_ruled_sessions "cxcore::find_ruled_sessions"(
+        const int64_t*, const int64_t*, const int64_t*, int64_t, const Rules&, int
+    ) except +
+    void c_label_copies "cxcore::label_copies"(const int64_t*, const Copy*, int64_t, int32_t*)
+    void c_name_copies "cxcore::name_copies"(const Copy*, int64_t, int64_t*, int64_t*)
+
+cdef extern from "cxcore/measures.hpp" namespace "cxcore" nogil:
     cdef struct SessionRows:
         const int64_t* begin
         int64_t n_sessions
         const int64_t* row
-        const int64_t* copy_of
+        const Copy* copy
+        int64_t n_copies
 
-    RuledSessions c_find_ruled_sessions "cxcore::find_ruled_sessions"(
-        const int64_t*, const int64_t*, const int64_t*, int64_t, const Rules&, int, int64_t*
-    ) except +
-    void c_label_copies "cxcore::label_copies"(const int64_t*, const int64_t*, int64_t, int32_t*)
     void c_edge_rows "cxcore::edge_rows"(
         const SessionRows&, const uint8_t*, int, int64_t*, int64_t*
     ) except +
@@ -58,6 +68,9 @@ cdef inline const int64_t* longs(const int64_t[::1] values) noexcept nogil:
 
 cdef inline const int32_t* codes(const int32_t[::1] values) noexcept nogil:
     return &values[0] if values.shape[0] else NULL
+
+cdef inline const Copy* copies(const int64_t[:, ::1] values) noexcept nogil:
+    return <const Copy*>&values[0, 0] if values.shape[0] else NULL
 
 cdef inline const uint8_t* bytes_of(const uint8_t[::1] values) noexcept nogil:
     return &values[0] if values.shape[0] else NULL
@@ -80,9 +93,10 @@ def find_ruled_sessions(
     const int64_t[::1] last_of_row,    # IN  [n_rows] last tick of what the row stands for, or [0]
     const int64_t[::1] events_of_row,  # IN  [n_rows] events that the row stands for, or [0]
     int n_threads,
-    int64_t[::1] copy_of,           # OUT [n_positions] position of the original, -1: none; [0] without copies
 ):
-    """session_offset[n_users + 1], begin[n_sessions + 1], end, events, until, reason (uint8)[n_sessions]."""
+    """session_offset[n_users + 1], begin[n_sessions + 1]; start, end, events, until, reason[n_sessions]; and
+    copy[n_copies, 2]: positions of events that repeat one, in their order, and of what each repeats.
+    """
     cdef Rules rule
     cdef RuledSessions found
     rule.gap, rule.own, rule.gap_of_row = gap, own, longs(gap_of_row)
@@ -96,40 +110,51 @@ def find_ruled_sessions(
     rule.last_of_row, rule.events_of_row = longs(last_of_row), longs(events_of_row)
     with nogil:
         found = c_find_ruled_sessions(
-            &offset[0], longs(row), longs(tick), offset.shape[0] - 1, rule, n_threads,
-            &copy_of[0] if copy_of.shape[0] else NULL,
-        )
+            &offset[0], longs(row), longs(tick), offset.shape[0] - 1, rule, n_threads)
     return (
-        int64_array(found.offset), int64_array(found.begin), int64_array(found.end),
-        int64_array(found.events), int64_array(found.until), uint8_array(found.reason),
+        int64_array(found.offset), int64_array(found.begin), int64_array(found.start),
+        int64_array(found.end), int64_array(found.events), int64_array(found.until),
+        uint8_array(found.reason), int64_array(found.copy).reshape(-1, 2),
     )
 
 
 def label_copies(
     const int64_t[::1] row,      # IN  by position, or [0]
-    const int64_t[::1] copy_of,  # IN  [n_positions]
+    const int64_t[:, ::1] copy,  # IN  [n_copies, 2]
     int32_t[::1] label,          # INOUT [n_rows]
 ):
     """Copies of an event have the session of the first of them."""
-    if copy_of.shape[0] == 0:
+    if copy.shape[0] == 0:
         return
     with nogil:
-        c_label_copies(longs(row), &copy_of[0], copy_of.shape[0], &label[0])
+        c_label_copies(longs(row), copies(copy), copy.shape[0], &label[0])
+
+
+def name_copies(
+    const int64_t[:, ::1] copy,  # IN    [n_copies, 2]; the log is its own index
+    int64_t[::1] row_id,         # INOUT [n_rows]
+    int64_t[::1] row_number,     # INOUT [n_rows]
+):
+    """Copies of an event have the names of the first of them."""
+    if copy.shape[0] == 0:
+        return
+    with nogil:
+        c_name_copies(copies(copy), copy.shape[0], &row_id[0], &row_number[0])
 
 
 cdef SessionRows rows_of(
-    const int64_t[::1] begin, const int64_t[::1] row, const int64_t[::1] copy_of
+    const int64_t[::1] begin, const int64_t[::1] row, const int64_t[:, ::1] copy
 ) noexcept nogil:
     cdef SessionRows rows
     rows.begin, rows.n_sessions = &begin[0], begin.shape[0] - 1
-    rows.row, rows.copy_of = longs(row), longs(copy_of)
+    rows.row, rows.copy, rows.n_copies = longs(row), copies(copy), copy.shape[0]
     return rows
 
 
 def edge_rows(
     const int64_t[::1] begin,    # IN  [n_sessions + 1]
     const int64_t[::1] row,      # IN  by position, or [0]
-    const int64_t[::1] copy_of,  # IN  by position, or [0]
+    const int64_t[:, ::1] copy,  # IN  [n_copies, 2]
     const uint8_t[::1] valid,    # IN  [n_rows] or [0]: all are
     int n_threads,
     int64_t[::1] first_row,      # OUT [n_sessions] -1: none is valid
@@ -140,13 +165,13 @@ def edge_rows(
         return
     with nogil:
         c_edge_rows(
-            rows_of(begin, row, copy_of), bytes_of(valid), n_threads, &first_row[0], &last_row[0])
+            rows_of(begin, row, copy), bytes_of(valid), n_threads, &first_row[0], &last_row[0])
 
 
 def sum_whole(
     const int64_t[::1] begin,    # IN  [n_sessions + 1]
     const int64_t[::1] row,      # IN  by position, or [0]
-    const int64_t[::1] copy_of,  # IN  by position, or [0]
+    const int64_t[:, ::1] copy,  # IN  [n_copies, 2]
     const int64_t[::1] value,    # IN  [n_rows]
     int n_threads,
     int64_t[::1] total,          # OUT [n_sessions]
@@ -155,14 +180,14 @@ def sum_whole(
     cdef cbool overflows = False
     if total.shape[0]:
         with nogil:
-            overflows = c_sum_whole(rows_of(begin, row, copy_of), &value[0], n_threads, &total[0])
+            overflows = c_sum_whole(rows_of(begin, row, copy), &value[0], n_threads, &total[0])
     return overflows
 
 
 def sum_real(
     const int64_t[::1] begin,    # IN  [n_sessions + 1]
     const int64_t[::1] row,      # IN  by position, or [0]
-    const int64_t[::1] copy_of,  # IN  by position, or [0]
+    const int64_t[:, ::1] copy,  # IN  [n_copies, 2]
     const double[::1] value,     # IN  [n_rows]
     int n_threads,
     double[::1] total,           # OUT [n_sessions]
@@ -170,13 +195,13 @@ def sum_real(
     """Sum by session, in the order of its events."""
     if total.shape[0]:
         with nogil:
-            c_sum_real(rows_of(begin, row, copy_of), &value[0], n_threads, &total[0])
+            c_sum_real(rows_of(begin, row, copy), &value[0], n_threads, &total[0])
 
 
 def any_true(
     const int64_t[::1] begin,    # IN  [n_sessions + 1]
     const int64_t[::1] row,      # IN  by position, or [0]
-    const int64_t[::1] copy_of,  # IN  by position, or [0]
+    const int64_t[:, ::1] copy,  # IN  [n_copies, 2]
     const uint8_t[::1] value,    # IN  [n_rows] 0 or 1
     int n_threads,
     uint8_t[::1] any,            # OUT [n_sessions] 0 or 1
@@ -184,4 +209,4 @@ def any_true(
     """Is one of the events of a session marked?"""
     if any.shape[0]:
         with nogil:
-            c_any_true(rows_of(begin, row, copy_of), &value[0], n_threads, &any[0])
+            c_any_true(rows_of(begin, row, copy), &value[0], n_threads, &any[0])

@@ -10,6 +10,7 @@ from cxcore._ext.owned cimport Int64Array, int64_array
 
 cdef extern from "cxcore/index.hpp" namespace "cxcore" nogil:
     cbool c_is_indexed "cxcore::is_indexed"(const int32_t*, const int64_t*, const int64_t*, int64_t)
+    cbool c_is_in_time "cxcore::is_in_time"(const int64_t*, int64_t, const int64_t*, const int64_t*)
     void c_sort_events "cxcore::sort_events"(
         const int32_t*, const int64_t*, const int64_t*, int64_t, const int64_t*, int64_t, int,
         int64_t*, int64_t*
@@ -27,6 +28,7 @@ cdef extern from "cxcore/sessions.hpp" namespace "cxcore" nogil:
     Begins c_find_sessions "cxcore::find_sessions"(
         const int64_t*, const int64_t*, int64_t, GapRule, int
     ) except +
+    void c_edges "cxcore::edges"(const int64_t*, int64_t, const int64_t*, int64_t*, int64_t*, int64_t*)
     void c_session_ids "cxcore::session_ids"(
         const int64_t*, int64_t, const int64_t*, int64_t, const int64_t*, const uint8_t*, int32_t, int,
         const int64_t*, int64_t*, int32_t*, int64_t*
@@ -84,6 +86,18 @@ def is_indexed(
     return answer
 
 
+def is_in_time(
+    const int64_t[::1] offset,  # IN  [n_users + 1] rows of each user, who has some
+    const int64_t[::1] tick,    # IN  [n]
+    const int64_t[::1] tie,     # IN  [n] or [0]
+):
+    """True where the rows of a log by user are in order of (tick, tie) inside users."""
+    cdef cbool answer
+    with nogil:
+        answer = c_is_in_time(&offset[0], offset.shape[0] - 1, longs(tick), longs(tie))
+    return answer
+
+
 def sort_events(
     const int32_t[::1] code,    # IN  [n], -1: left out
     const int64_t[::1] tick,    # IN  [n]
@@ -116,6 +130,20 @@ def find_sessions(
     with nogil:
         found = c_find_sessions(&offset[0], longs(tick), offset.shape[0] - 1, rule, n_threads)
     return int64_array(found.offset), int64_array(found.begin)
+
+
+def edges(
+    const int64_t[::1] begin,  # IN  [n_sessions + 1] positions
+    const int64_t[::1] tick,   # IN  by position
+    int64_t[::1] start,        # OUT [n_sessions]
+    int64_t[::1] end,          # OUT [n_sessions]
+    int64_t[::1] events,       # OUT [n_sessions]
+):
+    """First and last tick of each session, and how many events it has."""
+    if start.shape[0] == 0:
+        return
+    with nogil:
+        c_edges(&begin[0], start.shape[0], &tick[0], &start[0], &end[0], &events[0])
 
 
 def arrives_in_order(
@@ -187,8 +215,8 @@ def session_ids(
     const uint8_t[::1] key,             # IN  canonical bytes
     int own,
     int n_threads,
-    const int64_t[:, ::1] before,       # IN  [n_users, 2] earlier sessions, of them in the first one's
-                                        #     microsecond; or [0, 2]: none
+    const int64_t[:, ::1] before,       # IN  [n_users, 3] earlier sessions, start of the last, how many began
+                                        #     before it in its microsecond (-1: it does not count); or [0, 3]
     int64_t[:, ::1] name,               # OUT [n_sessions, 2] id and number inside the user
     int32_t[::1] user,                  # OUT [n_sessions]
     int64_t[::1] same,                  # OUT [n_sessions] earlier ones in its microsecond, or [0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
@@ -32,16 +33,20 @@ def _none() -> Int64:
     return np.empty(0, np.int64)
 
 
+def _no_pairs() -> Int64:
+    return np.empty((0, 2), np.int64)
+
+
 @dataclass(frozen=True, slots=True)
 class Sessions:
     """What the kernels found: one entry a session, users in order of first appearance, then time.
 
     ``name`` int64[n_sessions, 2] is id and number, side by side; ``user`` int32[n_sessions] the code;
     ``reason`` uint8[n_sessions] a place in ``REASONS``. Of the two ways back to rows one is there: ``begin``
-    int64[n_sessions + 1], the positions of an index, where ``copy_of`` int64[n_positions] has the position of
-    the event that one repeats, or -1 (no item where nothing is told of copies); or ``label`` int32[n_rows],
-    -1 where a row has no session, and ``session`` int64[n_labels], the session of a label (no item where a
-    label is the session itself). For a table alone neither is there. Walks by rules
+    int64[n_sessions + 1], the positions of an index, where ``copy`` int64[n_copies, 2] has the positions of
+    events that repeat one, in their order, and of what they repeat; or ``label`` int32[n_rows], -1 where a
+    row has no session, and ``session`` int64[n_labels], the session of a label (no item where a label is the
+    session itself). For a table alone neither is there. Walks by rules
     also know ``until``, the last tick at which silence has not ended a session, and ``same``, how many
     earlier sessions of the user began in its microsecond; int64[n_sessions].
     """
@@ -54,7 +59,7 @@ class Sessions:
     user: Int32
     reason: UInt8
     begin: Int64 = field(default_factory=_none)
-    copy_of: Int64 = field(default_factory=_none)
+    copy: Int64 = field(default_factory=_no_pairs)
     label: Int32 | None = None
     session: Int64 = field(default_factory=_none)
     until: Int64 = field(default_factory=_none)
@@ -69,11 +74,14 @@ class Sessions:
         return replace(self, name=name)
 
 
-def find(call: str, index: EventIndex, rules: Rules, n_threads: int, wanted: Wanted) -> Sessions:
+def find(
+    call: str, index: EventIndex, rules: Rules, n_threads: int, wanted: Wanted, *, named: bool = True
+) -> Sessions:
     """Sessions of a log by the way that its order allows; those of the rule asked last are kept.
 
     ``wanted`` is what they are for: the names of rows; the events of each, which lie at its positions; or
-    the table alone.
+    the table alone. Sessions of a part of a log need not be ``named``: then they have no names and no
+    reasons, and are not kept.
     """
     found: Sessions
     for known, found in index.last:
@@ -86,42 +94,44 @@ def find(call: str, index: EventIndex, rules: Rules, n_threads: int, wanted: Wan
     if not rules.is_plain:
         return _of_rules(call, index, rules, n_threads)
     if index.is_sorted or tied or wanted == "events":
-        found = _of_index(index, gap, n_threads)
+        found = _of_index(index, gap, n_threads, named)
     elif kernels.arrives_in_order(columns.tick, gap):
-        found = _of_arrivals(columns, gap, n_threads)
+        found = _of_arrivals(columns, gap, n_threads, named)
     else:
         with_rows = wanted == "rows" or not index.is_passing  # who keeps an index may ask for them later
-        found = _of_slots(index, gap, n_threads, with_rows)
-    index.last[:] = [(rules.key, found)]
+        found = _of_slots(index, gap, n_threads, with_rows, named)
+    if named:
+        index.last[:] = [(rules.key, found)]
     return found
 
 
-def _of_index(index: EventIndex, gap: int, n_threads: int) -> Sessions:
+def _of_index(index: EventIndex, gap: int, n_threads: int, named: bool) -> Sessions:
     columns = index.columns
     offset, begin = kernels.find_sessions(index.offset, index.tick, gap, columns.own, n_threads)
-    start, end = index.tick[begin[:-1]], index.tick[begin[1:] - 1]
+    start, end, events = (empty(len(begin) - 1, np.int64) for _ in range(3))
+    kernels.edges(begin, index.tick, start, end, events)
     index.let_go(rows=False)
-    name, user = _names(columns, offset, start, n_threads)
-    return Sessions(columns, start, end, np.diff(begin), name, user, _gap_reasons(name), begin)
+    name, user = _names(columns, offset, start, n_threads) if named else _no_names(offset)
+    return Sessions(columns, start, end, events, name, user, gap_reasons(name), begin)
 
 
-def _of_slots(index: EventIndex, gap: int, n_threads: int, with_rows: bool) -> Sessions:
+def _of_slots(index: EventIndex, gap: int, n_threads: int, with_rows: bool, named: bool) -> Sessions:
     columns = index.columns
     label = empty(len(columns.code) if with_rows else 0, np.int32)
     offset, start, end, events = kernels.sessionize_slots(
         columns.code, columns.tick, index.offset, gap, columns.own, n_threads, label
     )
-    name, user = _names(columns, offset, start, n_threads)
-    return Sessions(columns, start, end, events, name, user, _gap_reasons(name), label=label)
+    name, user = _names(columns, offset, start, n_threads) if named else _no_names(offset)
+    return Sessions(columns, start, end, events, name, user, gap_reasons(name), label=label)
 
 
-def _of_arrivals(columns: EventColumns, gap: int, n_threads: int) -> Sessions:
+def _of_arrivals(columns: EventColumns, gap: int, n_threads: int, named: bool) -> Sessions:
     label = empty(len(columns.code), np.int32)
     offset, start, end, events, session = kernels.sessionize_arrival(
         columns.code, columns.tick, columns.count, gap, columns.own, n_threads, label
     )
-    name, user = _names(columns, offset, start, n_threads)
-    reason = _gap_reasons(name)
+    name, user = _names(columns, offset, start, n_threads) if named else _no_names(offset)
+    reason = gap_reasons(name)
     return Sessions(columns, start, end, events, name, user, reason, label=label, session=session)
 
 
@@ -133,12 +143,12 @@ def _of_rules(call: str, index: EventIndex, rules: Rules, n_threads: int) -> Ses
 def walk(
     index: EventIndex, rules: Rules, read: RuleColumns, n_threads: int, before: Int64 | None = None
 ) -> Sessions:
-    """Sessions by all rules. ``before`` int64[n_users, 2] has how many sessions of a user came before these,
-    and how many of them began in the microsecond of the first; none where None.
+    """Sessions by all rules. ``before`` int64[n_users, 3] has how many sessions of a user came before these,
+    when the last of them began, and how many earlier ones began in its microsecond (-1 where that counts for
+    nothing); none came where None.
     """
     columns, length = index.columns, index.columns.tick_length
-    copy_of = empty(len(index.tick) if rules.unique else 0, np.int64)
-    offset, begin, end, events, until, reason = rule_kernels.find_ruled_sessions(
+    offset, begin, start, end, events, until, reason, copy = rule_kernels.find_ruled_sessions(
         index.offset,
         index.row,
         index.tick,
@@ -155,15 +165,15 @@ def walk(
         read.last,
         read.events,
         n_threads,
-        copy_of,
     )
-    start, same = index.tick[begin[:-1]], np.empty(len(end), np.int64)
+    same = np.empty(len(end), np.int64)
     index.let_go(rows=False)
     name, user = _names(columns, offset, start, n_threads, before, same)
-    return Sessions(columns, start, end, events, name, user, reason, begin, copy_of, until=until, same=same)
+    return Sessions(columns, start, end, events, name, user, reason, begin, copy, until=until, same=same)
 
 
-def _gap_reasons(name: Int64) -> UInt8:
+def gap_reasons(name: Int64) -> UInt8:
+    """Where silence alone decides."""
     reason: UInt8 = np.multiply(name[:, 1] != 1, BY_GAP)  # else 0, "first"
     return reason
 
@@ -176,13 +186,18 @@ def _names(
     before: Int64 | None = None,
     same: Int64 | None = None,
 ) -> tuple[Int64, Int32]:
-    before = np.empty((0, 2), np.int64) if before is None else before
+    before = np.empty((0, 3), np.int64) if before is None else before
     same = _none() if same is None else same
     name, user = empty((len(start), 2), np.int64), empty(len(start), np.int32)
     keys, length = columns.keys, columns.tick_length
     key = (keys.offset, keys.data, columns.own)
     kernels.session_ids(offset, start, length, *key, n_threads, before, name, user, same)
     return name, user
+
+
+def _no_names(offset: Int64) -> tuple[Int64, Int32]:
+    user = np.repeat(np.arange(len(offset) - 1, dtype=np.int32), np.diff(offset))
+    return np.empty((0, 2), np.int64), user
 
 
 def labels(found: Sessions, index: EventIndex, n_threads: int) -> Int32:
@@ -198,7 +213,7 @@ def labels(found: Sessions, index: EventIndex, n_threads: int) -> Int32:
         label.fill(-1)
     row = index.row if not index.is_log else np.arange(n)
     kernels.label_rows(found.begin, row, n_threads, label)
-    rule_kernels.label_copies(row, found.copy_of, label)
+    rule_kernels.label_copies(row, found.copy, label)
     return label
 
 
@@ -206,7 +221,7 @@ def row_columns(
     found: Sessions, index: EventIndex, n_threads: int, *, reason: bool, long_after: int | None
 ) -> pl.DataFrame:
     """``session_id`` and ``session_number`` of each row, and what else was asked of its session."""
-    lie_together = index.is_log and found.label is None and not len(found.copy_of)
+    lie_together = index.is_log and found.label is None
     more = reason or long_after is not None
     name, label = found.name, None
     if more or not (lie_together or found.label is not None):
@@ -219,6 +234,7 @@ def row_columns(
     row_id, row_number = empty(len(index), np.int64), empty(len(index), np.int64)
     if label is None:
         kernels.name_runs(found.begin, found.name, n_threads, row_id, row_number)
+        rule_kernels.name_copies(found.copy, row_id, row_number)
     else:
         kernels.name_rows(label, name, n_threads, row_id, row_number)
     rows = pl.DataFrame(dict(zip(ROW_COLUMNS, (row_id, row_number), strict=True)))
@@ -236,7 +252,7 @@ def row_columns(
 def _extras(found: Sessions, reason: bool, long_after: int | None) -> dict[str, pl.Series]:
     extras = {}
     if reason:
-        extras["session_reason"] = _WORDS.gather(pl.Series(found.reason))
+        extras["session_reason"] = _WORDS[pl.Series(found.reason.astype(np.uint32))]
     if long_after is not None:
         most = _options.ticks_below(long_after, found.columns.tick_length, 2**64 - 1)
         extras["session_is_long"] = pl.Series(found.end.view(np.uint64) - found.start.view(np.uint64) > most)
@@ -245,22 +261,28 @@ def _extras(found: Sessions, reason: bool, long_after: int | None) -> dict[str, 
 
 def table(found: Sessions, house: pl.DataFrame, roles: EventRoles, long_after: int | None) -> pl.DataFrame:
     """The table of sessions in the house frame, names and types of the log kept."""
-    schema = table_schema(house.schema, roles)
-    columns, time = found.columns, house.schema[roles.time]
-    first = columns.keys.first
-    row = pl.Series(first[np.minimum(found.user, len(first) - 1)] if len(first) else found.user)
+    users = {name: house[name] for name in roles.user}
+    return table_of(found, users, house.schema[roles.time], long_after)
+
+
+def table_of(
+    found: Sessions, users: Mapping[str, pl.Series], time: pl.DataType, long_after: int | None
+) -> pl.DataFrame:
+    """The table of sessions; ``users`` are columns of the log, ``time`` is the type of its times."""
+    columns = found.columns
+    # users are few, and their rows far apart: each is fetched once, then given to its sessions
+    user, first = pl.Series(found.user.view(np.uint32)), pl.Series(columns.keys.first)
     if columns.own >= 0:  # the shared code of rows without a user has no key
-        has_key = pl.Series(found.user != columns.own)
-        row = row.to_frame("row").select(pl.when(has_key).then("row")).to_series()
+        user = user.to_frame("at").select(pl.when(pl.col("at") != columns.own).then("at")).to_series()
     start, end = pl.Series(found.start), pl.Series(found.end)
     return pl.DataFrame(
         {
-            **{name: house[name].gather(row) for name in roles.user},
+            **{name: column.gather(first).gather(user) for name, column in users.items()},
             "session_id": found.name[:, 0],
             "session_number": found.name[:, 1],
             "start": times(start, time),
             "end": times(end, time),
-            "duration": _lengths(_apart(found), schema["duration"], columns.tick_length),
+            "duration": _lengths(_apart(found), _duration(time), columns.tick_length),
             "events": found.events,
             **_extras(found, True, long_after),
         }
@@ -290,11 +312,6 @@ def _lengths(ticks: pl.Series, dtype: pl.DataType, tick_length: int) -> pl.Serie
 
 def table_schema(before: pl.Schema, roles: EventRoles) -> pl.Schema:
     time = before[roles.time]
-    duration: pl.DataType = pl.Int64()
-    if isinstance(time, pl.Datetime):
-        duration = pl.Duration(time.time_unit)
-    elif time == pl.Date:
-        duration = pl.Duration("ms")
     return pl.Schema(
         {
             **{name: before[name] for name in roles.user},
@@ -302,8 +319,14 @@ def table_schema(before: pl.Schema, roles: EventRoles) -> pl.Schema:
             "session_number": pl.Int64(),
             "start": time,
             "end": time,
-            "duration": duration,
+            "duration": _duration(time),
             "events": pl.Int64(),
             "session_reason": REASON,
         }
     )
+
+
+def _duration(time: pl.DataType) -> pl.DataType:
+    if isinstance(time, pl.Datetime):
+        return pl.Duration(time.time_unit)
+    return pl.Duration("ms") if time == pl.Date else pl.Int64()

@@ -1,14 +1,14 @@
 """What a stream of sessions keeps between batches.
 
 Kept are rows for the same kernel that answers a whole log. Of each user with a closed session one row stands
-for the last of these; of each open session its rows are kept, or, where silence alone decides, one row that
-stands for all of it and the rows of its first and last values. Semantics: docs/explanation/streams.md; why
-so: docs/adr/0007.
+for the last of these, and lies as numbers in a table of users; of each open session its rows are kept, or,
+where silence alone decides, one row that stands for all of it and the rows of its first and last values.
+Semantics: docs/explanation/streams.md; why so: docs/adr/0007 and 0013.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,22 +17,25 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cxcore import _options
-from cxcore._columns import EventRoles, Int64
+from cxcore._columns import EventRoles, Int32, Int64
 from cxcore._ext import rules as kernels
 from cxcore._index import EventIndex
 from cxcore.sessions.found import Sessions
 from cxcore.sessions.measures import Measures, measure
-from cxcore.sessions.records import Records
 from cxcore.sessions.rules import Rules
 
 Bools = NDArray[np.bool_]
 _INT64_MAX = 2**63 - 1
-#: what is kept beside the columns of the log
-#: ``last``, ``events``   last tick and number of the events that the row stands for
-#: ``reach``              last tick at which an event still touches the session of the row
-#: ``session_id``, ``session_number``  of the session, where the row is its first; null elsewhere
-#: ``same``               of a closed session, how many earlier ones began in its microsecond
-BESIDE = {name: pl.Int64() for name in ("last", "events", "reach", "session_id", "session_number", "same")}
+#: lines of ``Rows.facts``
+#: TICK           of the row: of the first event that it stands for
+#: LAST, EVENTS   last tick and number of the events that it stands for
+#: GAP, MARK      what the row says to rules that look at rows
+#: REACH          last tick at which an event still touches the session of the row
+#: ID, NUMBER     of the session, where the row is its first; 0 elsewhere, and where there is no record
+#: SAME           of a closed session, how many earlier ones began in its microsecond
+#: VALUES         of a record: where in ``Kept.values`` its columns of the log lie, counted from 1
+TICK, LAST, EVENTS, GAP, MARK, REACH, ID, NUMBER, SAME, VALUES = range(10)
+N_FACTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +82,6 @@ class Plan:
     def anys(self) -> dict[str, str]:
         return {f"any{at}": name for at, name in enumerate(self.measures.any)}
 
-    def keys(self, rows: pl.DataFrame) -> pl.Series:
-        """Numbers by which rows of a user are found again; two users may share one."""
-        users = [pl.col(name) for name in self.users]
-        return rows.select(key=(users[0] if len(users) == 1 else pl.struct(users)).hash()).to_series()
-
     @property
     def splits(self) -> list[str]:
         return [f"split{at}" for at in range(len(self.rules.split_on))]
@@ -98,6 +96,11 @@ class Plan:
     def has_gaps(self) -> bool:
         return isinstance(self.rules.gap, pl.Expr)
 
+    @property
+    def n_walked(self) -> int:
+        """Lines of facts that a walk reads; the first ones."""
+        return MARK + 1 if self.has_marks or self.has_gaps else EVENTS + 1
+
     def slack(self, tick_length: int) -> int:
         """Ticks after the reach of a session at which it closes, if nothing comes."""
         if not isinstance(self.rules.gap, int):
@@ -105,44 +108,96 @@ class Plan:
         whole = _options.ticks_below(self.rules.gap + self.lateness, tick_length, 2**70)
         return whole - self.rules.gap_ticks(tick_length)
 
-    def folds(self, kept: pl.DataFrame) -> bool:
+    @property
+    def values(self) -> list[str]:
+        """Columns of the log that are kept of a closed session."""
+        return [*self.users, *self.splits]
+
+    def folds(self, log: pl.DataFrame) -> bool:
         """May one row stand for an open session? Its events may come in any order, and add up in any."""
         rules = self.rules
         others = (rules.max_duration, rules.max_events, rules.calendar)
         only_silence = rules.roles.keys() <= {"gap"} and all(other is None for other in others)
-        return only_silence and not any(kept.schema[name].is_float() for name in self.sums)
+        return only_silence and not any(log.schema[name].is_float() for name in self.sums)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Rows of what is kept: ``user`` int32[n], ``facts`` int64[N_FACTS, n], and columns of the ``log``. Rows
+    of a walk have only the facts that it reads.
+    """
+
+    user: Int32
+    facts: Int64
+    log: pl.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def __getitem__(self, at: Int64) -> Rows:
+        return Rows(self.user[at], self.facts.take(at, axis=1), taken(self.log, at))
+
+    @staticmethod
+    def pooled(parts: Sequence[Rows]) -> Rows:
+        """All of them, with the facts that all have."""
+        n_lines = min(len(part.facts) for part in parts)
+        parts = [part for part in parts if len(part)] or parts[:1]
+        if len(parts) == 1:
+            return replace(parts[0], facts=parts[0].facts[:n_lines])
+        return Rows(
+            np.concatenate([part.user for part in parts]),
+            np.concatenate([part.facts[:n_lines] for part in parts], axis=1),
+            pl.concat([part.log for part in parts]),
+        )
+
+
+def facts(n: int, lines: Mapping[int, Any], n_lines: int = N_FACTS) -> Int64:
+    made = np.zeros((n_lines, n), np.int64)
+    for line, values in lines.items():
+        made[line] = values
+    return made
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Kept:
-    """Rows of closed and of open sessions, and the greatest tick seen. Never changed, only replaced."""
+    """What goes with the records of users: rows of open sessions, whose users are codes of the table; columns
+    of the log for the records, in frames one after the other; the type of the time column; the greatest tick
+    seen. Never changed, only replaced. Beyond ``room`` users or values it is worth a look at how many are
+    still of use.
+    """
 
-    closed: Records
-    open: pl.DataFrame
-    watermark: int | None = None
+    open: Rows
+    values: tuple[pl.DataFrame, ...]
+    time: pl.DataType
+    watermark: int | None
+    room: int
 
-    @classmethod
-    def of(cls, closed: pl.DataFrame, still_open: pl.DataFrame, watermark: int | None, plan: Plan) -> Kept:
-        """Rows without keys."""
-        closed, still_open = (rows.hstack([plan.keys(rows)]) for rows in (closed, still_open))
-        return cls(Records.of(closed), still_open, watermark)
-
-    def typed(self, schema: pl.Schema, plan: Plan) -> Kept:
+    def typed(self, schema: pl.Schema) -> Kept:
         """Columns of nothing but nulls so far take the type that they have now."""
-        new: Any = {name: schema[name] for name, dtype in self.open.schema.items() if dtype == pl.Null()}
-        if all(dtype == pl.Null() for dtype in new.values()):
+        log = self.open.log
+        new: Any = {
+            name: schema[name] for name, dtype in log.schema.items() if dtype == pl.Null() != schema[name]
+        }
+        if not new:
             return self
-        closed, still_open = (rows.drop("key").cast(new) for rows in (self.closed.all, self.open))
-        return Kept.of(closed, still_open, self.watermark, plan)
+        of_values = {name: dtype for name, dtype in new.items() if self.values and name in self.values[0]}
+        values = tuple(part.cast(of_values) for part in self.values)
+        return replace(self, open=replace(self.open, log=log.cast(new)), values=values)
 
 
 def put(frame: pl.DataFrame, columns: Mapping[str, Any]) -> pl.DataFrame:
     """The frame with other values in some columns; no query is planned for it, unlike ``with_columns``."""
-    frame = frame.clone()
+    frame = frame.clone() if columns else frame
     for name, values in columns.items():
         series = values.alias(name) if isinstance(values, pl.Series) else pl.Series(name, values)
         frame.replace_column(frame.get_column_index(name), series)
     return frame
+
+
+def taken(frame: pl.DataFrame, at: Int64) -> pl.DataFrame:
+    """Some rows of it; nothing is planned, unlike ``frame[at]``."""
+    rows = pl.Series(at.astype(np.uint32))
+    return pl.DataFrame([column[rows] for column in frame])
 
 
 def blank(dtype: pl.DataType, n: int, value: Any = None) -> pl.Series:
@@ -171,36 +226,41 @@ def length(start: Int64, until: Int64) -> Int64:
 
 
 def folded(
-    call: str, index: EventIndex, found: Sessions, of_row: Int64, which: Bools, plan: Plan
-) -> tuple[pl.DataFrame, Int64]:
+    call: str,
+    index: EventIndex,
+    found: Sessions,
+    of_row: Int64,
+    which: Bools,
+    rows_at: Callable[[Int64], Rows],
+    plan: Plan,
+) -> tuple[Rows, Int64]:
     """Some sessions as a row each, and those of their first and last values; and where in the log they lie.
 
     The row stands for the session as a whole: it lies at its start, and what the others add up to is in it.
     """
-    is_first, pool = np.zeros(len(of_row), np.bool_), index.house
+    is_first = np.zeros(len(of_row), np.bool_)
     is_first[row_at(index)[found.begin[:-1][which]]] = True
     keep = is_first
     if plan.edges:
         keep = keep | (_edge_rows(index, found, plan) & (of_row >= 0) & np.append(which, False)[of_row])
     at = np.flatnonzero(keep)
-    rows, session, first = pool[at], of_row[at], is_first[at]
-    new: dict[str, Any] = {
-        "last": np.where(first, found.end[session], index.columns.tick[at]),
-        "events": np.where(first, found.events[session], 0),
-    }
+    rows, session, first = rows_at(at), of_row[at], is_first[at]
+    rows.facts[LAST] = np.where(first, found.end[session], rows.facts[TICK])
+    rows.facts[EVENTS] = np.where(first, found.events[session], 0)
     if plan.has_gaps:
         whole = length(found.start[session], found.until[session])
-        new["gap"] = np.where(first, whole, rows["gap"].to_numpy())
+        rows.facts[GAP] = np.where(first, whole, rows.facts[GAP])
     values = measure(call, found, index, replace(plan.measured, first=(), last=()), plan.n_threads)
+    new: dict[str, Any] = {}
     for name, column in zip((*plan.sums, *plan.anys), values, strict=True):
         nothing = blank(column.dtype, len(at), False if name in plan.anys else 0)
         new[name] = column.gather(pl.Series(session)).zip_with(pl.Series(first), nothing)
-    return put(rows, new), at
+    return replace(rows, log=put(rows.log, new)), at
 
 
 def _edge_rows(index: EventIndex, found: Sessions, plan: Plan) -> Bools:
     """Rows that hold the first or the last value of a measure in their session."""
-    is_edge, at = np.zeros(len(index), np.bool_), (found.begin, index.row, found.copy_of)
+    is_edge, at = np.zeros(len(index), np.bool_), (found.begin, index.row, found.copy)
     for name in plan.edges.values():
         column, edges = index.house[name], np.empty((2, len(found.end)), np.int64)
         valid = np.empty(0, np.uint8)

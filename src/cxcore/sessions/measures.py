@@ -54,7 +54,7 @@ def measure(
     """One column for each measure, one row for each session; the sessions lie on the index."""
     if not measures.names:
         return pl.DataFrame()
-    house, at = index.house, (found.begin, index.row, found.copy_of)
+    house, at = index.house, (found.begin, index.row, found.copy)
     columns: dict[str, pl.Series] = {}
     for name in dict.fromkeys((*measures.first, *measures.last)):
         valid = np.empty(0, np.uint8)

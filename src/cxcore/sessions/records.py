@@ -1,73 +1,252 @@
-"""What a stream knows of users with closed sessions: one record each, found by key in O(log n).
+"""What a stream knows of users: a table of codes and records, and what is kept together with it.
 
-Most lie settled, in order of their keys; those of the last batches lie beside them, and go before what is
-settled under the same key. When they are many they settle too, so that a record is moved a few times in all.
-A forgotten one lies beside with a session number of 0 until then.
+A record is a row that stands for the last closed session of its user. Its numbers lie in the table, which is
+changed in place, in one step at the end of a push; its columns of the log lie in frames one after the other,
+the later the smaller, so that each value is moved a few times in all. A number of 0 is no record.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from cxcore._columns import Int64
+from cxcore import _columns, _options
+from cxcore._columns import Int32, Int64, UInt8
+from cxcore._ext.native import UserTable
+from cxcore.sessions.batch import Batch
+from cxcore.sessions.found import times
+from cxcore.sessions.kept import (
+    EVENTS,
+    GAP,
+    ID,
+    LAST,
+    MARK,
+    N_FACTS,
+    NUMBER,
+    REACH,
+    SAME,
+    TICK,
+    VALUES,
+    Bools,
+    Kept,
+    Plan,
+    Rows,
+    facts,
+    taken,
+)
 
-UInt64 = NDArray[np.uint64]
-#: records that lie beside at least, before they settle
+#: users, or columns of records, from which on a look is taken at how many are of use
 _FEW = 32_768
+#: frames of columns, of which Polars takes rows without putting them together
+_MOST_PARTS = 8
+_INT64_MIN = -(2**63)
+#: columns of a saved stream beside those of the log
+_SAVED = {
+    "last": LAST,
+    "events": EVENTS,
+    "reach": REACH,
+    "session_id": ID,
+    "session_number": NUMBER,
+    "same": SAME,
+}
 
 
-def keys_of(rows: pl.DataFrame) -> UInt64:
-    return rows["key"].to_numpy()
+def tick_length(kept: Kept, plan: Plan) -> int:
+    return _options.tick_length(kept.time, plan.roles.time_unit)
 
 
-@dataclass(frozen=True, eq=False)
-class Records:
-    """Frames of one schema with a column ``key``; never changed, only replaced."""
-
-    beside: pl.DataFrame
-    settled: pl.DataFrame
-    settled_keys: UInt64 = field(repr=False)
-
-    @classmethod
-    def of(cls, rows: pl.DataFrame) -> Records:
-        """All settled."""
-        rows = rows[np.argsort(keys_of(rows))]
-        return cls(rows.clear(), rows, keys_of(rows))
-
-    def split(self, keys: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Records with one of the keys, and the others that lie beside."""
-        met = self.beside["key"].is_in(keys.implode()).to_numpy() & _known(self.beside)
-        wanted = np.sort(keys.unique().to_numpy())
-        low = np.searchsorted(self.settled_keys, wanted, "left")
-        at = _ranges(low, np.searchsorted(self.settled_keys, wanted, "right"))
-        stale = pl.Series(self.settled_keys[at]).is_in(self.beside["key"].implode())
-        found = self.settled[at[~stale.to_numpy()]]
-        return pl.concat([self.beside[np.flatnonzero(met)], found]), self.beside[np.flatnonzero(~met)]
-
-    def having(self, beside: pl.DataFrame, still_known: Callable[[pl.DataFrame], pl.DataFrame]) -> Records:
-        """With other records beside: all that have a key, for each key among them."""
-        new = Records(beside, self.settled, self.settled_keys)
-        return new if len(beside) <= max(_FEW, len(self.settled) // 4) else Records.of(still_known(new.all))
-
-    @property
-    def all(self) -> pl.DataFrame:
-        stale = self.settled["key"].is_in(self.beside["key"].implode()).to_numpy()
-        return pl.concat(
-            [self.settled[np.flatnonzero(~stale)], self.beside[np.flatnonzero(_known(self.beside))]]
-        )
+def first_table(batch: Batch, time: pl.DataType, plan: Plan) -> UserTable:
+    """Of a stream before its first batch."""
+    log = batch.events.log.clear()
+    return table_of_users(Rows(np.empty(0, np.int32), facts(0, {}), log), (), time, None, plan)
 
 
-def _known(rows: pl.DataFrame) -> NDArray[np.bool_]:
-    return rows["session_number"].to_numpy() > 0
+def table_of_users(
+    still_open: Rows, values: tuple[pl.DataFrame, ...], time: pl.DataType, watermark: int | None, plan: Plan
+) -> UserTable:
+    table = UserTable(N_FACTS)
+    if plan.roles.null_user == "own":
+        table.nobody()
+    table.put(still_open.user[:0], facts(0, {}), Kept(still_open, values, time, watermark, _FEW))
+    return table
 
 
-def _ranges(low: Int64, high: Int64) -> Int64:
-    """low[0] … high[0] - 1, low[1] …"""
-    size = high - low
-    start = np.repeat(low - np.append(0, np.cumsum(size)[:-1]), size) if len(size) else low
-    return start + np.arange(int(size.sum()))
+# ---------------------------------------------------------------- the users of a step
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Met:
+    """The users that a step concerns, by their places in it: those of the batch first, rows without a user
+    last.
+
+    ``code`` int32[n_users] in the table; ``records`` int64[N_FACTS, n_users]; ``open`` their open rows, of
+    which ``user`` is the place; ``others`` the open rows of all others; keys as in ``Keys``; ``own`` the
+    place of rows without a user, or -1; ``forgotten`` the places of users whose record is too old.
+    """
+
+    code: Int32
+    records: Int64
+    open: Rows
+    others: Rows
+    offset: Int64
+    data: UInt8
+    own: int
+    forgotten: Int64
+
+
+def meet(table: UserTable, kept: Kept, batch: Batch | None, due: Bools, plan: Plan) -> Met:
+    """Users of a batch, and those who have an open row that is due."""
+    nobody = table.nobody() if plan.roles.null_user == "own" else -1
+    offset, data = np.zeros(1, np.int64), np.empty(0, np.uint8)
+    has_own = nobody >= 0 and bool((due & (kept.open.user == nobody)).any())
+    if batch is not None:
+        columns = batch.events.columns
+        offset, data, has_own = columns.keys.offset, columns.keys.data, has_own or columns.own >= 0
+    of_batch = table.encode(offset, data)
+    code, place = table.meet(of_batch, kept.open.user, due, nobody if has_own else -1)
+    others = code[len(of_batch) : len(code) - has_own]
+    if len(others):
+        more, bytes_of_more = table.keys(others)
+        offset, data = np.append(offset, offset[-1] + more[1:]), np.append(data, bytes_of_more)
+    met, records = place >= 0, table.get(code)
+    rows, left = kept.open[np.flatnonzero(met)], kept.open[np.flatnonzero(~met)]
+    rows = replace(rows, user=place[met])
+    forgotten = np.empty(0, np.int64)
+    if plan.forget is not None:
+        has_open = np.zeros(len(code), np.bool_)
+        has_open[rows.user] = True
+        forgotten = np.flatnonzero(_forgotten(records, has_open, kept, plan) & (records[NUMBER] > 0))
+        records[NUMBER, forgotten] = records[SAME, forgotten] = 0
+    own = len(code) - 1 if has_own else -1
+    return Met(code, records, rows, left, offset, data, own, forgotten)
+
+
+def _forgotten(records: Int64, has_open: Bools, kept: Kept, plan: Plan) -> Bools:
+    """Users who have been silent for too long."""
+    if plan.forget is None or kept.watermark is None:
+        return np.zeros(len(has_open), np.bool_)
+    ticks = _options.ticks_below(plan.forget, tick_length(kept, plan))
+    silent: Bools = (records[LAST] < max(kept.watermark - ticks, _INT64_MIN)) & ~has_open
+    return silent
+
+
+def log_of(records: Int64, kept: Kept, plan: Plan) -> pl.DataFrame:
+    """Columns of the log for some records; nulls where none are kept of closed sessions."""
+    log = kept.open.log.clear(records.shape[1])
+    if not len(log):
+        return log
+    values = taken(pl.concat(kept.values), records[VALUES] - 1)
+    return pl.DataFrame([values[name] if name in plan.values else log[name] for name in log.columns])
+
+
+# ---------------------------------------------------------------- what is new
+
+
+def commit(
+    table: UserTable, kept: Kept, met: Met, closed: Rows, open_rows: Rows, watermark: int | None, plan: Plan
+) -> None:
+    """Records of the users who have closed sessions now, and the rows that are open now; nothing, or all."""
+    lines, known = closed.facts, met.records[VALUES, closed.user]
+    lines[VALUES] = known
+    new = np.arange(len(closed)) if plan.splits else np.flatnonzero(known == 0)
+    values = kept.values
+    if len(new):
+        lines[VALUES, new] = np.arange(1, len(new) + 1) + sum(map(len, values))
+        values = _with(values, taken(closed.log, new))
+    code = met.code[closed.user]
+    if len(met.forgotten):
+        code = np.append(met.code[met.forgotten], code)
+        lines = np.append(met.records[:, met.forgotten], lines, axis=1)
+    still_open = Rows.pooled([replace(open_rows, user=met.code[open_rows.user]), met.others])
+    table.put(code, lines, replace(kept, open=still_open, values=values, watermark=watermark))
+
+
+def _with(values: tuple[pl.DataFrame, ...], new: pl.DataFrame) -> tuple[pl.DataFrame, ...]:
+    parts = [*values, new]
+    if len(parts) > _MOST_PARTS:
+        at, n = len(values), len(new)
+        while at and len(parts[at - 1]) <= 2 * n:
+            at, n = at - 1, n + len(parts[at - 1])
+        parts[at:] = [pl.concat(parts[at:], rechunk=True)]
+    return tuple(parts)
+
+
+def with_room(table: UserTable, plan: Plan) -> UserTable:
+    """The table, or where half of what it holds is of no use, another that holds the rest."""
+    kept: Kept = table.kept
+    n_held = max(len(table), sum(map(len, kept.values)))
+    if n_held <= kept.room:
+        return table
+    code, has_open = _known(table, plan)
+    if 2 * (len(code) + int(has_open.sum())) < n_held:
+        closed, still_open = frames_of(table, plan)
+        table = users_of(closed, still_open, kept.watermark, plan)
+        n_held = len(table)
+    table.put(code[:0], facts(0, {}), replace(table.kept, room=2 * n_held + _FEW))
+    return table
+
+
+def _known(table: UserTable, plan: Plan) -> tuple[Int32, Bools]:
+    """Codes of all who have a record, and whether each code has an open row."""
+    kept: Kept = table.kept
+    every, has_open = np.arange(len(table), dtype=np.int32), np.zeros(len(table), np.bool_)
+    has_open[kept.open.user] = True
+    records = table.get(every)
+    is_known = (records[NUMBER] > 0) & ~_forgotten(records, has_open, kept, plan)
+    return every[is_known], has_open
+
+
+# ---------------------------------------------------------------- as frames, for the disk
+
+
+def frames_of(table: UserTable, plan: Plan) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Closed and open rows."""
+    kept: Kept = table.kept
+    code, _ = _known(table, plan)
+    records = table.get(code)
+    closed = _frame(records, log_of(records, kept, plan), kept, plan)
+    return closed, _frame(kept.open.facts, kept.open.log, kept, plan)
+
+
+def _frame(lines: Int64, log: pl.DataFrame, kept: Kept, plan: Plan) -> pl.DataFrame:
+    made: dict[str, Any] = {**log.to_dict(), "time": times(pl.Series(lines[TICK]), kept.time)}
+    if plan.has_gaps:
+        made["gap"] = lines[GAP]
+    if plan.has_marks:
+        made["mark"] = lines[MARK].astype(np.uint8)
+    made |= {name: lines[line] for name, line in _SAVED.items()}
+    is_named = pl.Series(lines[NUMBER] > 0)
+    frame = pl.DataFrame(made)
+    return frame.with_columns(
+        pl.when(is_named).then(pl.col(name)).alias(name) for name in ("session_id", "session_number")
+    )
+
+
+def users_of(closed: pl.DataFrame, still_open: pl.DataFrame, watermark: int | None, plan: Plan) -> UserTable:
+    """A table of closed and open rows."""
+    rows, n = pl.concat([closed, still_open]), len(closed)
+    found = _columns.keys("SessionStream", "user", rows, list(plan.users), n_threads=plan.n_threads)
+    columns = {TICK: "time", **{line: name for name, line in _SAVED.items()}}
+    columns |= {GAP: "gap"} if plan.has_gaps else {}
+    columns |= {MARK: "mark"} if plan.has_marks else {}
+    lines = facts(
+        len(rows),
+        {line: _columns.int64_of(rows[name].to_physical(), null=0) for line, name in columns.items()},
+    )
+    lines[VALUES, :n] = np.arange(1, n + 1)
+    inside = {"time", "gap", "mark", *_SAVED}
+    log, values = still_open.drop(inside, strict=False), closed.select(plan.values)
+    user = np.empty(0, np.int32)
+    table = table_of_users(
+        Rows(user, facts(0, {}), log), (values,) if n else (), rows.schema["time"], watermark, plan
+    )
+    code = table.encode(found.offset, found.data)
+    if found.n_null:
+        code = np.append(code, np.int32(table.nobody()))  # of a place of -1
+    user = code[found.code] if len(code) else user
+    kept = replace(table.kept, open=Rows(user[n:], lines[:, n:].copy(), log))
+    table.put(user[:n], lines[:, :n], kept)
+    return table

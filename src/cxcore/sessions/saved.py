@@ -13,7 +13,9 @@ from typing import Any
 import polars as pl
 
 from cxcore import errors
-from cxcore.sessions.kept import Kept, Plan
+from cxcore._ext.native import UserTable
+from cxcore.sessions.kept import Plan
+from cxcore.sessions.records import frames_of
 
 #: changes when a file of before can no longer be read
 VERSION = 1
@@ -22,13 +24,14 @@ State = tuple[pl.DataFrame, pl.DataFrame, int | None]
 _KEY = "cxcore.session_stream"
 
 
-def save(call: str, path: str | os.PathLike[str], plan: Plan, kept: Kept | None) -> None:
+def save(call: str, path: str | os.PathLike[str], plan: Plan, users: UserTable | None) -> None:
     """Write beside the file, make sure that it is on the disk, then take its place in one step."""
-    about = {"version": VERSION, "watermark": kept and kept.watermark, "options": _options_of(call, plan)}
+    watermark = None if users is None else users.kept.watermark
+    about = {"version": VERSION, "watermark": watermark, "options": _options_of(call, plan)}
     rows = pl.DataFrame()
-    if kept is not None:
-        parts = (kept.closed.all.with_columns(is_closed=True), kept.open.with_columns(is_closed=False))
-        rows = pl.concat(parts).drop("key")
+    if users is not None:
+        closed, still_open = frames_of(users, plan)
+        rows = pl.concat([closed.with_columns(is_closed=True), still_open.with_columns(is_closed=False)])
     target = Path(path)
     handle, beside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:

@@ -12,16 +12,17 @@ import numpy as np
 import polars as pl
 
 from cxcore import _options, errors
+from cxcore._ext.native import UserTable
 from cxcore._index import NullTime, NullUser, check_event_roles, event_roles
 from cxcore._options import TimeUnit
 from cxcore.engines import open_frame
 from cxcore.engines.base import Engine
 from cxcore.sessions import saved
 from cxcore.sessions.batch import Batch, batch_of
-from cxcore.sessions.found import TABLE_COLUMNS
-from cxcore.sessions.kept import Kept, Plan, put
+from cxcore.sessions.found import TABLE_COLUMNS, times
+from cxcore.sessions.kept import ID, LAST, NUMBER, REACH, Kept, Plan, taken
 from cxcore.sessions.measures import measures_of
-from cxcore.sessions.records import Records
+from cxcore.sessions.records import commit, first_table, meet, tick_length, users_of, with_room
 from cxcore.sessions.rules import (
     GAP,
     GAP_CLOSED,
@@ -48,7 +49,8 @@ class SessionUpdate:
     Attributes
     ----------
     closed : frame of the sessions that closed
-        Columns as :func:`cxcore.sessions` gives them. Users side by side, each one's sessions in time order.
+        Columns as :func:`cxcore.sessions` gives them. One user after the other, in any order; each one's
+        sessions side by side in time order.
         No session is given twice.
     revised : frame
         Sessions that were open before and have another name now, because late rows joined two of them, moved
@@ -100,7 +102,7 @@ class SessionStream:
 
     Notes
     -----
-    Time of a batch: O(its rows, and what is kept of its users and of those who close). Memory: one row for
+    Time of a batch: O(its rows, and what is kept of open sessions and of its users). Memory: one record for
     each user, and for each open session one row and one for each column of ``first`` and ``last``, if silence
     alone ends sessions and no floats are added up; else all rows of the open sessions. Calls from several
     threads wait for each other. All frames that come out are Polars frames. A call that fails changes
@@ -116,7 +118,7 @@ class SessionStream:
     >>> stream.push(batch(("ann", 0), ("bob", 5), ("ann", 20)))
     SessionUpdate(closed=0, revised=0, late=0)
     >>> update = stream.push(batch(("bob", 51)))
-    >>> update.closed.select("user", "session_number", "events").rows()
+    >>> update.closed.select("user", "session_number", "events").sort("user").rows()
     [('ann', 1, 2), ('bob', 1, 1)]
     >>> len(stream.finish().closed)
     1
@@ -185,7 +187,7 @@ class SessionStream:
             None if forget is None else _options.duration(_CALL, "forget", forget),
             _options.n_threads(_CALL, n_threads),
         )
-        self._kept: Kept | None = None
+        self._users: UserTable | None = None
         self._lock = threading.RLock()
 
     def push(self, batch: Any) -> SessionUpdate:
@@ -209,7 +211,7 @@ class SessionStream:
         _check_names(call, engine, engine.columns(frame), plan)
         house = engine.read(call, frame, None)  # late rows are given back whole
         with self._lock:
-            update, self._kept = _advance(call, house, self._kept, plan)
+            update, self._users = _advance(call, house, self._users, plan)
         return update
 
     def finish(self) -> SessionUpdate:
@@ -226,34 +228,33 @@ class SessionStream:
         """
         call, nothing = f"{_CALL}.finish", pl.DataFrame()
         with self._lock:
-            kept, plan = self._kept, self._plan
-            if kept is None:
+            users, plan = self._users, self._plan
+            if users is None:
                 return SessionUpdate(nothing, nothing, nothing)
-            walked = _walk_kept(call, kept, plan)
-            closing = ~walked.was_closed
-            update = SessionUpdate(walked.table(call, closing, plan), _revised(walked, 0, 0, plan), nothing)
-            records = Records.of(closed_rows(walked, closing, plan))
-            self._kept = Kept(records, kept.open.clear(), kept.watermark)
+            walked = _walk_kept(call, users, plan)
+            closing, kept = ~walked.was_closed, users.kept
+            update = SessionUpdate(walked.table(call, closing, plan), _revised(walked, plan), nothing)
+            closed, none = closed_rows(walked, closing, plan), open_rows(call, walked, closing, plan)
+            commit(users, kept, walked.pool.met, closed, none, kept.watermark, plan)
         return update
 
     @property
     def open(self) -> pl.DataFrame:
         """The sessions that are open, as :func:`cxcore.sessions` would give them now; walks them all."""
-        kept, call = self._kept, f"{_CALL}.open"
-        if kept is None:
-            return pl.DataFrame()
-        walked = _walk_kept(call, kept, self._plan)
-        return walked.table(call, ~walked.was_closed, self._plan)
+        call = f"{_CALL}.open"
+        with self._lock:
+            if self._users is None:
+                return pl.DataFrame()
+            walked = _walk_kept(call, self._users, self._plan)
+            return walked.table(call, ~walked.was_closed, self._plan)
 
     @property
     def watermark(self) -> Any:
         """The greatest time seen, as the time column has it; None before the first."""
-        kept = self._kept
+        kept: Kept | None = None if self._users is None else self._users.kept
         if kept is None or kept.watermark is None:
             return None
-        dtype = kept.open.schema["time"]
-        physical = pl.Int32() if dtype == pl.Date else pl.Int64()
-        return pl.Series([kept.watermark], dtype=physical).cast(dtype).item()
+        return times(pl.Series([kept.watermark], dtype=pl.Int64), kept.time).item()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write options and state to a Parquet file, all or nothing.
@@ -269,7 +270,8 @@ class SessionStream:
         InvalidOptionError
             Where an option cannot be written: an expression that calls a Python function.
         """
-        saved.save(f"{_CALL}.save", path, self._plan, self._kept)
+        with self._lock:
+            saved.save(f"{_CALL}.save", path, self._plan, self._users)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, n_threads: int | None = None) -> SessionStream:
@@ -293,7 +295,7 @@ class SessionStream:
         """
         options, state = saved.load(f"{_CALL}.load", path)
         stream = cls(**options, n_threads=n_threads)
-        stream._kept = None if state is None else Kept.of(*state, stream._plan)
+        stream._users = None if state is None else users_of(*state, stream._plan)
         return stream
 
     def __repr__(self) -> str:
@@ -332,71 +334,51 @@ def _check_names(call: str, engine: Engine, names: Sequence[str], plan: Plan) ->
 # ---------------------------------------------------------------- one step
 
 
-def _advance(call: str, house: pl.DataFrame, kept: Kept | None, plan: Plan) -> tuple[SessionUpdate, Kept]:
-    """What a batch changes, and what is kept after it."""
-    batch = batch_of(call, house, kept, plan)
-    if kept is None:
-        kept = Kept.of(batch.rows.clear(), batch.rows.clear(), None, plan)
-    kept = kept.typed(batch.rows.schema, plan)
-    watermark, slack = _latest(batch, kept.watermark), plan.slack(_tick_length(kept.open, plan))
-    keys = plan.keys(batch.rows)
-    if watermark is not None:
-        due = kept.open["reach"].to_numpy() < max(watermark - slack, -(2**63))
-        keys = pl.concat([keys, kept.open["key"].filter(pl.Series(due))])
-    met = kept.open["key"].is_in(keys.implode()).to_numpy()
-    still_open = kept.open[np.flatnonzero(met)]
-    closed, beside = kept.closed.split(keys)
-    closed, forgotten = _remembered(closed, still_open, kept.watermark, plan)
-    walked, late = walk_batch(call, closed, still_open, batch, kept.watermark, plan)
-    closing = walked.passed(watermark, slack)
-    update = SessionUpdate(
-        walked.table(call, closing, plan),
-        _revised(walked, len(closed), len(closed) + len(still_open), plan),
-        house[late],
+def _advance(
+    call: str, house: pl.DataFrame, table: UserTable | None, plan: Plan
+) -> tuple[SessionUpdate, UserTable]:
+    """What a batch changes, and the table of users with what is kept after it."""
+    batch = batch_of(call, house, None if table is None else table.kept, plan)
+    table = (
+        first_table(batch, house.schema[plan.roles.time], plan) if table is None else with_room(table, plan)
     )
-    forgotten = put(forgotten, {"session_number": np.zeros(len(forgotten), np.int64)})
-    beside = pl.concat([beside, forgotten, closed_rows(walked, closing, plan)], rechunk=True)
-    now_open = pl.concat([kept.open[np.flatnonzero(~met)], open_rows(call, walked, closing, plan)])
-    records = kept.closed.having(beside, lambda rows: _remembered(rows, now_open, watermark, plan)[0])
-    return update, Kept(records, now_open, watermark)
+    kept: Kept = table.kept.typed(batch.events.log.schema)
+    watermark, slack = _latest(batch, kept.watermark), plan.slack(tick_length(kept, plan))
+    due = np.zeros(len(kept.open), np.bool_)
+    if watermark is not None:
+        due = kept.open.facts[REACH] < max(watermark - slack, -(2**63))
+    met = meet(table, kept, batch, due, plan)
+    walked, late = walk_batch(call, met, batch, kept, plan)
+    closing = walked.passed(watermark, slack)
+    update = SessionUpdate(walked.table(call, closing, plan), _revised(walked, plan), taken(house, late))
+    closed, still_open = closed_rows(walked, closing, plan), open_rows(call, walked, closing, plan)
+    commit(table, kept, met, closed, still_open, watermark, plan)
+    return update, table
 
 
-def _remembered(
-    closed: pl.DataFrame, still_open: pl.DataFrame, watermark: int | None, plan: Plan
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Records, and those of users who are silent for too long."""
-    if plan.forget is None or watermark is None:
-        return closed, closed.clear()
-    ticks = _options.ticks_below(plan.forget, _tick_length(closed, plan))
-    silent = closed["last"].to_numpy() < max(watermark - ticks, -(2**63))
-    silent &= ~closed["key"].is_in(still_open["key"].implode()).to_numpy()
-    return closed[np.flatnonzero(~silent)], closed[np.flatnonzero(silent)]
-
-
-def _walk_kept(call: str, kept: Kept, plan: Plan) -> Walked:
-    """All that is kept, without a batch."""
-    closed, _ = _remembered(kept.closed.all, kept.open, kept.watermark, plan)
-    return walk_kept(call, closed, kept.open, plan)
+def _walk_kept(call: str, table: UserTable, plan: Plan) -> Walked:
+    """All that is kept of users with open sessions, without a batch."""
+    kept: Kept = table.kept
+    met = meet(table, kept, None, np.ones(len(kept.open), np.bool_), plan)
+    return walk_kept(call, met, kept, plan)
 
 
 def _latest(batch: Batch, watermark: int | None) -> int | None:
-    seen = [at for at in (batch.rows["last"].max(), watermark) if isinstance(at, int)]
-    return max(seen, default=None)
+    if not len(batch.rows):
+        return watermark
+    seen = int(batch.rows.facts[LAST].max())
+    return seen if watermark is None else max(seen, watermark)
 
 
-def _tick_length(rows: pl.DataFrame, plan: Plan) -> int:
-    return _options.tick_length(rows.schema["time"], plan.roles.time_unit)
-
-
-def _revised(walked: Walked, n_closed: int, n_kept: int, plan: Plan) -> pl.DataFrame:
+def _revised(walked: Walked, plan: Plan) -> pl.DataFrame:
     """Sessions that were open before and have another name now."""
-    old, name = walked.pool[n_closed:n_kept], walked.found.name[walked.of_row[n_closed:n_kept]]
-    before = [old["session_id"], old["session_number"]]
-    changed = np.zeros(len(old), np.bool_)
-    for was, now in zip(before, name.T, strict=True):  # null, and so no change, behind the first row of each
-        changed |= (was != pl.Series(now)).fill_null(value=False).to_numpy()
+    pool, found = walked.pool, walked.found
+    which = slice(pool.n_closed, pool.n_kept)
+    old, now = pool.met.open.facts[[ID, NUMBER]].T, found.name[walked.of_row[which]]
+    changed = (old[:, 1] > 0) & (old != now).any(axis=1)  # 0 behind the first row of each
     at = np.flatnonzero(changed)
-    renamed = dict(zip(_RENAMED, (*(part.gather(at) for part in before), *name[at].T), strict=True))
+    renamed = dict(zip(_RENAMED, (*old[at].T, *now[at].T), strict=True))
+    row = pl.Series((at + pool.n_closed).astype(np.uint32))
     return pl.DataFrame(
-        {**{outside: old[inside].gather(at) for inside, outside in plan.users.items()}, **renamed}
+        {**{outside: pool.rows.log[inside][row] for inside, outside in plan.users.items()}, **renamed}
     )

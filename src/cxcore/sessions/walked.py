@@ -8,27 +8,103 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from cxcore._columns import EventColumns, Int64, event_columns
+from cxcore._columns import EventColumns, Int64, Keys, tie_order
 from cxcore._index import EventIndex, index_columns
 from cxcore._rule_columns import ENDS, RuleColumns, calendar_edges, split_codes
 from cxcore.engines import open_frame
 from cxcore.sessions.batch import Batch
-from cxcore.sessions.found import Sessions, table, walk
-from cxcore.sessions.kept import Bools, Plan, blank, folded, length, put, row_at, session_of_row
+from cxcore.sessions.found import Sessions, gap_reasons, table_of, walk
+from cxcore.sessions.kept import (
+    EVENTS,
+    GAP,
+    ID,
+    LAST,
+    MARK,
+    NUMBER,
+    REACH,
+    SAME,
+    TICK,
+    Bools,
+    Kept,
+    Plan,
+    Rows,
+    facts,
+    folded,
+    length,
+    row_at,
+    session_of_row,
+)
 from cxcore.sessions.measures import measure
+from cxcore.sessions.records import Met, log_of, tick_length
 
 _INT64_MIN = -(2**63)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Pool:
+    """Rows of one walk: first ``n_closed`` records, where rules look at them, then open rows up to
+    ``n_kept``, then a batch's. Their users are places in ``met``.
+    """
+
+    rows: Rows
+    n_closed: int
+    n_kept: int
+    met: Met
+    time: pl.DataType
+    tick_length: int
+
+    @staticmethod
+    def of(met: Met, new: Rows | None, kept: Kept, plan: Plan) -> Pool:
+        parts, n_closed = [replace(met.open, facts=met.open.facts[: plan.n_walked])], 0
+        if not plan.folds(kept.open.log):  # of silence all is known without a walk over the records
+            known = np.flatnonzero(met.records[NUMBER] > 0)
+            records, n_closed = met.records.take(known, axis=1), len(known)
+            log = log_of(records, kept, plan) if plan.splits else kept.open.log.clear(n_closed)
+            parts.insert(0, Rows(known.astype(np.int32), records[: plan.n_walked], log))
+        rows = Rows.pooled(parts if new is None else [*parts, new])
+        return Pool(rows, n_closed, n_closed + len(met.open), met, kept.time, tick_length(kept, plan))
+
+    @property
+    def before(self) -> Int64:
+        """What came before the walk, as ``walk`` takes it. A record that is walked over is not before it."""
+        records, walked = self.met.records, self.n_closed > 0
+        known = records[NUMBER] > 0
+        lines = (records[NUMBER] - (known & walked), records[TICK], records[SAME] - (~known | walked))
+        return np.stack(lines, axis=1)
+
+    def touches_closed(self) -> Bools:
+        """Rows of the batch before, in, or within the gap behind the last closed session of their user."""
+        late, user, records = (
+            np.zeros(len(self.rows), np.bool_),
+            self.rows.user[self.n_kept :],
+            self.met.records,
+        )
+        is_near = self.rows.facts[TICK, self.n_kept :] <= records[REACH][user]
+        late[self.n_kept :] = is_near & (records[NUMBER] > 0)[user]
+        return late
+
+    def columns(self, call: str, late: Bools, plan: Plan) -> EventColumns:
+        """As the kernels take them. The first row of a key is any that is no record."""
+        met, user = self.met, self.rows.user
+        code = np.where(late, np.int32(-1), user) if late.any() else user
+        count = np.bincount(code[code >= 0] if code is not user else user, minlength=len(met.code))
+        first = np.zeros(len(met.code), np.int64)
+        first[user[self.n_closed :]] = np.arange(self.n_closed, len(user))
+        order = "order" if plan.roles.order is not None else None
+        tie = tie_order(call, self.rows.log, order)
+        keys = Keys(code, count, first, met.offset, met.data)
+        return EventColumns(keys, code, count, self.rows.facts[TICK], tie, self.tick_length, met.own)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Walked:
-    """Sessions of a pool: first the ``n_closed`` rows of closed sessions, then open rows, then a batch's.
+    """Sessions of a pool.
 
     ``reach`` int64[n_sessions]; ``of_row`` int64[n_rows], the session of each row, -1 where it was left out;
     ``was_closed`` bool[n_sessions]: is it the last closed one of its user?
     """
 
-    pool: pl.DataFrame
+    pool: Pool
     index: EventIndex
     found: Sessions
     reach: Int64
@@ -48,17 +124,18 @@ class Walked:
 
     def table(self, call: str, which: Bools, plan: Plan) -> pl.DataFrame:
         """Rows of the table of sessions."""
-        found = self.found
+        found, at = self.found, np.flatnonzero(which)
         some = replace(
             found,
-            start=found.start[which],
-            end=found.end[which],
-            events=found.events[which],
-            name=found.name[which],
-            user=found.user[which],
-            reason=found.reason[which],
+            start=found.start[at],
+            end=found.end[at],
+            events=found.events[at],
+            name=found.name.take(at, axis=0),
+            user=found.user[at],
+            reason=found.reason[at],
         )
-        sheet = table(some, self.pool, plan.inside, plan.rules.long_after).rename(plan.users)
+        users = {outside: self.pool.rows.log[inside] for inside, outside in plan.users.items()}
+        sheet = table_of(some, users, self.pool.time, plan.rules.long_after)
         values = measure(call, found, self.index, plan.measured, plan.n_threads)
         if not values.width:
             return sheet
@@ -66,127 +143,105 @@ class Walked:
         return sheet.hstack(values.filter(pl.Series(which)))
 
 
-def walk_batch(
-    call: str, closed: pl.DataFrame, still_open: pl.DataFrame, batch: Batch, watermark: int | None, plan: Plan
-) -> tuple[Walked, Int64]:
+def walk_batch(call: str, met: Met, batch: Batch, kept: Kept, plan: Plan) -> tuple[Walked, Int64]:
     """The sessions of what is kept and a batch, and which rows of the batch came too late to be in one."""
-    n_closed, n_kept = len(closed), len(closed) + len(still_open)
 
-    def pooled() -> tuple[pl.DataFrame, EventColumns, Bools]:
-        pool = pl.concat([closed, still_open, batch.rows.hstack([plan.keys(batch.rows)])], rechunk=True)
-        columns = event_columns(call, pool, plan.inside, n_threads=plan.n_threads)
-        late = _touches_closed(pool, columns, n_closed)
-        late[:n_kept] = False
-        return pool, columns, late
+    def pooled() -> tuple[Pool, Bools]:
+        rows, own = batch.rows, batch.events.columns.own
+        if own >= 0:
+            rows = replace(rows, user=np.where(rows.user == own, np.int32(met.own), rows.user))
+        pool = Pool.of(met, rows, kept, plan)
+        return pool, pool.touches_closed()
 
-    pool, columns, late = pooled()
+    pool, late = pooled()
     if batch.found is not None and late.any():  # of a stretch that touches, some rows may not
-        batch = batch.unfolded(np.flatnonzero(late) - n_kept)
-        pool, columns, late = pooled()
-    walked = walk_pool(call, pool, columns, late, n_closed, plan)
-    over = walked.passed(watermark, plan.slack(columns.tick_length))
+        batch = batch.unfolded(np.flatnonzero(late) - pool.n_kept)
+        pool, late = pooled()
+    walked = walk_pool(call, pool, late, plan)
+    over = walked.passed(kept.watermark, plan.slack(pool.tick_length))
     if over.any():
         behind = np.append(over, False)[walked.of_row]
-        behind[:n_kept] = False
+        behind[: pool.n_kept] = False
         if behind.any():
             late |= behind
-            walked = walk_pool(call, pool, columns, late, n_closed, plan)
-    return walked, batch.rows_behind(np.flatnonzero(late) - n_kept)
+            walked = walk_pool(call, pool, late, plan)
+    return walked, batch.rows_behind(np.flatnonzero(late) - pool.n_kept)
 
 
-def walk_kept(call: str, closed: pl.DataFrame, still_open: pl.DataFrame, plan: Plan) -> Walked:
-    """All that is kept, without a batch."""
-    pool = pl.concat([closed, still_open], rechunk=True)
-    columns = event_columns(call, pool, plan.inside, n_threads=plan.n_threads)
-    return walk_pool(call, pool, columns, np.zeros(len(pool), np.bool_), len(closed), plan)
+def walk_kept(call: str, met: Met, kept: Kept, plan: Plan) -> Walked:
+    """What is kept, without a batch."""
+    pool = Pool.of(met, None, kept, plan)
+    return walk_pool(call, pool, np.zeros(len(pool.rows), np.bool_), plan)
 
 
-def _touches_closed(pool: pl.DataFrame, columns: EventColumns, n_closed: int) -> Bools:
-    """Rows that lie before, in, or within the gap behind the last closed session of their user."""
-    reach, known = np.zeros(columns.n_users, np.int64), np.zeros(columns.n_users, np.bool_)
-    user = columns.code[:n_closed]
-    reach[user], known[user] = pool["reach"][:n_closed].to_numpy(), True
-    return known[columns.code] & (columns.tick <= reach[columns.code])
-
-
-def walk_pool(
-    call: str, pool: pl.DataFrame, columns: EventColumns, late: Bools, n_closed: int, plan: Plan
-) -> Walked:
-    before = np.zeros((columns.n_users, 2), np.int64)
-    closed = pool[:n_closed]
-    before[columns.code[:n_closed], 0] = closed["session_number"].to_numpy() - 1
-    before[columns.code[:n_closed], 1] = closed["same"].to_numpy()
-    if late.any():
-        code = np.where(late, np.int32(-1), columns.code)
-        count = np.bincount(code[code >= 0], minlength=columns.n_users).astype(np.int64)
-        columns = replace(columns, code=code, count=count)
-    engine, frame = open_frame(call, pool)
-    index = index_columns(columns, plan.inside, pool, engine, frame, n_threads=plan.n_threads)
-    read = _read(call, pool, columns, plan)
-    found = walk(index, plan.rules, read, plan.n_threads, before)
+def walk_pool(call: str, pool: Pool, late: Bools, plan: Plan) -> Walked:
+    columns, n_closed = pool.columns(call, late, plan), pool.n_closed
+    log = pool.rows.log
+    engine, frame = open_frame(call, log)
+    index = index_columns(columns, plan.inside, log, engine, frame, n_threads=plan.n_threads)
+    found = walk(index, plan.rules, _read(call, pool, columns, plan), plan.n_threads, pool.before)
+    if plan.folds(log):
+        found = replace(found, reason=gap_reasons(found.name))
     of_row = session_of_row(index, found)
     was_closed, reach = np.zeros(len(found.end), np.bool_), found.until.copy()
     was_closed[of_row[:n_closed]] = True
     if plan.has_gaps:  # a session is not closed before an earlier one of its user
-        reach[of_row[:n_closed]] = closed["reach"].to_numpy()
+        reach[of_row[:n_closed]] = pool.met.records[REACH, pool.rows.user[:n_closed]]
         by_user = pl.DataFrame({"user": found.user, "reach": reach})
         reach = by_user.select(pl.col("reach").cum_max().over("user")).to_series().to_numpy()
     return Walked(pool, index, found, reach, of_row, was_closed)
 
 
-def _read(call: str, pool: pl.DataFrame, columns: EventColumns, plan: Plan) -> RuleColumns:
+def _read(call: str, pool: Pool, columns: EventColumns, plan: Plan) -> RuleColumns:
     """What the rules read of a pool; it was checked when it came."""
-    none, rules = np.empty(0, np.int64), plan.rules
+    none, rules, lines = np.empty(0, np.int64), plan.rules, pool.rows.facts
     edge = none
     if rules.calendar is not None:
-        dtype = pool.schema["time"]
-        edge = calendar_edges(call, dtype, plan.inside, columns, rules.calendar, rules.time_zone)
-    splits = [pool[name] for name in plan.splits]
+        edge = calendar_edges(call, pool.time, plan.inside, columns, rules.calendar, rules.time_zone)
     return RuleColumns(
-        pool["gap"].to_numpy() if plan.has_gaps else none,
-        pool["mark"].to_numpy() if plan.has_marks else np.empty(0, np.uint8),
-        split_codes(call, splits, len(pool), plan.n_threads),
-        np.empty((0, len(pool)), np.int64),
+        lines[GAP] if plan.has_gaps else none,
+        lines[MARK].astype(np.uint8) if plan.has_marks else np.empty(0, np.uint8),
+        split_codes(call, [pool.rows.log[name] for name in plan.splits], len(pool.rows), plan.n_threads),
+        np.empty((0, len(pool.rows)), np.int64),
         edge,
-        pool["last"].to_numpy(),
-        pool["events"].to_numpy(),
+        lines[LAST],
+        lines[EVENTS],
     )
 
 
 # ---------------------------------------------------------------- what is kept of it
 
 
-def closed_rows(walked: Walked, closing: Bools, plan: Plan) -> pl.DataFrame:
-    """One row for the last closed session of each user of a pool."""
+def closed_rows(walked: Walked, closing: Bools, plan: Plan) -> Rows:
+    """A record of each user with a session that closes: the last of these."""
     found, user = walked.found, walked.found.user
     is_closed = closing | walked.was_closed
-    ends = np.append((user[1:] != user[:-1]) | ~is_closed[1:], True) if len(user) else np.empty(0, np.bool_)
-    at = np.flatnonzero(is_closed & ends)
-    first, begin = walked.first_row[at], found.begin
-    last = begin[at + 1] - 1
-    last_row = row_at(walked.index)[last]
-    rows = walked.pool[first]
+    ends = np.append((user[1:] != user[:-1]) | ~is_closed[1:], True) if len(user) else closing
+    at = np.flatnonzero(closing & ends)
+    last = found.begin[at + 1] - 1
+    last_row, rows = row_at(walked.index)[last], walked.pool.rows
     # rows without a user touch nothing: what comes after them in time is after them
     reach = np.where(user[at] == found.columns.own, found.start[at], walked.reach[at])
-    new: dict[str, Any] = {
-        "last": found.end[at],
-        "events": found.events[at],
-        "reach": np.where(walked.was_closed[at], rows["reach"].fill_null(0).to_numpy(), reach),
-        "session_id": found.name[at, 0],
-        "session_number": found.name[at, 1],
-        "same": found.same[at],
+    lines: dict[int, Any] = {
+        TICK: found.start[at],
+        LAST: found.end[at],
+        EVENTS: found.events[at],
+        REACH: reach,
+        ID: found.name[at, 0],
+        NUMBER: found.name[at, 1],
+        SAME: found.same[at],
     }
     if plan.has_gaps:
-        new["gap"] = length(found.start[at], found.until[at])
+        lines[GAP] = length(found.start[at], found.until[at])
     if plan.has_marks:
-        new["mark"] = walked.pool["mark"].to_numpy()[last_row] & np.uint8(ENDS)
+        lines[MARK] = rows.facts[MARK][last_row] & ENDS
+    first = pl.Series(walked.first_row[at].astype(np.uint32))
+    log = {name: rows.log[name][first] for name in plan.users}
     for name in plan.splits:
-        values = walked.pool[name]
+        values = rows.log[name]
         carries = plan.rules.split_null == "carry" and values.null_count()
-        new[name] = _carried(walked, values).gather(last) if carries else values.gather(last_row)
-    for name in (*plan.edges.values(), *plan.anys, *plan.sums):  # nothing of it is measured again
-        new[name] = blank(rows.schema[name], len(rows), 0 if name in plan.sums else None)
-    return put(rows, new)
+        log[name] = _carried(walked, values).gather(last) if carries else values.gather(last_row)
+    return Rows(user[at], facts(len(at), lines), pl.DataFrame(log))
 
 
 def _carried(walked: Walked, values: pl.Series) -> pl.Series:
@@ -196,16 +251,18 @@ def _carried(walked: Walked, values: pl.Series) -> pl.Series:
     return in_order.select(pl.col("value").forward_fill().over("user")).to_series()
 
 
-def open_rows(call: str, walked: Walked, closing: Bools, plan: Plan) -> pl.DataFrame:
+def open_rows(call: str, walked: Walked, closing: Bools, plan: Plan) -> Rows:
     """Rows of the open sessions of a pool, as few as the rules allow; in the order of the pool."""
     is_open, found, of_row = ~(closing | walked.was_closed), walked.found, walked.of_row
-    if plan.folds(walked.pool):
-        rows, at = folded(call, walked.index, found, of_row, is_open, plan)
+    pool = walked.pool.rows
+    if plan.folds(pool.log):
+        rows, at = folded(call, walked.index, found, of_row, is_open, pool.__getitem__, plan)
     else:
         at = np.flatnonzero(np.append(is_open, False)[of_row])
-        rows = walked.pool[at]
+        rows = pool[at]
     is_first = np.zeros(len(of_row), np.bool_)
     is_first[walked.first_row[is_open]] = True
-    first, nothing = pl.Series(is_first[at]), blank(pl.Int64(), len(at))
-    identity, number = (pl.Series(part).zip_with(first, nothing) for part in found.name[of_row[at]].T)
-    return put(rows, {"reach": walked.reach[of_row[at]], "session_id": identity, "session_number": number})
+    lines = facts(len(at), dict(enumerate(rows.facts)) | {REACH: walked.reach[of_row[at]]})
+    for line, part in zip((ID, NUMBER), found.name.take(of_row[at], axis=0).T, strict=True):
+        lines[line] = np.where(is_first[at], part, 0)
+    return replace(rows, facts=lines)

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "arrived.hpp"
 #include "memory.hpp"
 #include "threads.hpp"
 
@@ -32,6 +33,30 @@ inline bool is_indexed(const int32_t* code, const int64_t* tick, const int64_t* 
         if (tie && tick[i] == tick[i - 1] && tie[i] < tie[i - 1]) return false;
     }
     return true;
+}
+
+// The same where users are known to be contiguous, user u at offset[u] .. offset[u + 1], none without rows.
+inline bool is_in_time(const int64_t* offset, int64_t n_users, const int64_t* tick, const int64_t* tie) {
+    // All falls, less those from user to user: where users end is noise, so no branch asks. The sign of a
+    // difference tells where it does not overflow, and two rows of it go into one instruction.
+    const int64_t n = offset[n_users];
+    const auto sign = [](uint64_t x) { return x >> 63; };
+    const auto at = [=](int64_t i) { return static_cast<uint64_t>(tick[i]); };
+    constexpr uint64_t half = uint64_t{1} << 62;
+    uint64_t is_far = n ? at(0) + half : 0, falls = 0;
+    for (int64_t i = 1; i < n; ++i) {
+        is_far |= at(i) + half;
+        falls += sign(at(i) - at(i - 1));
+    }
+    if (sign(is_far)) {
+        falls = 0;
+        for (int64_t i = 1; i < n; ++i) falls += tick[i] < tick[i - 1];
+    }
+    for (int64_t u = 1; u < n_users; ++u) falls -= tick[offset[u]] < tick[offset[u] - 1];
+    for (int64_t u = 0; tie && !falls && u < n_users; ++u)
+        for (int64_t i = offset[u] + 1; i < offset[u + 1]; ++i)
+            falls += tick[i] == tick[i - 1] && tie[i] < tie[i - 1];
+    return !falls;
 }
 
 struct Event {
@@ -326,6 +351,7 @@ inline void sort_events(const int32_t* code, const int64_t* tick, const int64_t*
                         const int64_t* offset, int64_t n_users, int n_threads, int64_t* row,
                         int64_t* sorted_tick) {
     if (!n_users) return;
+    if (place_arrivals(code, tick, tie, n, offset, n_users, n_threads, row, sorted_tick)) return;
     const Buckets buckets = partition_by_user(code, tick, n, offset, n_users, n_threads, row, sorted_tick);
     for_each_bucket(buckets, offset, n_threads, [&](int64_t, int64_t user_from, int64_t user_to) {
         const int64_t from = offset[user_from];

@@ -7,6 +7,7 @@
 // that meet in one slot; no answer depends on the seed, since codes follow the rows.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <random>
@@ -19,6 +20,14 @@ inline void append(Array<uint8_t>& data, const void* from, size_t size) {
     const size_t at = data.size();
     data.resize(at + size);
     if (size) std::memcpy(data.data() + at, from, size);
+}
+
+// Room for n more values without another allocation; at least twice what there was, so that many small
+// steps copy each value a few times in all.
+template <class T>
+void make_room(Array<T>& values, size_t n) {
+    if (values.capacity() - values.size() < n)
+        values.reserve(std::max(values.size() + n, 2 * values.capacity()));
 }
 
 inline uint64_t mix(uint64_t x) {  // the finalizer of splitmix64 (Steele, Lea, Flood 2014)
@@ -248,6 +257,18 @@ class KeyTable {
         if (4 * (known_.size() + 1) > slots_.size()) at = grow(hash);
         slots_[at] = {hash, size()};
         return add(key, row);
+    }
+    // After it n keys of so many bytes in all are found or added whole, or not at all: only the index may
+    // grow.
+    void make_room(size_t n, size_t n_bytes) {
+        cxcore::make_room(known_, n);
+        cxcore::make_room(first_, n);
+        cxcore::make_room(offset_, n);
+        cxcore::make_room(data_, n_bytes);
+    }
+    size_t n_bytes() const {
+        return sizeof(Slot) * slots_.capacity() + sizeof(Known) * known_.capacity() +
+               8 * (first_.capacity() + offset_.capacity()) + data_.capacity();
     }
     bool is_null(int32_t code) const { return code == null_code_; }
     int64_t first_of(int32_t code) const { return first_[static_cast<size_t>(code)]; }

@@ -2,13 +2,13 @@
 // known of the open session in registers. Where several rules hold, the one that stands first in `Reason` is
 // given. Rules of rows come by row and may be absent (null); calendar days come as the ticks at which they
 // begin. A row may stand for a stretch of a session: several events, of which the last may lie later.
-// Measures of a session (sums, first and last values) walk its positions in their order. Semantics:
-// docs/explanation/session-rules.md; stretches: docs/adr/0007.
+// The walk is compiled for each set of what is read by row. Measures: measures.hpp. Semantics:
+// docs/explanation/session-rules.md; stretches: docs/adr/0007; how copies are found: docs/adr/0014.
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include "memory.hpp"
@@ -42,105 +42,224 @@ struct Rules {
 
 struct RuledSessions {
     Array<int64_t> offset, begin;  // as in Begins
-    Array<int64_t> end, events;    // [n_sessions] last tick that kept it open; events without copies
+    Array<int64_t> start, end;     // [n_sessions] first tick, and the last that kept it open
+    Array<int64_t> events;         // [n_sessions] without copies
     Array<int64_t> until;          // [n_sessions] last tick at which silence has not ended it
     Array<uint8_t> reason;         // [n_sessions]
+    Array<int64_t> copy;           // [n_copies][2], as Copy
+};
+
+// An event that repeats an earlier one of its user, by their positions; in order of the first.
+struct Copy {
+    int64_t at, of;
 };
 
 namespace rules {
 
+// Calendar periods are about as long as each other: one guess and a step or two tell which one a tick is in.
+class Calendar {
+  public:
+    Calendar(const int64_t* edge, int64_t n) : edge_(edge), n_(n) {
+        if (n < 2) return;
+        least_ = edge[0];
+        edges_a_tick_ =
+            static_cast<double>(n - 1) / (static_cast<double>(edge[n - 1]) - static_cast<double>(edge[0]));
+    }
+    // The last tick of the period in which t lies.
+    int64_t last_tick(int64_t t) const {
+        if (!n_) return INT64_MAX;
+        const double guess = (static_cast<double>(t) - static_cast<double>(least_)) * edges_a_tick_;
+        auto k = static_cast<int64_t>(std::clamp(guess, 0.0, static_cast<double>(n_ - 1)));
+        while (k < n_ && edge_[k] <= t) ++k;
+        while (k > 0 && edge_[k - 1] > t) --k;
+        return k < n_ ? edge_[k] - 1 : INT64_MAX;
+    }
+
+  private:
+    const int64_t* edge_;
+    int64_t n_, least_ = 0;
+    double edges_a_tick_ = 0.0;
+};
+
+// What the rules read by row; what is not read costs nothing.
+template <bool gaps, bool marks, bool values, bool copies, bool stretches>
+struct Reads {
+    static constexpr bool gap_of_row = gaps, mark = marks, value = values, key = copies, stretch = stretches;
+};
+
 // What is carried from one event of a user to the next.
+template <class Reads>
 struct Walk {
     const Rules& rules;
-    int64_t n = 0;  // events of the user so far
-    int64_t start = 0, last = 0, until = 0, events = 0;
-    const int64_t* edge = nullptr;  // the next one after the start
-    bool ended = false;
-    Array<int32_t> value;  // by column: the code that a change is told from, -1: none yet
+    const Calendar& calendar_;
+    const uint64_t gap_, max_duration_;
+    const int64_t max_events_;
+    bool is_first = true, ended = false;  // of the user; was the last event the end of its session?
+    int64_t start = 0, last = 0, until = 0, events = 0, period_end = INT64_MAX;
 
-    explicit Walk(const Rules& rules_) : rules(rules_), value(static_cast<size_t>(rules_.n_values), -1) {}
+    Walk(const Rules& rules_, const Calendar& calendar)
+        : rules(rules_),
+          calendar_(calendar),
+          gap_(rules_.gap),
+          max_duration_(rules_.max_duration),
+          max_events_(rules_.max_events) {}
 
-    // Has one of the columns changed? The codes are taken over in any case.
-    bool changes(int64_t row) {
-        bool changed = false;
-        for (size_t c = 0; c < value.size(); ++c) {
-            const int32_t now = rules.value[static_cast<int64_t>(c) * rules.n_rows + row];
-            const int32_t before = value[c];
-            if (now < 0 && rules.split_null == carry) continue;
-            const bool both = now >= 0 && before >= 0;
-            changed |= now != before && (both || rules.split_null != ignore) && n > 0;
-            value[c] = now;
-        }
-        return changed;
-    }
     bool is_silent(int64_t t) const {
-        if (rules.gap_of_row) return t > until;
-        return t > last && silence(last, t) > rules.gap;  // a stretch reaches behind its own tick
+        if constexpr (Reads::gap_of_row) return t > until;
+        // heartbeats prolong nothing, and a stretch reaches behind its own tick
+        return silence(last, t) > gap_ && (!Reads::stretch || t > last);
     }
     // The last tick at which an event is not too late for the open session.
     int64_t reach() const {
-        if (rules.gap_of_row) return until;
-        return silence(last, INT64_MAX) > rules.gap
-                   ? static_cast<int64_t>(static_cast<uint64_t>(last) + rules.gap)
-                   : INT64_MAX;
+        if constexpr (Reads::gap_of_row) return until;
+        return silence(last, INT64_MAX) > gap_ ? static_cast<int64_t>(static_cast<uint64_t>(last) + gap_)
+                                               : INT64_MAX;
     }
-    // Why a session starts at this event; max_events + 1 where none does.
-    int reason(int64_t t, uint8_t mark, bool changed) const {
-        if (n == 0) return first;
-        if (mark & starts) return start_on;
-        if (ended) return end_on;
-        if (changed) return split_on;
-        if (edge != rules.edge + rules.n_edges && t >= *edge) return calendar;
-        if (is_silent(t)) return gap;
-        if (silence(start, t) > rules.max_duration) return max_duration;
-        if (events >= rules.max_events) return max_events;
-        return max_events + 1;
+    // Does a session start at this event, and why? Which event it is is noise to the processor, so that all
+    // is asked of each, and one branch taken.
+    bool starts_at(int64_t t, uint8_t mark, bool changed, Reason& why) const {
+        const bool marked = Reads::mark && mark & starts;
+        const bool was_ended = Reads::mark && ended;
+        const bool is_next_period = t > period_end, is_late = is_silent(t);
+        const bool is_long = silence(start, t) > max_duration_, is_full = events >= max_events_;
+        if (!(is_first | marked | was_ended | changed | is_next_period | is_late | is_long | is_full))
+            return false;
+        why = is_first         ? first
+              : marked         ? start_on
+              : was_ended      ? end_on
+              : changed        ? split_on
+              : is_next_period ? calendar
+              : is_late        ? Reason::gap
+              : is_long        ? Reason::max_duration
+                               : Reason::max_events;
+        return true;
     }
     void open(int64_t t) {
         start = last = t, events = 0, until = INT64_MIN;
-        edge = std::upper_bound(rules.edge, rules.edge + rules.n_edges, t);
+        period_end = calendar_.last_tick(t);
+        is_first = false;
     }
     void join(int64_t t, int64_t row, uint8_t mark) {
-        if (!(mark & idles) || events == 0) {
-            last = std::max(last, rules.last_of_row ? rules.last_of_row[row] : t);
-            if (rules.gap_of_row) {
+        if (!Reads::mark || !(mark & idles) || events == 0) {
+            if constexpr (Reads::stretch)
+                last = std::max(last, rules.last_of_row[row]);
+            else
+                last = t;
+            if constexpr (Reads::gap_of_row) {
                 int64_t mine;
                 if (__builtin_add_overflow(t, rules.gap_of_row[row], &mine)) mine = INT64_MAX;
                 until = std::max(until, mine);
             }
         }
-        ended = mark & ends;
-        events += rules.events_of_row ? rules.events_of_row[row] : 1;
-        ++n;
+        if constexpr (Reads::mark) ended = mark & ends;
+        events += Reads::stretch ? rules.events_of_row[row] : 1;
     }
 };
 
-// The events of one user that are no copies: a table of positions by the keys of their rows.
-class Originals {
+// The values of a user that a change is told from, by column; -1: none yet.
+class Values {
   public:
-    Originals(const Rules& rules, const int64_t* row) : rules_(rules), row_(row) {}
+    explicit Values(const Rules& rules) : rules_(rules), value_(static_cast<size_t>(rules.n_values)) {}
 
-    void clear(int64_t n_events) {
-        size_t size = 4;
-        while (size < 2 * static_cast<size_t>(n_events)) size *= 2;
-        slots_.assign(size, -1);
+    void clear() { std::fill(value_.begin(), value_.end(), -1); }
+    // Has one of the columns changed? The codes are taken over in any case.
+    bool change(int64_t row) {
+        bool changed = false;
+        const int32_t* at = rules_.value + row;
+        for (int32_t& value : value_) {
+            const int32_t now = *at, before = value;
+            at += rules_.n_rows;
+            const bool both = now >= 0 && before >= 0;
+            const bool passes = now < 0 && rules_.split_null == carry;  // a null that says nothing
+            changed |= now != before && !passes && (both || rules_.split_null != ignore);
+            value = passes ? before : now;
+        }
+        return changed;
     }
-    // The position of the event that this one repeats, or -1: then it is one of them.
-    int64_t take(int64_t position) {
-        const int64_t r = row_ ? row_[position] : position;
-        for (size_t at = hash(r);; ++at) {
-            int64_t& known = slots_[at & (slots_.size() - 1)];
-            if (known < 0) return known = position, -1;
-            if (same(row_ ? row_[known] : known, r)) return known;
+
+  private:
+    const Rules& rules_;
+    Array<int32_t> value_;
+};
+
+// Tells which events repeat an earlier one of their user. Few do: first a bit for each hash of an event, and
+// one more where it was met before; only events whose hash was met twice are compared, in a table of them.
+class Copies {
+  public:
+    Copies(const Rules& rules, const int64_t* offset, const int64_t* row)
+        : rules_(rules),
+          offset_(offset),
+          row_(row) {}
+
+    // Those of the users [user_from, user_to), put behind `found`.
+    void find(int64_t user_from, int64_t user_to, Array<Copy>& found) {
+        meet(user_from, user_to);
+        size_t size = 4;
+        while (size < 2 * maybe_.size()) size *= 2;
+        slots_.assign(size, -1);
+        int64_t user = user_from;
+        for (const int64_t p : maybe_) {
+            while (p >= offset_[user + 1]) ++user;
+            // rows without a user are no one's, and so no copies of each other
+            if (user == rules_.own || (rules_.mark && rules_.mark[row_at(p)] & unlike)) continue;
+            if (const int64_t original = take(p, user); original >= 0) found.push_back({p, original});
         }
     }
 
   private:
-    size_t hash(int64_t r) const {
-        uint64_t h = hash_seed.start;
-        for (int64_t k = 0; k < rules_.n_keys; ++k)
-            h = fold(h ^ static_cast<uint64_t>(rules_.key[k * rules_.n_rows + r]), hash_seed.right);
-        return static_cast<size_t>(h);
+    struct Met {  // of 64 hashes, a bit each
+        uint64_t once = 0, twice = 0;
+    };
+
+    // Positions whose hash is not the only one of its kind.
+    void meet(int64_t user_from, int64_t user_to) {
+        const int64_t from = offset_[user_from], to = offset_[user_to];
+        size_t size = 64;  // bits: 16 or more an event
+        while (size < 16 * static_cast<size_t>(to - from)) size *= 2;
+        met_.assign(size / 64, Met{});
+        hash_.resize(static_cast<size_t>(to - from));
+        uint32_t* next = hash_.data();
+        const auto hash_all = [&](int64_t n_keys) {
+            for (int64_t u = user_from; u < user_to; ++u)
+                for (int64_t p = offset_[u], end = offset_[u + 1]; p < end; ++p)
+                    *next++ = static_cast<uint32_t>(hash(p, u, n_keys) >> 32);
+        };
+        if (rules_.n_keys == 1)
+            hash_all(1);  // without a loop
+        else
+            hash_all(rules_.n_keys);
+        Met* const met = met_.data();
+        const size_t mask = met_.size() - 1;
+        for (const uint32_t h : hash_) {
+            Met& place = met[h / 64 & mask];
+            const uint64_t bit = uint64_t{1} << h % 64;
+            place.twice |= place.once & bit;
+            place.once |= bit;
+        }
+        maybe_.resize(hash_.size());
+        size_t n = 0;
+        for (size_t k = 0; k < hash_.size(); ++k) {
+            maybe_[n] = from + static_cast<int64_t>(k);
+            n += met[hash_[k] / 64 & mask].twice >> hash_[k] % 64 & 1;
+        }
+        maybe_.resize(n);
+    }
+    int64_t row_at(int64_t position) const { return row_ ? row_[position] : position; }
+    // The position of the event that this one repeats, or -1: then it is one that may be repeated.
+    int64_t take(int64_t position, int64_t user) {
+        for (size_t at = hash(position, user, rules_.n_keys);; ++at) {
+            int64_t& known = slots_[at & (slots_.size() - 1)];
+            if (known < 0) return known = position, -1;
+            // users lie one behind the other
+            if (known >= offset_[user] && same(row_at(known), row_at(position))) return known;
+        }
+    }
+    uint64_t hash(int64_t position, int64_t user, int64_t n_keys) const {
+        uint64_t h = hash_seed.start + static_cast<uint64_t>(user) * hash_seed.right;
+        const int64_t* key = rules_.key + row_at(position);
+        for (int64_t k = 0; k < n_keys; ++k, key += rules_.n_rows)
+            h = fold(h ^ static_cast<uint64_t>(*key), hash_seed.right);
+        return h;
     }
     bool same(int64_t a, int64_t b) const {
         for (int64_t k = 0; k < rules_.n_keys; ++k)
@@ -149,154 +268,148 @@ class Originals {
     }
 
     const Rules& rules_;
-    const int64_t* row_;
-    Array<int64_t> slots_;
+    const int64_t *offset_, *row_;
+    Array<Met> met_;
+    Array<uint32_t> hash_;  // by position
+    Array<int64_t> maybe_;  // positions
+    Array<int64_t> slots_;  // positions
 };
 
+struct Session {
+    int64_t begin, start, end, events, until;
+    Reason reason;
+};
+
+// What whole users have.
 struct Part {
-    Array<int64_t> begin, end, events, until;
-    Array<uint8_t> reason;
-
-    void close(const Walk& walk) {
-        end.push_back(walk.last), events.push_back(walk.events), until.push_back(walk.reach());
-    }
+    Array<Session> sessions;
+    Array<Copy> copies;
 };
+
+// The sessions of the users [user_from, user_to), and how many each has, at its place in `n_sessions`.
+template <class Reads>
+void walk_users(const int64_t* offset, const int64_t* row, const int64_t* tick, const Rules& rule,
+                const Calendar& calendar, int64_t user_from, int64_t user_to, int64_t n_positions, Part& part,
+                int64_t* n_sessions) {
+    auto& found = part.sessions;
+    if constexpr (Reads::key) Copies(rule, offset, row).find(user_from, user_to, part.copies);
+    const Copy *copy = part.copies.data(), *const no_copy = copy + part.copies.size();
+    Values values(rule);
+    for (int64_t u = user_from; u < user_to; ++u) {
+        const bool is_own = u == rule.own;
+        if constexpr (Reads::value) values.clear();
+        Walk<Reads> walk(rule, calendar);
+        const size_t before = found.size();
+        const auto close = [&] {
+            if (walk.is_first) return;
+            Session& open = found.back();
+            open.end = walk.last, open.events = walk.events, open.until = walk.reach();
+        };
+        for (int64_t p = offset[u]; p < offset[u + 1]; ++p) {
+            constexpr int64_t ahead = 16;
+            if (row && p + ahead < n_positions) {
+                if constexpr (Reads::mark) __builtin_prefetch(&rule.mark[row[p + ahead]]);
+                if constexpr (Reads::value) __builtin_prefetch(&rule.value[row[p + ahead]]);
+                if constexpr (Reads::gap_of_row) __builtin_prefetch(&rule.gap_of_row[row[p + ahead]]);
+            }
+            if constexpr (Reads::key)
+                if (copy != no_copy && p == copy->at) {
+                    ++copy;
+                    continue;
+                }
+            const int64_t r = row ? row[p] : p, t = tick[p];
+            const uint8_t mark = Reads::mark ? rule.mark[r] : 0;
+            const bool changed = Reads::value && values.change(r);
+            Reason why = first;
+            if (is_own || walk.starts_at(t, mark, changed, why)) {
+                close();
+                found.push_back({p, t, 0, 0, 0, why});
+                walk.open(t);
+            }
+            walk.join(t, r, mark);
+        }
+        close();
+        n_sessions[u] = static_cast<int64_t>(found.size() - before);
+    }
+}
+
+// Calls use(true or false, as a type) for what is known only now.
+template <class Use>
+void as_type(bool is, Use&& use) {
+    if (is)
+        use(std::true_type{});
+    else
+        use(std::false_type{});
+}
+
+// Calls use(Reads) for the rules that are there.
+template <class Use>
+void with_reads(const Rules& rule, Use&& use) {
+    as_type(rule.gap_of_row, [&](auto gaps) {
+        as_type(rule.mark, [&](auto marks) {
+            as_type(rule.value, [&](auto values) {
+                as_type(rule.key, [&](auto keys) {
+                    as_type(rule.last_of_row, [&](auto stretches) {
+                        use(Reads<gaps.value, marks.value, values.value, keys.value, stretches.value>{});
+                    });
+                });
+            });
+        });
+    });
+}
 
 }  // namespace rules
 
-// IN  offset int64[n_users + 1], row int64[] or null (positions are rows), tick int64[] by position
-// OUT copy_of int64[] by position: position of the event that this one is a copy of, else -1 (null: no
-// copies)
+// IN offset int64[n_users + 1], row int64[] or null (positions are rows), tick int64[] by position
 inline RuledSessions find_ruled_sessions(const int64_t* offset, const int64_t* row, const int64_t* tick,
-                                         int64_t n_users, const Rules& rule, int n_threads,
-                                         int64_t* copy_of) {
+                                         int64_t n_users, const Rules& rule, int n_threads) {
     using namespace rules;
     const auto cuts = cut_users(offset, n_users);
     const auto n_pieces = static_cast<int64_t>(cuts.size()) - 1;
     std::vector<Part> parts(static_cast<size_t>(n_pieces));
+    const Calendar calendar(rule.edge, rule.n_edges);
     RuledSessions found;
     found.offset.resize(static_cast<size_t>(n_users) + 1);
     found.offset[0] = 0;
     const int64_t n_positions = offset[n_users];
-    for_each_piece(n_pieces, n_threads, [&](int64_t piece) {
-        Part& part = parts[static_cast<size_t>(piece)];
-        Originals originals(rule, row);
-        for (int64_t u = cuts[static_cast<size_t>(piece)]; u < cuts[static_cast<size_t>(piece) + 1]; ++u) {
-            Walk walk(rule);
-            if (copy_of && u != rule.own) originals.clear(offset[u + 1] - offset[u]);
-            const size_t before = part.begin.size();
-            for (int64_t p = offset[u]; p < offset[u + 1]; ++p) {
-                constexpr int64_t ahead = 16;
-                if (row && p + ahead < n_positions) {
-                    if (rule.mark) __builtin_prefetch(&rule.mark[row[p + ahead]]);
-                    if (rule.value) __builtin_prefetch(&rule.value[row[p + ahead]]);
-                    if (rule.key) __builtin_prefetch(&rule.key[row[p + ahead]]);
-                    if (rule.gap_of_row) __builtin_prefetch(&rule.gap_of_row[row[p + ahead]]);
-                }
-                const int64_t r = row ? row[p] : p, t = tick[p];
-                const uint8_t mark = rule.mark ? rule.mark[r] : 0;
-                if (copy_of) {
-                    // rows without a user are no one's, and so no copies of each other
-                    copy_of[p] = u == rule.own || mark & unlike ? -1 : originals.take(p);
-                    if (copy_of[p] >= 0) continue;
-                }
-                const bool changed = rule.value && walk.changes(r);
-                const int why = u == rule.own ? first : walk.reason(t, mark, changed);
-                if (why <= max_events) {
-                    if (walk.n) part.close(walk);
-                    part.begin.push_back(p), part.reason.push_back(static_cast<uint8_t>(why));
-                    walk.open(t);
-                }
-                walk.join(t, r, mark);
-            }
-            if (walk.n) part.close(walk);
-            found.offset[static_cast<size_t>(u) + 1] = static_cast<int64_t>(part.begin.size() - before);
-        }
+    with_reads(rule, [&](auto reads) {
+        for_each_piece(n_pieces, n_threads, [&](int64_t piece) {
+            walk_users<decltype(reads)>(offset, row, tick, rule, calendar, cuts[static_cast<size_t>(piece)],
+                                        cuts[static_cast<size_t>(piece) + 1], n_positions,
+                                        parts[static_cast<size_t>(piece)], found.offset.data() + 1);
+        });
     });
+    size_t n = 0;
     for (size_t u = 0; u < static_cast<size_t>(n_users); ++u) found.offset[u + 1] += found.offset[u];
-    const auto join = [&](auto member, auto& all) {
-        size_t n = 0;
-        for (const Part& part : parts) n += (part.*member).size();
-        all.reserve(n + 1);
-        for (const Part& part : parts) all.insert(all.end(), (part.*member).begin(), (part.*member).end());
-    };
-    join(&Part::begin, found.begin);
-    found.begin.push_back(n_positions);
-    join(&Part::end, found.end);
-    join(&Part::events, found.events);
-    join(&Part::until, found.until);
-    join(&Part::reason, found.reason);
+    for (const auto& part : parts) n += part.sessions.size();
+    found.begin.resize(n + 1), found.start.resize(n), found.end.resize(n), found.events.resize(n);
+    found.until.resize(n), found.reason.resize(n);
+    size_t at = 0;
+    for (const auto& part : parts) {
+        for (const Copy& copy : part.copies) found.copy.push_back(copy.at), found.copy.push_back(copy.of);
+        for (const Session& session : part.sessions) {
+            found.begin[at] = session.begin, found.start[at] = session.start, found.end[at] = session.end;
+            found.events[at] = session.events, found.until[at] = session.until;
+            found.reason[at++] = session.reason;
+        }
+    }
+    found.begin[n] = n_positions;
     return found;
 }
 
-// Copies have the session of their original. IN row int64[] or null, copy_of int64[n] by position
-// INOUT label int32[n_rows]
-inline void label_copies(const int64_t* row, const int64_t* copy_of, int64_t n, int32_t* label) {
-    for (int64_t p = 0; p < n; ++p)
-        if (copy_of[p] >= 0) label[row ? row[p] : p] = label[row ? row[copy_of[p]] : copy_of[p]];
+// Copies have the session of their original. IN row int64[] or null, copy [n]; INOUT label int32[n_rows]
+inline void label_copies(const int64_t* row, const Copy* copy, int64_t n, int32_t* label) {
+    for (int64_t k = 0; k < n; ++k)
+        label[row ? row[copy[k].at] : copy[k].at] = label[row ? row[copy[k].of] : copy[k].of];
 }
 
-// ------------------------------------------------------------------ measures
-
-// The positions of sessions, and which row lies there; copies do not count.
-struct SessionRows {
-    const int64_t* begin;  // [n_sessions + 1]
-    int64_t n_sessions;
-    const int64_t* row;      // or null
-    const int64_t* copy_of;  // or null
-};
-
-// Calls take(session, row) for the rows of each session in their order; `value` is what it reads by row.
-template <class Value, class Take>
-void for_each_row(const SessionRows& at, const Value* value, int n_threads, Take&& take) {
-    const int64_t n = at.begin[at.n_sessions];
-    for_each_block(at.n_sessions, 1 << 12, n_threads, [&](int64_t from, int64_t to) {
-        for (int64_t s = from; s < to; ++s)
-            for (int64_t p = at.begin[s]; p < at.begin[s + 1]; ++p) {
-                constexpr int64_t ahead = 24;
-                if (at.row && value && p + ahead < n) __builtin_prefetch(&value[at.row[p + ahead]]);
-                if (!at.copy_of || at.copy_of[p] < 0) take(s, at.row ? at.row[p] : p);
-            }
-    });
-}
-
-// IN valid uint8[n_rows] or null; OUT first, last int64[n_sessions]: rows that have a value, -1 where none
-// has
-inline void edge_rows(const SessionRows& at, const uint8_t* valid, int n_threads, int64_t* first_row,
-                      int64_t* last_row) {
-    if (!valid && !at.copy_of) {  // the ends of its positions
-        for (int64_t s = 0; s < at.n_sessions; ++s) {
-            const int64_t from = at.begin[s], to = at.begin[s + 1] - 1;
-            first_row[s] = at.row ? at.row[from] : from;
-            last_row[s] = at.row ? at.row[to] : to;
-        }
-        return;
+// The same where the log is its own index, and rows have their names already. INOUT row_id, row_number
+// int64[n_rows]
+inline void name_copies(const Copy* copy, int64_t n, int64_t* row_id, int64_t* row_number) {
+    for (int64_t k = 0; k < n; ++k) {
+        row_id[copy[k].at] = row_id[copy[k].of];
+        row_number[copy[k].at] = row_number[copy[k].of];
     }
-    std::fill(first_row, first_row + at.n_sessions, -1);
-    std::fill(last_row, last_row + at.n_sessions, -1);
-    for_each_row(at, valid, n_threads, [=](int64_t s, int64_t r) {
-        if (valid && !valid[r]) return;
-        if (first_row[s] < 0) first_row[s] = r;
-        last_row[s] = r;
-    });
-}
-
-// IN value [n_rows]; OUT sum [n_sessions]. True where a sum of whole numbers does not fit.
-inline bool sum_sessions(const SessionRows& at, const int64_t* value, int n_threads, int64_t* sum) {
-    std::atomic<bool> overflows{false};
-    std::fill(sum, sum + at.n_sessions, 0);
-    for_each_row(at, value, n_threads, [&](int64_t s, int64_t r) {
-        if (__builtin_add_overflow(sum[s], value[r], &sum[s])) overflows = true;
-    });
-    return overflows;
-}
-inline void sum_sessions(const SessionRows& at, const double* value, int n_threads, double* sum) {
-    std::fill(sum, sum + at.n_sessions, 0.0);
-    for_each_row(at, value, n_threads, [=](int64_t s, int64_t r) { sum[s] += value[r]; });
-}
-inline void any_true(const SessionRows& at, const uint8_t* value, int n_threads, uint8_t* any) {
-    std::fill(any, any + at.n_sessions, 0);
-    for_each_row(at, value, n_threads, [=](int64_t s, int64_t r) { any[s] |= value[r]; });
 }
 
 }  // namespace cxcore

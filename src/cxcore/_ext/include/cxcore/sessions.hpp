@@ -7,11 +7,11 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <vector>
 
 #include "keys.hpp"
 #include "memory.hpp"
+#include "runs.hpp"
 #include "threads.hpp"
 #include "xxh64.hpp"
 
@@ -68,13 +68,15 @@ inline Begins find_sessions(const int64_t* offset, const int64_t* tick, int64_t 
         int64_t n = 0;
         for (int64_t u = user_from; u < user_to; ++u) {
             const int64_t from = offset[u], to = offset[u + 1], before = n;
-            const uint64_t own = u == rule.own;
             begin[static_cast<size_t>(n)] = from;
             n += to > from;
             for (int64_t p = from + 1; p < to; ++p) {  // without a branch: where sessions begin is noise
                 begin[static_cast<size_t>(n)] = p;
-                n += (silence(tick[p - 1], tick[p]) > rule.gap) | own;
+                n += rule.gap < silence(tick[p - 1], tick[p]);
             }
+            if (u == rule.own)
+                for (n = before; n < before + to - from; ++n)
+                    begin[static_cast<size_t>(n)] = from + n - before;
             found.offset[static_cast<size_t>(u) + 1] = n - before;
         }
         parts[static_cast<size_t>(piece)].assign(begin.begin(), begin.begin() + n);
@@ -83,6 +85,16 @@ inline Begins find_sessions(const int64_t* offset, const int64_t* tick, int64_t 
     append_parts(parts, found.begin);
     found.begin.push_back(offset[n_users]);
     return found;
+}
+
+// IN begin int64[n_sessions + 1], tick int64[] by position; OUT start, end, events int64[n_sessions]
+inline void edges(const int64_t* begin, int64_t n_sessions, const int64_t* tick, int64_t* start, int64_t* end,
+                  int64_t* events) {
+    for (int64_t s = 0; s < n_sessions; ++s) {
+        start[s] = tick[begin[s]];
+        end[s] = tick[begin[s + 1] - 1];
+        events[s] = begin[s + 1] - begin[s];
+    }
 }
 
 // ------------------------------------------------------------------ ids
@@ -103,36 +115,30 @@ inline int64_t microseconds(int64_t tick, int64_t tick_length) {
 // IN session_offset int64[n_users + 1], start int64[] ticks, key_offset int64[n_users + 1 (own user: none)],
 //    key uint8[]; OUT name int64[n_sessions][2] (id and number, side by side because rows take both),
 //    user int32[n_sessions]
-// A walk that does not begin with the user's first session: IN before int64[n_users][2] or null, how many
-// sessions came before it, and how many of them began in the microsecond of its first; OUT same
-// int64[n_sessions] or null, how many earlier sessions began in the same microsecond
+// A walk that does not begin with the user's first session: IN before int64[n_users][3] or null, how many
+// sessions came before it, the start of the last of these, and how many earlier ones began in the microsecond
+// of that start (-1: it does not count); OUT same int64[n_sessions] or null, the like of each session
 inline void session_ids(const int64_t* session_offset, int64_t n_users, const int64_t* start,
                         int64_t tick_length, const int64_t* key_offset, const uint8_t* key, int32_t own,
                         int n_threads, const int64_t* before, int64_t* name, int32_t* user, int64_t* same) {
     const auto cuts = cut_users(session_offset, n_users, 1 << 14);
-    for_each_piece(static_cast<int64_t>(cuts.size()) - 1, n_threads, [&](int64_t piece) {
-        std::vector<uint8_t> bytes;
+    for_each_piece(static_cast<int64_t>(cuts.size()) - 1, n_threads, [=, &cuts](int64_t piece) {
         for (int64_t u = cuts[static_cast<size_t>(piece)]; u < cuts[static_cast<size_t>(piece) + 1]; ++u) {
             const bool is_own = u == own;
-            const size_t size = is_own ? 1 : static_cast<size_t>(key_offset[u + 1] - key_offset[u]);
-            bytes.resize(size + 16);
-            if (is_own)
-                bytes[0] = null_byte;
-            else if (size)
-                std::memcpy(bytes.data(), key + key_offset[u], size);
-            const int64_t from = session_offset[u], number = before ? before[2 * u] + 1 : 1;
-            int64_t last = 0, earlier = 0;
-            for (int64_t s = from; s < session_offset[u + 1]; ++s) {
+            const int64_t at_key = is_own ? 0 : key_offset[u];
+            const Xxh64OfText hash(is_own ? &null_byte : key + at_key,
+                                   is_own ? 1 : static_cast<size_t>(key_offset[u + 1] - at_key));
+            const int64_t from = session_offset[u], to = session_offset[u + 1];
+            const int64_t number = before ? before[3 * u] + 1 : 1;
+            int64_t last = before ? microseconds(before[3 * u + 1], tick_length) : 0;
+            int64_t earlier = before ? before[3 * u + 2] : -1;
+            for (int64_t s = from; s < to; ++s) {
                 const int64_t at = microseconds(start[s], tick_length);
-                if (s == from)
-                    earlier = before ? before[2 * u + 1] : 0;
-                else
-                    earlier = at == last ? earlier + 1 : 0;
+                earlier = at == last ? earlier + 1 : 0;
                 last = at;
                 if (same) same[s] = earlier;
-                std::memcpy(bytes.data() + size, &at, 8);
-                std::memcpy(bytes.data() + size + 8, &earlier, 8);
-                name[2 * s] = static_cast<int64_t>(xxh64(bytes.data(), bytes.size()) & 0x7FFFFFFFFFFFFFFFULL);
+                const uint64_t id = hash(static_cast<uint64_t>(at), static_cast<uint64_t>(earlier));
+                name[2 * s] = static_cast<int64_t>(id & 0x7FFFFFFFFFFFFFFFULL);
                 name[2 * s + 1] = is_own ? 1 : s - from + number;
                 user[s] = static_cast<int32_t>(u);
             }
@@ -175,10 +181,8 @@ inline void name_rows(const int32_t* label, int64_t n, const int64_t* name, int 
 inline void name_runs(const int64_t* begin, int64_t n_sessions, const int64_t* name, int n_threads,
                       int64_t* row_id, int64_t* row_number) {
     for_each_block(n_sessions, 1 << 12, n_threads, [&](int64_t from, int64_t to) {
-        for (int64_t s = from; s < to; ++s) {
-            std::fill(row_id + begin[s], row_id + begin[s + 1], name[2 * s]);
-            std::fill(row_number + begin[s], row_number + begin[s + 1], name[2 * s + 1]);
-        }
+        fill_runs(begin, from, to, [=](int64_t s) { return name[2 * s]; }, row_id);
+        fill_runs(begin, from, to, [=](int64_t s) { return name[2 * s + 1]; }, row_number);
     });
 }
 
