@@ -14,7 +14,13 @@ from cxcore._index import EventIndex, check_event_roles, event_roles, index_colu
 from cxcore._options import TimeUnit
 from cxcore.attribution.answer import answer_of, schema_of
 from cxcore.attribution.base import Credit, Journeys, Model, TouchModel, Transitions
-from cxcore.attribution.journeys import Touchpoints, Windows, journeys_of, looked_at, touchpoints
+from cxcore.attribution.journeys import (
+    Touchpoints,
+    Windows,
+    journeys_of,
+    looked_at,
+    touchpoints,
+)
 from cxcore.attribution.markov import Markov
 from cxcore.attribution.positional import FirstTouch, LastTouch, Linear, Position
 from cxcore.attribution.rate_game import ShapleyRate
@@ -173,7 +179,7 @@ def attribute(
         _check_log(call, house, roles)
         log = touchpoints(call, house, models, **others, n_threads=windows.n_threads)
         met = log.met(_has_user(house, roles))
-        columns, log = looked_at(call, house, roles, log, everyone=windows.nulls, n_threads=windows.n_threads)
+        columns, log = looked_at(call, house, roles, log, windows)
         index = index_columns(columns, roles, house, engine, frame, n_threads=windows.n_threads)
         return answer(index, log, met)
 
