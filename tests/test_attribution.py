@@ -646,7 +646,7 @@ def says(text: str) -> str:
     return f"^{re.escape(text)}$"
 
 
-WORDS = "Words: 'first_touch', 'last_touch', 'linear', 'position', 'time_decay', 'markov', 'shapley_rate'"
+WORDS = "Words: " + ", ".join(map(repr, MODELS))
 OPTION_ERRORS = {
     "user and time": (
         {"user": None, "time": None},

@@ -12,6 +12,7 @@ from cxcore import _options, errors
 from cxcore._columns import MOST_ROWS, EventRoles, Int64, check_roles, event_columns, needed
 from cxcore._index import EventIndex, check_event_roles, event_roles, index_columns
 from cxcore._options import TimeUnit
+from cxcore.attribution.additive_hazard import AdditiveHazard
 from cxcore.attribution.answer import answer_of, schema_of
 from cxcore.attribution.base import Credit, Journeys, Model, TouchModel, Transitions
 from cxcore.attribution.journeys import (
@@ -29,6 +30,7 @@ from cxcore.engines import open_frame
 
 __all__ = [
     "MODELS",
+    "AdditiveHazard",
     "Credit",
     "FirstTouch",
     "Journeys",
@@ -45,11 +47,21 @@ __all__ = [
     "attribute",
 ]
 
-ModelWord = Literal["first_touch", "last_touch", "linear", "position", "time_decay", "markov", "shapley_rate"]
+ModelWord = Literal[
+    "first_touch",
+    "last_touch",
+    "linear",
+    "position",
+    "time_decay",
+    "markov",
+    "shapley_rate",
+    "additive_hazard",
+]
 
 #: word -> class; the words of ``model=``, in the order in which errors and docs list them
 MODELS: dict[str, type[Model]] = {
-    model.word: model for model in (FirstTouch, LastTouch, Linear, Position, TimeDecay, Markov, ShapleyRate)
+    model.word: model
+    for model in (FirstTouch, LastTouch, Linear, Position, TimeDecay, Markov, ShapleyRate, AdditiveHazard)
 }
 
 _ALLOCATIONS = ("share", "reset")
@@ -107,8 +119,9 @@ def attribute(
     time_unit : {"s", "ms", "us", "ns"}, optional
         Unit of a time column of whole numbers; not with an index.
     nulls : bool, default True
-        Do models of whole journeys ("markov", "shapley_rate") also learn from journeys that did not convert?
-        Those are, per user, the touches after the last conversion, within ``lookback`` of the final one.
+        Do models of whole journeys ("markov", "shapley_rate", "additive_hazard") also learn from journeys
+        that did not convert? Those are, per user, the touches after the last conversion, within ``lookback``
+        of the final one.
     n_threads : int, optional
         None: as many as Polars uses. The answer is the same bits for any.
 
