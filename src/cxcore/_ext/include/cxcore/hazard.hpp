@@ -1,11 +1,12 @@
 // Additive hazards with exponential kernels: one pass of EM over journeys, and credit by share of the hazard.
 //
-// Zhang, Wei, Ren 2014, "Multi-Touch Attribution in Online Advertising with Survival Theory": the touches of a
-// journey, of channels c(i) at times t_i, add to its hazard beta_c omega_c exp(-omega_c (t - t_i)). A journey
-// that converts at T has the density h(T) exp(-H(T)), one that does not until T the chance exp(-H(T)), with
-// H = sum of beta_c (1 - exp(-omega_c d_i)), d_i = T - t_i. Posterior of touch i: its share of h(T). Ages have
-// half a tick more: a tick is all that is known of an instant. Shares are taken in logarithms: no 0 / 0.
-// Cost: two exponentials for each touch of each window; blocks of users, added in their order.
+// Zhang, Wei, Ren 2014, "Multi-Touch Attribution in Online Advertising with Survival Theory": the touches of
+// a journey, of channels c(i) at times t_i, add to its hazard beta_c omega_c exp(-omega_c (t - t_i)). A
+// journey that converts at T has the density h(T) exp(-H(T)), one that does not until T the chance
+// exp(-H(T)), with H = sum of beta_c (1 - exp(-omega_c d_i)), d_i = T - t_i. Posterior of touch i: its share
+// of h(T). Ages have half a tick more: a tick is all that is known of an instant. Shares are taken in
+// logarithms: no 0 / 0. Cost: two exponentials for each touch of each window; blocks of users, added in their
+// order.
 #pragma once
 
 #include <algorithm>
@@ -43,7 +44,7 @@ inline double shares(const Journeys& j, const Hazard& hazard, int64_t now, int64
     return most + std::log(sum);
 }
 
-struct Moments {  // of one channel; all that a step of EM asks for
+struct Moments {                              // of one channel; all that a step of EM asks for
     double share = 0.0, share_age = 0.0;      // sums of p and p d over conversions
     double exposed = 0.0, exposed_age = 0.0;  // sums of 1 - exp(-omega d) and d exp(-omega d) over journeys
 };
@@ -51,7 +52,10 @@ struct Moments {  // of one channel; all that a step of EM asks for
 class HazardPass {
   public:
     HazardPass(const Journeys& j, const int64_t* conversion_tick, const Hazard& hazard, int64_t end)
-        : j_(j), conversion_tick_(conversion_tick), hazard_(hazard), end_(end) {}
+        : j_(j),
+          conversion_tick_(conversion_tick),
+          hazard_(hazard),
+          end_(end) {}
 
     double user(int64_t u, Moments* moments) {
         const double times = j_.times ? j_.times[u] : 1.0;

@@ -64,8 +64,8 @@ inline int64_t dense_codes(const int32_t* category, int64_t n, int32_t* known, i
 
 inline int64_t row_at(const Events& e, int64_t position) { return e.row ? e.row[position] : position; }
 
-// Which rows some window can reach: those of users who convert, from `lookback` before the first conversion of
-// the user up to the last one. What they leave out needs no sorting.
+// Which rows some window can reach: those of users who convert, from `lookback` before the first conversion
+// of the user up to the last one. What they leave out needs no sorting.
 inline void within_reach(const int32_t* code, const int64_t* tick, const uint8_t* converted, int64_t n,
                          int64_t n_users, bool limited, uint64_t lookback, uint8_t* keep) {
     struct Reach {
