@@ -312,6 +312,15 @@ def bad_option__long() -> Exception:
 
 
 @text(
+    "attribute(model='mine'): it does not say what one customer changes, so there is no formula for its "
+    "error.\n  Hint: say method='bootstrap'.",
+    cx.InvalidOptionError,
+)
+def no_influence() -> Exception:
+    return errors.no_influence("attribute", "mine")
+
+
+@text(
     "stitch(): unstitch= is not a list of known ids.\n  Hint: write unstitch=['ann'].",
     cx.InvalidOptionError,
 )

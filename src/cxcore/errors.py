@@ -279,6 +279,11 @@ def bad_option(call: str, option: str, value: object, problem: str, hint: str) -
     return InvalidOptionError(_text(call, {option: value}, problem, hint))
 
 
+def no_influence(call: str, label: str) -> InvalidOptionError:
+    problem = "it does not say what one customer changes, so there is no formula for its error."
+    return bad_option(call, "model", label, problem, "say method='bootstrap'.")
+
+
 def bad_ids(call: str, option: str, problem: str, hint: str) -> InvalidOptionError:
     """A list of people is wrong. It is not shown: errors go to logs, and these people asked for privacy."""
     return InvalidOptionError(_text(call, None, f"{option}= {problem}", hint))

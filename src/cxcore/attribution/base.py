@@ -9,13 +9,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
 
+from cxcore import errors
 from cxcore._columns import Float64, Int32, Int64
 from cxcore._ext import markov as kernel
+from cxcore._ext import uncertainty
 from cxcore._ext.journeys import JourneyView
 
 #: pairs of conversion and touch that are held at once
@@ -199,6 +201,19 @@ class Model(ABC):
     def credit(self, journeys: Journeys) -> Credit:
         """Split every conversion that has a touch over its channels."""
 
+    def fit(self, journeys: Journeys) -> Any:
+        """What it learns of all journeys, for ``influence``; None where it learns nothing."""
+        return None
+
+    def influence(self, fitted: Any, some: Journeys) -> Float64:
+        """What each customer changes in the credit of each channel, float64[n_users, n_channels, 2].
+
+        The derivative of credit (conversions, value) in the number of customers like each user of ``some``,
+        a block of whole users; ``times`` is not applied. Credit doubles with all customers, so that the sum
+        of ``times * influence`` over all is the credit. ``fitted`` is what ``fit`` gave for all journeys.
+        """
+        raise errors.no_influence("attribute", self.label)
+
     @property
     def label(self) -> str:
         """What the answer calls it: its word, and those options that are not the usual ones."""
@@ -233,6 +248,13 @@ class TouchModel(Model):
             for at, earned in enumerate((part, part * some.value[conversion])):
                 n = len(some.channel)
                 credit[first : first + n, at] = np.bincount(touch, earned, minlength=n)
+        return credit
+
+    def influence(self, fitted: Any, some: Journeys) -> Float64:
+        """The credit by customer: a model that learns nothing of others is a sum over them."""
+        earned = self.touch_credit(replace(some, times=_one_each()))
+        credit = np.zeros((some.n_users, some.n_channels, 2))
+        uncertainty.customer_credit(some.view, earned, some.n_threads, credit)
         return credit
 
     def credit(self, journeys: Journeys) -> Credit:
