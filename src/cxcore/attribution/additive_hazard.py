@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -43,6 +43,7 @@ class AdditiveHazard(Model):
     p = shares of the hazard, beta = sum p / sum (1 - exp(-omega d)), omega = sum p / sum (p d + beta d
     exp(-omega d)); no step lowers the log-likelihood. Ages have half a tick more, since a tick is all that is
     known of an instant; mean delays 1 / omega are kept from half a tick to 100 times the longest age seen.
+    There is no influence of a customer in closed form: with the parameters held it would say too little.
     A step takes O(touches of all windows), with overlapping windows more than the touches of the log.
     """
 
@@ -84,11 +85,6 @@ class AdditiveHazard(Model):
                 break
             beta, omega = _step(moments, omega, longest)
         return Hazards(beta, omega, np.array(likelihood))
-
-    def influence(self, fitted: Any, some: Journeys) -> Float64:
-        """Not there: the parameters move with every customer, and moments alone do not say how."""
-        problem = "has no analytic interval: what it learns moves with every customer."
-        raise errors.bad_option("attribute", "model", self.word, problem, "take the bootstrap.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
