@@ -21,10 +21,10 @@ def seen_in(journeys: Journeys, end: int) -> list[reference.Seen]:
     found = []
     for k, (lo, hi) in enumerate(zip(journeys.lo, journeys.hi, strict=True)):
         if lo < hi:
-            age = journeys.conversion_tick[k] - journeys.tick[lo:hi] + 0.5
+            age = (journeys.conversion_tick[k] - journeys.tick[lo:hi]) / 1e6 + 0.5
             found.append(reference.Seen(journeys.channel[lo:hi], age, converted=True))
     for lo, hi in zip(journeys.null_lo, journeys.null_hi, strict=True):
-        found.append(reference.Seen(journeys.channel[lo:hi], end - journeys.tick[lo:hi] + 0.5, False))
+        found.append(reference.Seen(journeys.channel[lo:hi], (end - journeys.tick[lo:hi]) / 1e6 + 0.5, False))
     return found
 
 
@@ -34,19 +34,20 @@ def test_a_pass_equals_its_twin(lookback: str, n_threads: int) -> None:
     journeys = journeys_in(random_log(n=900, users=150, channels=4), lookback)
     rng = np.random.default_rng(2)
     n = journeys.n_channels
-    beta, omega = rng.random(n), rng.random(n) / 86_400e6
+    beta, omega = rng.random(n), rng.random(n) / 86_400
     end = int(max(journeys.tick.max(), journeys.conversion_tick.max()))
     seen = seen_in(journeys, end)
     moments = np.empty((n, 4))
-    found = kernel.hazard_pass(journeys.view, journeys.conversion_tick, beta, omega, end, n_threads, moments)
+    who = (journeys.view, journeys.conversion_tick, beta, omega, 1000)
+    found = kernel.hazard_pass(*who, end, n_threads, moments)
     assert found == pytest.approx(reference.likelihood(seen, beta, omega), rel=1e-10)
     assert moments == pytest.approx(reference.hazard_pass(seen, beta, omega), rel=1e-9)
     credit = np.zeros((len(journeys.channel), 2))
-    kernel.hazard_credit(journeys.view, journeys.conversion_tick, beta, omega, n_threads, credit)
+    kernel.hazard_credit(journeys.view, journeys.conversion_tick, beta, omega, 1000, n_threads, credit)
     want = np.zeros_like(credit)
     for k, (lo, hi) in enumerate(zip(journeys.lo, journeys.hi, strict=True)):
         if lo < hi:
-            age = journeys.conversion_tick[k] - journeys.tick[lo:hi] + 0.5
+            age = (journeys.conversion_tick[k] - journeys.tick[lo:hi]) / 1e6 + 0.5
             _, share = reference.log_hazard(reference.Seen(journeys.channel[lo:hi], age, True), beta, omega)
             want[lo:hi] += share[:, None] * (1.0, journeys.value[k])
     assert credit == pytest.approx(want, rel=1e-9, abs=1e-9)
@@ -103,7 +104,7 @@ def test_planted_truth_is_found() -> None:
     """4,000 customers: beta and mean delays within a tenth to a fifth; shares of credit within 3 %."""
     journeys = journeys_in(planted(np.random.default_rng(1), 4_000), None)
     fitted = AdditiveHazard().fit(journeys)
-    day = 86_400e6
+    day = 86_400
     found = {name: (fitted.beta[c], 1 / fitted.omega[c] / day) for c, name in enumerate(journeys.names)}
     assert found["slow"] == pytest.approx((0.5, 5.0), rel=0.1)
     assert found["fast"] == pytest.approx((0.1, 2.0), rel=0.25)

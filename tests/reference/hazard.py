@@ -13,7 +13,7 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Seen:
-    """A journey: channels of its touches, their ages at its end (with half a tick more), did it convert?"""
+    """Channels of a journey, ages of its touches at its end (seconds, and half of one more); did it convert?"""
 
     channel: NDArray[np.int32]
     age: Float64

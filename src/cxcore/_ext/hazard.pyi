@@ -11,6 +11,7 @@ def hazard_pass(
     conversion_tick: _Int64,
     beta: _Float64,
     omega: _Float64,
+    tick_length: int,
     end: int,
     n_threads: int,
     moments: _Float64,
@@ -20,6 +21,7 @@ def hazard_credit(
     conversion_tick: _Int64,
     beta: _Float64,
     omega: _Float64,
+    tick_length: int,
     n_threads: int,
     credit: _Float64,
 ) -> None: ...

@@ -11,6 +11,8 @@ cdef extern from "cxcore/hazard.hpp" namespace "cxcore" nogil:
     cdef struct Hazard:
         const double* beta
         const double* omega
+        double ticks
+        double seconds
 
     double _pass "cxcore::hazard_pass"(
         const Journeys&, const int64_t*, int64_t, const Hazard&, int64_t, int, double*) except +
@@ -22,12 +24,13 @@ def hazard_pass(
     JourneyView view,
     const int64_t[::1] conversion_tick,  # IN  [n_conversions]
     const double[::1] beta,  # IN  [n_channels] conversions that a touch brings, of journeys without end
-    const double[::1] omega,  # IN  [n_channels] rate of decay, per tick
+    const double[::1] omega,  # IN  [n_channels] rate of decay, per second
+    int64_t tick_length,  # nanoseconds in a tick
     int64_t end,  # tick until which journeys that did not convert were seen
     int n_threads,
     double[:, ::1] moments,  # OUT [n_channels, 4] sums of p, p d, 1 - exp(-omega d), d exp(-omega d)
 ):
-    """What a step of EM asks of journeys; the log-likelihood of beta and omega, ages in ticks."""
+    """What a step of EM asks of journeys; the log-likelihood of beta and omega, ages in seconds."""
     cdef double likelihood
     cdef Hazard hazard
     if beta.shape[0] == 0 or view.journeys.n_users == 0:
@@ -36,6 +39,8 @@ def hazard_pass(
     with nogil:
         hazard.beta = &beta[0]
         hazard.omega = &omega[0]
+        hazard.ticks = max(1.0, 1e9 / tick_length)
+        hazard.seconds = max(1.0, tick_length / 1e9)
         likelihood = _pass(view.journeys, &conversion_tick[0] if conversion_tick.shape[0] else NULL,
                            beta.shape[0], hazard, end, n_threads, &moments[0, 0])
     return likelihood
@@ -45,7 +50,8 @@ def hazard_credit(
     JourneyView view,
     const int64_t[::1] conversion_tick,  # IN  [n_conversions]
     const double[::1] beta,  # IN  [n_channels]
-    const double[::1] omega,  # IN  [n_channels] per tick
+    const double[::1] omega,  # IN  [n_channels] per second
+    int64_t tick_length,  # nanoseconds in a tick
     int n_threads,
     double[:, ::1] credit,  # OUT [n_touches, 2] conversions and value, added to
 ):
@@ -56,4 +62,6 @@ def hazard_credit(
     with nogil:
         hazard.beta = &beta[0]
         hazard.omega = &omega[0]
+        hazard.ticks = max(1.0, 1e9 / tick_length)
+        hazard.seconds = max(1.0, tick_length / 1e9)
         _credit(view.journeys, &conversion_tick[0], hazard, n_threads, &credit[0, 0])

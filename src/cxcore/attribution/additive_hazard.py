@@ -41,8 +41,8 @@ class AdditiveHazard(Model):
     Zhang, Wei and Ren 2014. A touch of channel c adds beta_c omega_c exp(-omega_c d) to the hazard, d after
     it. Journeys that convert are seen until then, others until the last event of the log. EM, deterministic:
     p = shares of the hazard, beta = sum p / sum (1 - exp(-omega d)), omega = sum p / sum (p d + beta d
-    exp(-omega d)); no step lowers the log-likelihood. Ages have half a tick more, since a tick is all that is
-    known of an instant; mean delays 1 / omega are kept from half a tick to 100 times the longest age seen.
+    exp(-omega d)); no step lowers the log-likelihood. Ages have half a second more, whatever the unit of
+    the log; mean delays 1 / omega are kept from half a second to 100 times the longest age seen.
     There is no influence of a customer in closed form: with the parameters held it would say too little.
     A step takes O(touches of all windows), with overlapping windows more than the touches of the log.
     """
@@ -60,7 +60,8 @@ class AdditiveHazard(Model):
         fitted = self.fit(journeys)
         earned = np.zeros((len(journeys.channel), 2))
         kernel.hazard_credit(
-            journeys.view, journeys.conversion_tick, fitted.beta, fitted.omega, journeys.n_threads, earned
+            *(journeys.view, journeys.conversion_tick, fitted.beta, fitted.omega),
+            *(journeys.tick_length, journeys.n_threads, earned),
         )
         return Credit(journeys.by_channel(earned[:, 0]), journeys.by_channel(earned[:, 1]))
 
@@ -78,7 +79,8 @@ class AdditiveHazard(Model):
         moments, likelihood = np.zeros((n, 4)), []
         for _ in range(self.most_steps if n_converted else 0):
             found = kernel.hazard_pass(
-                journeys.view, journeys.conversion_tick, beta, omega, end, journeys.n_threads, moments
+                *(journeys.view, journeys.conversion_tick, beta, omega),
+                *(journeys.tick_length, end, journeys.n_threads, moments),
             )
             likelihood.append(found)
             if len(likelihood) > 1 and found - likelihood[-2] < self.tolerance * n_converted:
@@ -89,7 +91,7 @@ class AdditiveHazard(Model):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hazards:
-    """By channel: conversions that a touch brings in the long run; rate of decay per tick. And the fit."""
+    """By channel: conversions that a touch brings in the long run; rate of decay per second. And the fit."""
 
     beta: Float64
     omega: Float64
@@ -98,12 +100,13 @@ class Hazards:
 
 
 def _seen(journeys: Journeys) -> tuple[int, float]:
-    """Until when the log goes, and the longest age of a touch in it; in ticks."""
-    ticks = np.concatenate((journeys.tick, journeys.conversion_tick))
-    if not len(ticks):
+    """Until when the log goes, and the longest age of a touch in it, in seconds."""
+    every = np.concatenate((journeys.tick, journeys.conversion_tick))
+    if not len(every):
         return 0, 1.0
-    end, begin = int(ticks.max()), int(ticks.min())
-    return end, float(end - begin) + 0.5
+    end, begin = int(every.max()), int(every.min())
+    ticks, seconds = max(1.0, 1e9 / journeys.tick_length), max(1.0, journeys.tick_length / 1e9)
+    return end, float(end - begin) * seconds / ticks + 0.5
 
 
 def _step(moments: Float64, omega: Float64, longest: float) -> tuple[Float64, Float64]:

@@ -22,10 +22,14 @@ namespace cxcore {
 
 struct Hazard {  // by channel
     const double* beta;
-    const double* omega;  // per tick
+    const double* omega;  // per second
+    double ticks, seconds;  // so many ticks are so many seconds; one of them is 1
 };
 
-inline double half_tick_more(int64_t now, int64_t then) { return static_cast<double>(age(now, then)) + 0.5; }
+// In seconds, and the same bits whatever the unit of the log.
+inline double since(const Hazard& h, int64_t now, int64_t then) {
+    return static_cast<double>(age(now, then)) * h.seconds / h.ticks + 0.5;
+}
 
 // The share of each touch of a window in the hazard at its end, and the logarithm of that hazard.
 inline double shares(const Journeys& j, const Hazard& hazard, int64_t now, int64_t lo, int64_t hi,
@@ -34,7 +38,7 @@ inline double shares(const Journeys& j, const Hazard& hazard, int64_t now, int64
     double most = -std::numeric_limits<double>::infinity();
     for (int64_t i = lo; i < hi; ++i) {
         const int32_t c = j.channel[i];
-        const double d = half_tick_more(now, j.tick[i]);
+        const double d = since(hazard, now, j.tick[i]);
         const double one = std::log(hazard.beta[c] * hazard.omega[c]) - hazard.omega[c] * d;
         most = std::max(most, share[static_cast<size_t>(i - lo)] = one);
     }
@@ -69,7 +73,7 @@ class HazardPass {
                 Moments& mine = moments[j_.channel[i]];
                 const double p = times * share_[static_cast<size_t>(i - lo)];
                 mine.share += p;
-                mine.share_age += p * half_tick_more(now, j_.tick[i]);
+                mine.share_age += p * since(hazard_, now, j_.tick[i]);
                 expose(mine, i, now, times);
             }
         }
@@ -81,7 +85,7 @@ class HazardPass {
 
   private:
     void expose(Moments& mine, int64_t i, int64_t now, double times) const {
-        const double d = half_tick_more(now, j_.tick[i]), omega = hazard_.omega[j_.channel[i]];
+        const double d = since(hazard_, now, j_.tick[i]), omega = hazard_.omega[j_.channel[i]];
         mine.exposed -= times * std::expm1(-omega * d);
         mine.exposed_age += times * d * std::exp(-omega * d);
     }
