@@ -54,6 +54,7 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
         "scipy",
         "arch",
         "ChannelAttribution",
+        "marketing_attribution_models",
         "chdb",
         "retentioneering",
     ):

@@ -181,6 +181,32 @@ def touches(n_channels: int, dtype: str = "text", *, rare: bool = False) -> Touc
     return Touches(f"{n_channels}-{dtype}{'-rare' * rare}", words, frame)
 
 
+def sessions_that_convert(log: Touches) -> pl.DataFrame:
+    """The touches alone: the one right before a conversion converts and has its value."""
+    next_is = pl.col("conversion").shift(-1) & (pl.col("user_id") == pl.col("user_id").shift(-1))
+    rows = log.frame.sort("user_id", "ts", "conversion").with_columns(
+        value=pl.when(next_is).then(pl.col("value").shift(-1)), touch=~pl.col("conversion")
+    )
+    touches = rows.with_columns(conversion=next_is.fill_null(False)).filter("touch").drop("touch")
+    return touches.sample(fraction=1, shuffle=True, seed=SEED)
+
+
+def heavy_users(n: int, each: int = 10_000) -> pl.DataFrame:
+    """Users of ``each`` touches and a tenth as many conversions, all in random order; windows overlap."""
+    rng = np.random.default_rng(SEED)
+    rows = n // each * each
+    converted = rng.random(rows) < 0.1
+    return pl.DataFrame(
+        {
+            "user_id": rng.permutation(np.arange(rows) % max(1, n // each)),
+            "ts": pl.Series(rng.choice(10 * rows, rows, replace=False)).cast(pl.Datetime("us")),
+            "channel": pl.Series(rng.integers(0, 10, rows)),
+            "conversion": converted,
+            "value": pl.Series(np.where(converted, rng.integers(1, 100, rows), 0).astype(np.float64)),
+        }
+    )
+
+
 # --------------------------------------------------------------------------- answers
 _NPS_SHARE = [0.03, 0.01, 0.01, 0.02, 0.02, 0.06, 0.05, 0.12, 0.20, 0.18, 0.30]
 

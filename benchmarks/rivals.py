@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -373,6 +374,72 @@ def _columns(con: Any, sql: str) -> dict[str, Any]:
     result = con.execute(sql)
     names = [column[0] for column in result.description]
     return dict(zip(names, zip(*result.fetchall(), strict=True), strict=True))
+
+
+def journeys_once(log: pl.DataFrame) -> pl.DataFrame:
+    """Value of the five models where each touch counts for the next conversion of its user, however old.
+
+    On sessions: a row with a channel that may convert, as DP6 takes them.
+    """
+    n, i, v = pl.col("n"), pl.col("i"), pl.col("v")
+    number = pl.col("conversion").cum_sum().over("user_id") - pl.col("conversion")
+    each = log.sort("user_id", "ts").with_columns(c=number)
+    whole = pl.struct("user_id", "c")
+    each = each.with_columns(
+        n=pl.len().over(whole),
+        i=pl.int_range(pl.len()).over(whole),
+        at=pl.col("ts").max().over(whole),
+        v=pl.col("value").sum().over(whole),
+    ).with_columns(w=_polars_decay())
+    each = each.with_columns(total=pl.col("w").sum().over(whole))
+    return (
+        each.group_by(pl.col("channel").cast(pl.String))
+        .agg(
+            first_touch=v.filter(i == 0).sum(),
+            last_touch=v.filter(i == n - 1).sum(),
+            linear=(v / n).sum(),
+            position=(v * _polars_position(n, i)).sum(),
+            time_decay=(v * pl.col("w") / pl.col("total")).sum(),
+        )
+        .sort("channel")
+    )
+
+
+def dp6(log: pl.DataFrame) -> pl.DataFrame:
+    """DP6's marketing_attribution_models: sessions in, journeys cut after each conversion, five models.
+
+    The names of its models are those of its authors; it has no window and no count of conversions. Users come
+    as text, which it glues to the number of the journey.
+    """
+    from mam import MAM
+
+    journeys = MAM(
+        log,
+        format_type="session",
+        channels_colname="channel",
+        journey_with_conv_colname="conversion",
+        datetime_colname="ts",
+        user_id_colname="user_id",
+        create_journey_id_based_on_conversion=True,
+        conversion_value_colname="value",
+    )
+    runs = {
+        "first_touch": journeys.run_first_click,
+        "last_touch": journeys.run_last_click,
+        "linear": journeys.run_linear,
+        "position": journeys.run_position_based,
+        "time_decay": partial(journeys.run_time_decay, half_life_hours=HALF_LIFE_DAYS * 24),
+    }
+    tables = [
+        run()
+        .to_polars()
+        .select(pl.col("channels").cast(pl.String).alias("channel"), pl.col("attribution").alias(name))
+        for name, run in runs.items()
+    ]
+    table = tables[0]
+    for other in tables[1:]:
+        table = table.join(other, on="channel", how="full", coalesce=True)
+    return table.fill_null(0.0).sort("channel")
 
 
 def numpy_heuristics(frame: pl.DataFrame) -> pl.DataFrame:

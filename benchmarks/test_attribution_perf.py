@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 import rivals
+import settings
 from data import Touches
 from race import Contender, Goal, Race
 from rivals import HEURISTICS
@@ -71,12 +72,81 @@ def test_heuristics(race: Race, n_channels: int, dtype: str, rare: bool) -> None
             Contender("Polars, join and over", partial(rivals.polars_join_heuristics, log.frame), same),
             Contender("NumPy, binary search", partial(rivals.numpy_heuristics, log.frame), same),
         ],
-        goals=[] if rare else [Goal(3, "DuckDB")],
+        goals=[]
+        if rare
+        else [Goal(3, "DuckDB")]
+        if dtype == "text"
+        else [Goal(5, "DuckDB"), Goal(7, "Polars")],
     )
 
 
 def _index(log: Touches) -> cx.EventIndex:
     return cx.index(log.frame, user="user_id", time="ts")
+
+
+def test_against_dp6(race: Race) -> None:
+    """Journeys cut after each conversion and no window, as that package counts."""
+    log = data.touches(10, "categorical")
+    touches = data.sessions_that_convert(log)
+    want = rivals.journeys_once(touches)
+
+    def ours() -> pl.DataFrame:
+        roles = {"user": "user_id", "time": "ts", **ROLES}
+        models = list(HEURISTICS)
+        return cx.attribute(touches, **roles, model=models, lookback=None, allocation="reset")
+
+    race(
+        "attribution/dp6/10",
+        words=f"the touches of {log.name}; the one before a conversion converts; each counts once",
+        rows=len(touches),
+        verb=Contender("cxcore", ours, lambda got: _same_value(want, _by_model(got))),
+        rivals=[Contender("DP6", partial(rivals.dp6, touches), partial(_same_value, want, rtol=1e-6))],
+        goals=[Goal(50, "DP6")],
+    )
+
+
+def _by_model(got: pl.DataFrame) -> pl.DataFrame:
+    text = got.with_columns(pl.col("channel").cast(pl.String))
+    return text.pivot("model", index="channel", values="value").sort("channel")
+
+
+def _same_value(want: pl.DataFrame, got: pl.DataFrame, rtol: float = 1e-9) -> None:
+    """DP6 cuts ages to whole seconds, so its decay agrees to some 5e-8."""
+    assert got["channel"].equals(want["channel"])
+    for name in HEURISTICS:
+        np.testing.assert_allclose(got[name].to_numpy(), want[name].to_numpy(), rtol=rtol, err_msg=name)
+
+
+def test_overlapping_windows(race: Race) -> None:
+    """10,000 rows a user, each conversion looks at all touches before it: linear in rows all the same."""
+    small, large = (data.heavy_users(settings.ROWS["small"] // part) for part in (4, 1))
+
+    def run(events: pl.DataFrame) -> pl.DataFrame:
+        roles = {"user": "user_id", "time": "ts", **ROLES}
+        return cx.attribute(events, **roles, model=list(HEURISTICS), lookback=None)
+
+    race(
+        "attribution/overlap",
+        words="10,000 rows a user, a tenth of them convert, no limit of lookback, 10 channels (int64)",
+        rows=len(large),
+        verb=Contender("cxcore", partial(run, large), partial(_linear_by_sums, large)),
+        parts=[
+            Contender("cxcore, a quarter of the users", partial(run, small), partial(_linear_by_sums, small))
+        ],
+        left_out="rivals spell out 500 million pairs of conversion and touch",
+    )
+
+
+def _linear_by_sums(events: pl.DataFrame, got: pl.DataFrame) -> None:
+    """Linear credit: sums of value / touches over the conversions after each touch. Totals of all models."""
+    rows = events.sort("user_id", "ts").with_columns(n=pl.int_range(1, pl.len() + 1).over("user_id"))
+    each = pl.when("conversion").then(pl.col("value") / pl.col("n")).otherwise(0.0)
+    of_touch = rows.with_columns(e=each.cum_sum(reverse=True).over("user_id"))
+    earned = of_touch.group_by("channel").agg(pl.col("e").sum())
+    linear = got.filter(pl.col("model") == "linear").sort("channel")
+    np.testing.assert_allclose(linear["value"].to_numpy(), earned.sort("channel")["e"].to_numpy(), rtol=1e-9)
+    for of_model in got.partition_by("model"):
+        assert abs(of_model["value"].sum() / events["value"].sum() - 1) < 1e-9
 
 
 def _markov(events: Any, **roles: str) -> pl.DataFrame:

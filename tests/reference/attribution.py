@@ -54,14 +54,31 @@ def dense_codes(categories: Sequence[int | None]) -> tuple[list[int | None], lis
     return [None if c is None else met.index(c) for c in categories], [categories.index(c) for c in met]
 
 
-def looked_at(events: Sequence[Event], everyone: bool) -> list[Event]:
-    """Touches and conversions, of everyone or of those who converted."""
-    happy = {e.user for e in events if e.converted}
+def within_reach(events: Sequence[Event], user: object, lookback: int | None) -> list[Event]:
+    """Events of a user that the window of some conversion could hold, or that lie between two of them."""
+    converted = [e.tick for e in events if e.user == user and e.converted]
     return [
         e
         for e in events
-        if e.user is not None and (e.channel is not None or e.converted) and (everyone or e.user in happy)
+        if e.user == user
+        and converted
+        and e.tick <= max(converted)
+        and (lookback is None or e.tick > min(converted) - lookback)
     ]
+
+
+def looked_at(events: Sequence[Event], everyone: bool, lookback: int | None) -> list[Event]:
+    """Touches and conversions, of everyone or within reach of who converted."""
+    reached = {e for user in users(events) for e in within_reach(events, user, lookback)}
+    return [
+        e
+        for e in events
+        if e.user is not None and (e.channel is not None or e.converted) and (everyone or e in reached)
+    ]
+
+
+def values_at(value: Sequence[float], row: Sequence[int]) -> list[float]:
+    return [value[k] for k in row]
 
 
 def count_journeys(events: Sequence[Event]) -> dict[object, tuple[int, int]]:

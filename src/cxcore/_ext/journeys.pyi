@@ -22,6 +22,15 @@ def dense_codes(
     code: NDArray[np.int32],
     first: NDArray[np.int64],
 ) -> int: ...
+def within_reach(
+    code: NDArray[np.int32],
+    tick: NDArray[np.int64],
+    converted: NDArray[np.uint8],
+    n_users: int,
+    lookback: int,
+    keep: NDArray[np.uint8],
+) -> None: ...
+def values_at(value: NDArray[np.float64], row: NDArray[np.int64], found: NDArray[np.float64]) -> None: ...
 def count_journeys(
     offset: NDArray[np.int64],
     row: NDArray[np.int64],

@@ -1,7 +1,7 @@
 # Journeys out of the event index, and the bundle of arrays in which kernels read them.
 # The work is in include/cxcore/journeys.hpp: two pointers for the windows, O(positions).
 
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 
 cdef extern from "cxcore/journeys.hpp" namespace "cxcore" nogil:
@@ -25,6 +25,9 @@ cdef extern from "cxcore/journeys.hpp" namespace "cxcore" nogil:
         int64_t* hi
 
     int64_t _dense "cxcore::dense_codes"(const int32_t*, int64_t, int32_t*, int32_t*, int64_t*)
+    void _reach "cxcore::within_reach"(
+        const int32_t*, const int64_t*, const uint8_t*, int64_t, int64_t, bint, uint64_t, uint8_t*) except +
+    void _values "cxcore::values_at"(const double*, const int64_t*, int64_t, double*)
     void _count "cxcore::count_journeys"(const Events&, int, int32_t*, int64_t*, int64_t*) except +
     void _fill "cxcore::fill_journeys"(
         const Events&, const int32_t*, bint, uint64_t, bint, int, const int64_t*, const int64_t*,
@@ -87,6 +90,33 @@ def dense_codes(
     with nogil:
         n_codes = _dense(start(category), category.shape[0], out(known), out(code), out(first))
     return n_codes
+
+
+def within_reach(
+    const int32_t[::1] code,  # IN  [n] user of each row, -1: left out
+    const int64_t[::1] tick,  # IN  [n]
+    const uint8_t[::1] converted,  # IN  [n]
+    int64_t n_users,
+    uint64_t lookback,  # in ticks: a touch counts where its age is below; 0: no limit
+    uint8_t[::1] keep,  # OUT [n] 1: some window of the user may reach it
+):
+    """Rows between the first window of each user and the last conversion."""
+    if code.shape[0] == 0:
+        return
+    with nogil:
+        _reach(&code[0], &tick[0], &converted[0], code.shape[0], n_users, lookback > 0, lookback, &keep[0])
+
+
+def values_at(
+    const double[::1] value,  # IN  [n_rows]
+    const int64_t[::1] row,  # IN  [n] in any order
+    double[::1] found,  # OUT [n]
+):
+    """The values of some rows."""
+    if row.shape[0] == 0:
+        return
+    with nogil:
+        _values(&value[0], &row[0], row.shape[0], &found[0])
 
 
 def count_journeys(

@@ -12,7 +12,8 @@ from cxcore import _options, errors
 from cxcore._columns import MOST_ROWS, EventRoles, Int64, check_roles, event_columns, needed
 from cxcore._index import EventIndex, check_event_roles, event_roles, index_columns
 from cxcore._options import TimeUnit
-from cxcore.attribution.asked import asked
+from cxcore.attribution.additive_hazard import AdditiveHazard
+from cxcore.attribution.asked import Asked, asked
 from cxcore.attribution.base import Credit, Journeys, Model, TouchModel, Transitions
 from cxcore.attribution.counterfactual import Counterfactual
 from cxcore.attribution.groups import Groups
@@ -22,6 +23,7 @@ from cxcore.attribution.methods import METHODS, Analytic, Bootstrap, ErrorMethod
 from cxcore.attribution.milestones import W
 from cxcore.attribution.one_touch import FirstNon, LastNon, SameTouch
 from cxcore.attribution.positional import Custom, FirstTouch, InverseJ, J, LastTouch, Linear, Position
+from cxcore.attribution.rate_game import ShapleyRate
 from cxcore.attribution.shapley import OrderedShapley, Participation, Shapley
 from cxcore.attribution.time_decay import TimeDecay
 from cxcore.attribution.touches import check_touches, touches_of, touches_schema
@@ -30,6 +32,7 @@ from cxcore.engines import open_frame
 __all__ = [
     "METHODS",
     "MODELS",
+    "AdditiveHazard",
     "Analytic",
     "Bootstrap",
     "Counterfactual",
@@ -53,6 +56,7 @@ __all__ = [
     "Position",
     "SameTouch",
     "Shapley",
+    "ShapleyRate",
     "TimeDecay",
     "TouchModel",
     "Transitions",
@@ -78,6 +82,8 @@ ModelWord = Literal[
     "ordered_shapley",
     "counterfactual",
     "markov",
+    "shapley_rate",
+    "additive_hazard",
 ]
 
 #: words of ``method=``
@@ -92,6 +98,7 @@ MODELS: dict[str, type[Model]] = {
     for model in (
         *(FirstTouch, LastTouch, FirstNon, LastNon, Linear, Position, J, InverseJ, Custom, W, TimeDecay),
         *(Participation, SameTouch, Shapley, OrderedShapley, Counterfactual, Markov),
+        *(ShapleyRate, AdditiveHazard),
     )
 }
 
@@ -163,8 +170,9 @@ def attribute(
     time_unit : {"s", "ms", "us", "ns"}, optional
         Unit of a time column of whole numbers; not with an index.
     nulls : bool, default True
-        Do models of whole journeys ("markov") also learn from journeys that did not convert? Those are, per
-        user, the touches after the last conversion, within ``lookback`` of the final one.
+        Do models of whole journeys ("markov", "shapley_rate", "additive_hazard") also learn from journeys
+        that did not convert? Those are, per user, the touches after the last conversion, within ``lookback``
+        of the final one.
     by : str, expression, or list of both, default None
         Groups, one answer each: a conversion is of the group of its own row, a journey that did not convert
         of that of its last touch. Customers stay whole: what else they did, in whatever group, is in the
@@ -191,15 +199,17 @@ def attribute(
         In the flavor that came in, one row per model and channel; models in the order given, channels by
         name. ``model`` (text), ``channel`` (as in the events), ``conversions`` and ``value`` (float64;
         value is null where no ``value`` column was given), ``share`` (of all conversions; null where there
-        are none), and ``removal_effect`` (float64) where a model has one. With ``by`` its columns come first,
-        groups in their order. With ``confidence_level`` also ``standard_error``, ``low``, ``high`` (of
-        conversions), ``value_low``, ``value_high``, ``share_low``, ``share_high``; with ``spend``, ``cost``,
-        ``cost_per_conversion``, ``roas`` (value per unit of cost), and their ``_low`` and ``_high``. With
-        ``compare``, one row per measure ("conversions", "value", "roas") and pair: ``measure``, ``model``,
-        ``channel``, ``other_model``, ``other_channel``, ``difference``, ``standard_error``, ``low``,
-        ``high``, ``probability_above`` (that the first is above the other). Channels that earned nothing have
-        a row of 0. Conversions without a touch in their window are a row of channel null, there only where
-        it is not zero.
+        are none), and ``removal_effect`` and ``sampling_error`` (float64) where a model has them. Channels
+        that earned nothing have a row of 0. Conversions that no touch earned are a row of channel null, there
+        only where it is not zero.
+
+        With ``by`` its columns come first, groups in their order. With ``confidence_level`` also
+        ``standard_error``, ``low``, ``high`` (of conversions), ``value_low``, ``value_high``, ``share_low``,
+        ``share_high``; with ``spend``, ``cost``, ``cost_per_conversion``, ``roas`` (value per unit of cost),
+        and their ``_low`` and ``_high``. With ``compare``, one row per measure ("conversions", "value",
+        "roas") and pair: ``measure``, ``model``, ``channel``, ``other_model``, ``other_channel``,
+        ``difference``, ``standard_error``, ``low``, ``high``, ``probability_above`` (that the first is above
+        the other).
 
         With ``touches=True`` one row per model, conversion and touch of its window: ``model``, the columns of
         the customer, ``conversion_time``, ``touch_time``, ``channel``, ``position`` (Int64, 1 is the first
@@ -239,15 +249,10 @@ def attribute(
     _options.flag(call, "nulls", nulls, "True learns from all journeys.")
     asks = asked(call, models, value is not None, confidence_level, method, compare, by, spend)
     check_touches(call, touches, roles, models, beside=(by, confidence_level, spend))
-    windows = Windows(
-        lookback=None if lookback is None else _options.duration(call, "lookback", lookback),
-        reset=_options.word(call, "allocation", allocation, _ALLOCATIONS) == "reset",
-        nulls=nulls and any(one.learns_from_nulls for one in models),
-        with_rows=touches or by is not None or any((stage, container, *(one.reads_rows for one in models))),
-        n_threads=_options.n_threads(call, n_threads),
-        everyone=asks.level is not None and asks.method.draws,
-        counted=asks.level is not None,
-    )
+    limit = None if lookback is None else _options.duration(call, "lookback", lookback)
+    reset = _options.word(call, "allocation", allocation, _ALLOCATIONS) == "reset"
+    with_rows = touches or by is not None or stage is not None or container is not None
+    windows = _windows(limit, reset, nulls, with_rows, models, asks, _options.n_threads(call, n_threads))
 
     def answer(index: EventIndex, log: Touchpoints, met: Int64, groups: Groups | None) -> pl.DataFrame:
         journeys = journeys_of(index, log, windows)
@@ -271,9 +276,7 @@ def attribute(
         who = _has_user(house, roles)
         met = log.met(who)
         log, groups = log.by(call, house, roles, by, who, windows)
-        columns, log = looked_at(
-            call, house, roles, log, everyone=windows.reads_everyone, n_threads=windows.n_threads
-        )
+        columns, log = looked_at(call, house, roles, log, windows)
         index = index_columns(columns, roles, house, engine, frame, n_threads=windows.n_threads)
         return answer(index, log, met, groups)
 
@@ -304,6 +307,27 @@ def _check_names(call: str, columns: dict[str, Any]) -> None:
             _options.column_name(call, role, name)
     if columns["conversion"] is None and columns["value"] is None:
         raise errors.missing_argument(call, ["conversion", "value"], "say which rows are conversions.")
+
+
+def _windows(
+    lookback: int | None,
+    reset: bool,
+    nulls: bool,
+    with_rows: bool,
+    models: Sequence[Model],
+    asks: Asked,
+    n_threads: int,
+) -> Windows:
+    """What is read of journeys, for models and intervals together."""
+    return Windows(
+        lookback=lookback,
+        reset=reset,
+        nulls=nulls and any(one.learns_from_nulls for one in models),
+        with_rows=with_rows or any(one.reads_rows for one in models),
+        n_threads=n_threads,
+        everyone=asks.level is not None and asks.method.draws,
+        counted=asks.level is not None,
+    )
 
 
 def _models(call: str, model: Any) -> list[Model]:

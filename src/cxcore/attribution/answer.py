@@ -12,12 +12,16 @@ import polars as pl
 from cxcore._columns import Float64, Int64
 from cxcore.attribution.base import Credit, Journeys, Model
 
+#: columns that some models have, as fields of their credit
+EXTRAS = ("removal_effect", "sampling_error")
+
 
 def schema_of(channel: pl.DataType, models: Sequence[Model]) -> pl.Schema:
     schema = {"model": pl.String(), "channel": channel}
     schema |= dict.fromkeys(("conversions", "value", "share"), pl.Float64())
-    if any(model.has_removal_effect for model in models):
-        schema["removal_effect"] = pl.Float64()
+    for extra in EXTRAS:
+        if any(getattr(model, f"has_{extra}") for model in models):
+            schema[extra] = pl.Float64()
     return pl.Schema(schema)
 
 
@@ -54,11 +58,11 @@ def answer_of(
         "value": values if has_value else None,
         "share": conversions / n if n else None,
     }
-    if "removal_effect" in schema:
-        none = np.full(len(names), np.nan)
-        effects = [none if credit.removal_effect is None else credit.removal_effect for credit in credits]
-        effect = _column([effect[touched] for effect in effects], [math.nan] * len(rests), rests)
-        columns["removal_effect"] = pl.Series(effect, nan_to_null=True)
+    none = np.full(len(names), np.nan)
+    for extra in (extra for extra in EXTRAS if extra in schema):
+        found = [getattr(credit, extra) for credit in credits]
+        amounts = [(none if amount is None else amount)[touched] for amount in found]
+        columns[extra] = pl.Series(_column(amounts, [math.nan] * len(rests), rests), nan_to_null=True)
     return pl.DataFrame(columns, schema=schema)
 
 

@@ -237,6 +237,8 @@ class Credit:
     conversions: Float64
     value: Float64
     removal_effect: Float64 | None = None
+    #: standard error of conversions where they are a mean over random draws
+    sampling_error: Float64 | None = None
 
 
 @dataclass(frozen=True)
@@ -258,6 +260,8 @@ class Model(ABC):
     reads_stage: ClassVar[bool] = False
     #: the model to ask for credit of each touch; None: this one
     by_touch: ClassVar[str | None] = "path_increment"
+    #: does its credit come with the error of a sample that it may have drawn?
+    has_sampling_error: ClassVar[bool] = False
 
     @abstractmethod
     def credit(self, journeys: Journeys) -> Credit:

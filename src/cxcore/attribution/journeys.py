@@ -70,6 +70,11 @@ class Touchpoints:
         return replace(self, group=group, n_customers=n), groups
 
     def only(self, rows: pl.Series) -> Touchpoints:
+        kept = rows
+        if self.kept is not None:  # some of some
+            of_log = self.kept.fill_null(False).to_numpy().copy()
+            of_log[of_log] = rows.fill_null(False).to_numpy()
+            kept = pl.Series(of_log)
         return Touchpoints(
             self.channel.filter(rows),
             self.converted.filter(rows),
@@ -79,7 +84,7 @@ class Touchpoints:
             self.n_customers,
             None if self.stage is None else self.stage.filter(rows),
             None if self.container is None else self.container.filter(rows),
-            rows,
+            kept,
         )
 
     @property
@@ -93,7 +98,9 @@ class Touchpoints:
         """Value of some rows, 0 where there is none."""
         if self.value is None:
             return np.zeros(len(row))
-        return self.value.gather(row.astype(np.uint32)).fill_null(0.0).to_numpy()  # Polars' own rows
+        found = np.empty(len(row))
+        kernel.values_at(self.value.fill_null(0.0).rechunk().to_numpy(), row, found)
+        return found
 
 
 def touchpoints(
@@ -132,30 +139,44 @@ def touchpoints(
 
 
 def looked_at(
-    call: str, house: pl.DataFrame, roles: EventRoles, log: Touchpoints, *, everyone: bool, n_threads: int
+    call: str, house: pl.DataFrame, roles: EventRoles, log: Touchpoints, windows: Windows
 ) -> tuple[EventColumns, Touchpoints]:
-    """The log without the rows that no model looks at: they need no coding and no sorting.
+    """The log without the rows that no model looks at: they need no sorting, and some no coding.
 
-    Those are rows that are neither touch nor conversion and, unless ``everyone`` counts, rows of users who
-    never converted. Of several columns that name the user only the first is looked up, so some of these rows
-    may stay; they cost time and change no answer.
+    Those are rows that are neither touch nor conversion and, where only windows count, touches of users who
+    never converted, touches too old for the first conversion of their user, and those after the last one.
     """
+    n_threads = windows.n_threads
     says_something = (log.channel >= 0) | log.converted
     user = house[roles.user[0]]
     if isinstance(user.dtype, (pl.Categorical, pl.Enum)):
         user = user.to_physical()
-    if not everyone and (user.dtype.is_integer() or log.converted.sum() * _FEW < len(user)):
+    few = log.converted.sum() * _FEW < len(user)
+    if not windows.reads_everyone and (few or user.dtype.is_integer()):
+        # Of several columns that name the user only the first is looked up: that is cheap.
         rows = says_something & _among(user, log.converted)
         some = pl.DataFrame([house[name].filter(rows) for name in roles.columns])
-        return _columns.event_columns(call, some, roles, n_threads=n_threads), log.only(rows)
-    # Text is slow to look up, and is coded faster.
-    columns = _columns.event_columns(call, house, roles, n_threads=n_threads)
-    coded = pl.Series(columns.code)
-    rows = says_something if everyone else says_something & _among(coded, log.converted)
-    if rows.all():
-        return columns, log
-    rows &= coded >= 0
-    code = coded.filter(rows).to_numpy()
+        columns, log = _columns.event_columns(call, some, roles, n_threads=n_threads), log.only(rows)
+        rows = _within_reach(columns, log, windows)
+    else:  # Text is slow to look up, and is coded faster.
+        columns = _columns.event_columns(call, house, roles, n_threads=n_threads)
+        coded = pl.Series(columns.code) >= 0
+        rows = says_something & (coded if windows.reads_everyone else _within_reach(columns, log, windows))
+    return (columns, log) if rows.all() else _only(columns, log, rows)
+
+
+def _within_reach(columns: EventColumns, log: Touchpoints, windows: Windows) -> pl.Series:
+    """Rows of users from the first window to the last conversion."""
+    keep = np.empty(len(columns.code), np.uint8)
+    converted = log.converted.cast(pl.UInt8).rechunk().to_numpy()
+    lookback = windows.ticks(columns.tick_length)
+    kernel.within_reach(columns.code, columns.tick, converted, columns.n_users, lookback, keep)
+    return pl.Series(keep.view(np.bool_))
+
+
+def _only(columns: EventColumns, log: Touchpoints, rows: pl.Series) -> tuple[EventColumns, Touchpoints]:
+    """Some rows, all of which have a user."""
+    code = pl.Series(columns.code).filter(rows).to_numpy()
     tick = pl.Series(columns.tick).filter(rows).to_numpy()
     tie = pl.Series(columns.tie).filter(rows).to_numpy() if len(columns.tie) else columns.tie
     count = np.bincount(code, minlength=columns.n_users).astype(np.int64)

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "cxcore/threads.hpp"
 
@@ -63,6 +64,45 @@ inline int64_t dense_codes(const int32_t* category, int64_t n, int32_t* known, i
 }
 
 inline int64_t row_at(const Events& e, int64_t position) { return e.row ? e.row[position] : position; }
+
+// Which rows some window can reach: those of users who convert, from `lookback` before the first conversion
+// of the user up to the last one. What they leave out needs no sorting.
+inline void within_reach(const int32_t* code, const int64_t* tick, const uint8_t* converted, int64_t n,
+                         int64_t n_users, bool limited, uint64_t lookback, uint8_t* keep) {
+    struct Reach {
+        int64_t first = INT64_MAX, last = INT64_MIN;
+    };
+    std::vector<Reach> of_user(static_cast<size_t>(n_users));
+    for (int64_t i = 0; i < n; ++i) {
+        if (!converted[i] || code[i] < 0) continue;
+        Reach& mine = of_user[static_cast<size_t>(code[i])];
+        mine.first = std::min(mine.first, tick[i]);
+        mine.last = std::max(mine.last, tick[i]);
+    }
+    if (limited)  // the first tick that is near enough; ages are counted from the conversion
+        for (Reach& mine : of_user) {
+            const uint64_t before = age(mine.first, INT64_MIN);
+            const uint64_t nearest = static_cast<uint64_t>(mine.first) - (lookback - 1);
+            mine.first = before < lookback ? INT64_MIN : static_cast<int64_t>(nearest);
+        }
+    for (int64_t i = 0; i < n; ++i) {
+        if (code[i] < 0) {
+            keep[i] = 0;
+            continue;
+        }
+        const Reach& mine = of_user[static_cast<size_t>(code[i])];
+        keep[i] = (tick[i] <= mine.last) & (!limited | (tick[i] >= mine.first));
+    }
+}
+
+// The values of some rows, which lie anywhere in memory.
+inline void values_at(const double* value, const int64_t* row, int64_t n, double* out) {
+    constexpr int64_t ahead = 16;
+    for (int64_t i = 0; i < n; ++i) {
+        if (i + ahead < n) __builtin_prefetch(&value[row[i + ahead]]);
+        out[i] = value[row[i]];
+    }
+}
 
 constexpr int64_t user_block = 4096;
 
