@@ -22,7 +22,7 @@ namespace cxcore {
 
 struct Hazard {  // by channel
     const double* beta;
-    const double* omega;  // per second
+    const double* omega;    // per second
     double ticks, seconds;  // so many ticks are so many seconds; one of them is 1
 };
 
