@@ -13,7 +13,7 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Seen:
-    """Channels of a journey, ages of its touches at its end (seconds and a half more); did it convert?"""
+    """Channels of a journey, ages of its touches at its end (seconds + 0.5); did it convert?"""
 
     channel: NDArray[np.int32]
     age: Float64
