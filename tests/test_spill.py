@@ -225,8 +225,8 @@ lazy.sink_parquet(answer)
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is set as Linux has it")
 def test_a_log_that_memory_does_not_hold(tmp_path: Path) -> None:
-    """40 million events with 3 GB of addresses: in memory they need 4.5, in parts 2, at any length."""
-    copies, rows = 8, 5_000_000
+    """50 million events with 2.7 GB of addresses: in memory they need 3.8, in parts 2, at any length."""
+    copies, rows = 10, 5_000_000
     made = cx.datasets.clickstream(rows, rng=1, order="random")
     for copy in range(copies):  # other people at the same times
         people = made.frame.select(pl.col("user_id") * copies + copy, "ts")
@@ -237,7 +237,7 @@ def test_a_log_that_memory_does_not_hold(tmp_path: Path) -> None:
 
     def run(folder: str, verb: str) -> subprocess.CompletedProcess[str]:
         words = [sys.executable, "-c", CHILD, log, str(tmp_path / verb)]
-        words += [folder, verb, "3000"]
+        words += [folder, verb, "2700"]
         environment = {**os.environ, "POLARS_MAX_THREADS": "2"}
         return subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
 
