@@ -29,6 +29,8 @@ TOUCHES: dict[str, Any] = {"user": "user_id", "time": "ts", "channel": "channel"
 #: models whose error has a formula
 SURE = [word for word in WORDS if word != "additive_hazard"]
 models = pytest.mark.parametrize("model", SURE)
+#: those that 4,000 replicates are drawn of; of all others the formula is compared with finite differences
+COMMON = ["first_touch", "last_touch", "linear", "position", "time_decay", "markov"]
 LIMITS = ["standard_error", "low", "high", "value_low", "value_high", "share_low", "share_high"]
 
 
@@ -261,9 +263,9 @@ def test_formula_and_bootstrap_agree() -> None:
 
 @pytest.mark.slow
 def test_formula_and_bootstrap_agree_on_every_channel() -> None:
-    """All models, 20 channels, 20,000 customers."""
+    """Six models, 20 channels, 20,000 customers."""
     events = touches(20_000, seed=2, effects=20, ids="string")
-    assert np.abs(relative_errors(events, SURE, 4_000)[0]).max() < 0.05
+    assert np.abs(relative_errors(events, COMMON, 4_000)[0]).max() < 0.05
 
 
 @pytest.mark.parametrize("model", [word for word in SURE if word != "same_touch"])  # which asks for rows
