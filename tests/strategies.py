@@ -78,6 +78,12 @@ def event_logs(draw: st.DrawFn, max_size: int = 40, nulls: bool = True) -> pl.Da
     return in_chunks(frame, draw(st.integers(0, size))) if draw(st.booleans()) else frame
 
 
+def tick_length(time: pl.Series) -> int:
+    """Nanoseconds in a tick of a column of datetimes."""
+    assert isinstance(time.dtype, pl.Datetime)
+    return {"ms": 10**6, "us": 10**3, "ns": 1}[time.dtype.time_unit]
+
+
 @st.composite
 def touch_logs(draw: st.DrawFn, max_size: int = 40) -> pl.DataFrame:
     """An event log with ``channel`` (few, some null), ``conversion``, ``value`` and ``stage``."""

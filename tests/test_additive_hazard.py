@@ -137,6 +137,7 @@ def test_what_is_refused() -> None:
     )
     with pytest.raises(errors.InvalidOptionError, match="bootstrap"):
         model.influence(model.fit(journeys), journeys)
-    for wrong in ({"tolerance": -1.0}, {"most_steps": 0}):
-        with pytest.raises(errors.InvalidOptionError):
-            AdditiveHazard(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(errors.InvalidOptionError):
+        AdditiveHazard(tolerance=-1.0)
+    with pytest.raises(errors.InvalidOptionError):
+        AdditiveHazard(most_steps=0)

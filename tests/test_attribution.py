@@ -327,7 +327,7 @@ def test_heuristics_equal_their_twins(
     half_life: str,
     n_threads: int,
 ) -> None:
-    tick = {"ms": 10**6, "us": 10**3, "ns": 1}[house["time"].dtype.time_unit]  # type: ignore[attr-defined]
+    tick = strategies.tick_length(house["time"])
     minutes = {"1m": 1, "1h": 60, "150m": 150, "2d": 2880, "7d": 10080}
     if twin == "time_decay":
         ticks = minutes[half_life] * 60 * 10**9 // tick

@@ -269,7 +269,7 @@ def test_options_of_parts_are_refused_with_a_way_on() -> None:
         Custom(0, 0, 0)
     for model in (J, InverseJ):
         with pytest.raises(TypeError):
-            model(0.5)  # type: ignore[call-arg]
+            model(0.5)  # type: ignore[call-arg]  # wrong on purpose: they take nothing
 
 
 # ---------------------------------------------------------------- counterfactual
@@ -285,7 +285,7 @@ def test_options_of_parts_are_refused_with_a_way_on() -> None:
 def test_counterfactual_equals_its_twin(
     house: pl.DataFrame, lookback: str | None, allocation: str, nulls: bool
 ) -> None:
-    tick = {"ms": 10**6, "us": 10**3, "ns": 1}[house["time"].dtype.time_unit]  # type: ignore[attr-defined]
+    tick = strategies.tick_length(house["time"])
     limit = None if lookback is None else {"1h": 60, "2d": 2880}[lookback] * 60 * 10**9 // tick
     # few users and channels, so that paths meet again
     house = house.with_columns(

@@ -218,7 +218,7 @@ def test_containers_equal_their_twin(
 ) -> None:
     model, weights = TWINS[twin]
     house = house.with_columns(visit=pl.Series(visits[: house.height], dtype=pl.Int64))
-    tick = {"ms": 10**6, "us": 10**3, "ns": 1}[house["time"].dtype.time_unit]  # type: ignore[attr-defined]
+    tick = strategies.tick_length(house["time"])
     limit = None if lookback is None else {"1h": 60, "2d": 2880}[lookback] * 60 * 10**9 // tick
     events = [
         reference.Event(**{**vars(event), "container": visit})

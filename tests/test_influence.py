@@ -89,7 +89,7 @@ walks = st.lists(
 
 def journeys_of_walks(walks: list[reference.Walk]) -> tuple[Journeys, list[object]]:
     """One journey after the other; a user's journey that did not convert is the last."""
-    users = sorted({who for _, _, who in walks})  # type: ignore[type-var]
+    users = list(dict.fromkeys(who for _, _, who in walks))
     rows = []
     for user in users:
         day = 0.0

@@ -38,7 +38,7 @@ def with_seq(events: pl.DataFrame) -> pl.DataFrame:
 def test_removal_effects_equal_the_chain_with_a_channel_taken_out(
     house: pl.DataFrame, lookback: str | None, allocation: str, nulls: bool
 ) -> None:
-    tick = {"ms": 10**6, "us": 10**3, "ns": 1}[house["time"].dtype.time_unit]  # type: ignore[attr-defined]
+    tick = strategies.tick_length(house["time"])
     limit = {"1h": 3600 * 10**9 // tick, "2d": 2 * 86_400 * 10**9 // tick, None: None}[lookback]
     events = events_of(house.with_columns(seq=0))
     journeys = journeys_reference.fill_journeys(events, limit, allocation == "reset")

@@ -45,7 +45,7 @@ def outcomes_of(events: list[Any], limit: int | None, reset: bool = False, nulls
 def test_credit_equals_all_orders_in_fractions(
     house: pl.DataFrame, lookback: str | None, allocation: str, nulls: bool, n_threads: int
 ) -> None:
-    tick = {"ms": 10**6, "us": 10**3, "ns": 1}[house["time"].dtype.time_unit]  # type: ignore[attr-defined]
+    tick = strategies.tick_length(house["time"])
     limit = {"1h": 3600 * 10**9 // tick, "2d": 2 * 86_400 * 10**9 // tick, None: None}[lookback]
     outcomes = outcomes_of(events_of(house.with_columns(seq=0)), limit, allocation == "reset", nulls)
     players = sorted(frozenset().union(*(met for met, _, _ in outcomes)), key=str)
@@ -128,7 +128,7 @@ def test_coalitions_are_the_channels_of_windows_however_many_there_are() -> None
 def test_tables_by_mask(values: list[int], others: list[int]) -> None:
     players = [0, 1, 2, 3]
     sets = reference.all_sets(players)
-    mask = {one: sum(1 << p for p in one) for one in sets}  # type: ignore[misc]
+    mask = {one: sum(1 << p for p in players if p in one) for one in sets}
     table = np.array([values, others], dtype=np.float64).T.copy()
     for column in range(2):
         exact = {one: Fraction(table[mask[one], column]) for one in sets}
@@ -286,8 +286,9 @@ def test_influence_is_the_derivative_of_credit(own: bool) -> None:
 
 # ---------------------------------------------------------------- errors
 
+WRONG: Any = 0.3  # of another type than the option says
 ERRORS: dict[str, tuple[Any, str]] = {
-    "kind": (lambda: ShapleyRate(0.3), "ShapleyRate(value=0.3): not a mapping or a callable.\n"  # type: ignore[arg-type]
+    "kind": (lambda: ShapleyRate(WRONG), "ShapleyRate(value=0.3): not a mapping or a callable.\n"
              "  Hint: such as {frozenset({'ads'}): 0.02, …}, or a function of a frozenset."),
     "orders": (lambda: ShapleyRate(n_orders=3),
                "ShapleyRate(n_orders=3): must be a whole number, 4 or more.\n  Hint: such as 1_000."),

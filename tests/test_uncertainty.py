@@ -29,8 +29,8 @@ TOUCHES: dict[str, Any] = {"user": "user_id", "time": "ts", "channel": "channel"
 #: models whose error has a formula
 SURE = [word for word in WORDS if word != "additive_hazard"]
 models = pytest.mark.parametrize("model", SURE)
-#: those that 4,000 replicates are drawn of; of all others the formula is compared with finite differences
-COMMON = ["first_touch", "last_touch", "linear", "position", "time_decay", "markov"]
+#: those whose credit jumps where paths tie, or asks for other logs: tests of their own
+OTHERS = ("counterfactual", "same_touch", "shapley_rate")
 LIMITS = ["standard_error", "low", "high", "value_low", "value_high", "share_low", "share_high"]
 
 
@@ -263,9 +263,23 @@ def test_formula_and_bootstrap_agree() -> None:
 
 @pytest.mark.slow
 def test_formula_and_bootstrap_agree_on_every_channel() -> None:
-    """Six models, 20 channels, 20,000 customers."""
+    """20 channels, 20,000 customers; a game of 8, since each replicate is a game."""
     events = touches(20_000, seed=2, effects=20, ids="string")
-    assert np.abs(relative_errors(events, COMMON, 4_000)[0]).max() < 0.05
+    chosen = [word for word in SURE if word not in OTHERS]
+    assert np.abs(relative_errors(events, chosen, 4_000)[0]).max() < 0.05
+    few = touches(20_000, seed=2, effects=8, ids="string")
+    assert np.abs(relative_errors(few, ["shapley_rate"], 4_000)[0]).max() < 0.05
+    drawn = np.random.default_rng(1).choice(events["channel"].drop_nulls().to_numpy(), len(events))
+    at_once = events.with_columns(channel=pl.when("conversion").then(pl.Series(drawn)).otherwise("channel"))
+    assert np.abs(relative_errors(at_once, ["same_touch"], 4_000)[0]).max() < 0.05
+
+
+@pytest.mark.slow
+def test_the_formula_of_counterfactual_is_rough() -> None:
+    """As its page says: errors by formula lie above those of the bootstrap, up to a fifth."""
+    found = relative_errors(touches(20_000, seed=2, effects=8, ids="string"), ["counterfactual"], 4_000)[0]
+    assert found.min() > -0.05
+    assert found.max() < 0.20
 
 
 @pytest.mark.parametrize("model", [word for word in SURE if word != "same_touch"])  # which asks for rows

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import combinations, permutations
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tests.reference.attribution import Journey
 
-Set = frozenset[Hashable]
+Set = frozenset[Any]
 Worth = Callable[[Set], Fraction]
 #: the channels of a journey, its conversions (0 or 1), its value
 Outcome = tuple[Set, int, Fraction]
@@ -19,11 +19,11 @@ T = TypeVar("T")
 def coalitions(journeys: Sequence[Journey], nulls: Sequence[Sequence[object]]) -> list[Outcome]:
     """The channels of each journey that has a touch, and what came of it (distinct_coalitions, too)."""
     converted = [
-        (frozenset(t.channel for t in j.touches), 1, Fraction(j.conversion.value))  # type: ignore[misc]
+        (frozenset(t.channel for t in j.touches), 1, Fraction(j.conversion.value))
         for j in journeys
         if j.touches
     ]
-    return converted + [(frozenset(path), 0, Fraction(0)) for path in nulls if path]  # type: ignore[arg-type]
+    return converted + [(frozenset(path), 0, Fraction(0)) for path in nulls if path]
 
 
 def rate(outcomes: Sequence[Outcome], inside: Set, of_value: bool = False) -> Fraction:

@@ -150,13 +150,12 @@ class ShapleyRate(Model):
             else:
                 assert self.value is not None
                 found = self.value(chosen)
-            good = isinstance(found, (int, float, np.floating, np.integer)) and math.isfinite(found)
-            if not good:
+            if not isinstance(found, (int, float, np.floating, np.integer)) or not math.isfinite(found):
                 said = "is missing" if found is None else f"is {found!r}"
                 problem = f"the worth of {sorted(chosen, key=str)!r} {said}; it must be a finite number."
                 hint = "say the conversion rate of every set of channels that journeys met."
                 raise errors.bad_option(_CALL, "value", self.value, problem, hint)
-            return float(found)  # type: ignore[arg-type]
+            return float(found)
 
         return asked
 

@@ -19,21 +19,11 @@
 
 namespace cxcore {
 
-// Is the log in time order but for small disorder? Asked of 64 stretches of 64 rows: in a shuffled log most
-// rows lie further than the gap behind the latest one of their stretch.
+// Is the log in time order but for small disorder? In a shuffled log most rows lie further behind than the
+// gap.
 inline bool arrives_in_order(const int64_t* tick, int64_t n, uint64_t gap) {
-    constexpr int64_t stretches = 64, length = 64;
-    int64_t late = 0, seen = 0;
-    for (int64_t k = 0; k < stretches; ++k) {
-        const int64_t from = n * k / stretches, to = std::min(n, from + length);
-        for (int64_t i = from, latest = from; i < to; ++i, ++seen) {
-            if (tick[i] >= tick[latest])
-                latest = i;
-            else
-                late += silence(tick[i], tick[latest]) > gap;
-        }
-    }
-    return late * 20 <= seen;
+    const Disorder disorder(tick, n, gap);
+    return disorder.behind * 20 <= disorder.seen;
 }
 
 // The table by user and time, and where the session of a label stands in it.
