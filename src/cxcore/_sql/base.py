@@ -20,10 +20,6 @@ class Macro:
     says: str
 
     @property
-    def is_table(self) -> bool:
-        return self.body.startswith("TABLE ")
-
-    @property
     def signature(self) -> str:
         return f"{self.name}({self.parameters})"
 

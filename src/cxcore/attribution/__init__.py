@@ -154,8 +154,9 @@ def attribute(
     stage : str, optional
         Boolean column, for "w" alone: true where the touch brought the customer to the stage that counts.
     container : str, optional
-        Column of a container such as a session id: touches count only in the run of rows round the
-        conversion that have its value. A row without one is a container of its own. None: the customer.
+        Column of a container such as a session id: touches count only in the run of touches and conversions
+        round the conversion that have its value. A row without one is a container of its own. None: the
+        customer.
     model : str, Model, or a list of them, default "last_touch"
         Words of :data:`MODELS`, or objects that carry options, such as ``TimeDecay(half_life="1d")``.
     lookback : str, timedelta or None, default "30d"
