@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from typing import Any, Literal
 
 import polars as pl
@@ -259,7 +260,7 @@ def attribute(
         journeys = journeys_of(index, log, windows)
         if not touches:
             return asks.answer(journeys, log, met, groups)
-        house = index.house if log.kept is None else index.house.filter(log.kept)
+        house = reduce(pl.DataFrame.filter, log.kept, index.house)
         return touches_of(journeys, models, house, roles, channel, has_value=value is not None)
 
     if isinstance(events, EventIndex):

@@ -40,8 +40,8 @@ class Touchpoints:
     stage: pl.Series | None = None
     #: codes of containers, -1 for none; None where the customer is the container
     container: pl.Series | None = None
-    #: which rows of the log these are; None: all
-    kept: pl.Series | None = None
+    #: which rows of the log these are: some, of those some, …
+    kept: tuple[pl.Series, ...] = ()
 
     def met(self, by: pl.Series | None) -> Int64:
         """Codes of the channels that some user met. ``by``: which rows have a user; None: all."""
@@ -70,11 +70,6 @@ class Touchpoints:
         return replace(self, group=group, n_customers=n), groups
 
     def only(self, rows: pl.Series) -> Touchpoints:
-        kept = rows
-        if self.kept is not None:  # some of some
-            of_log = self.kept.fill_null(False).to_numpy().copy()
-            of_log[of_log] = rows.fill_null(False).to_numpy()
-            kept = pl.Series(of_log)
         return Touchpoints(
             self.channel.filter(rows),
             self.converted.filter(rows),
@@ -84,7 +79,7 @@ class Touchpoints:
             self.n_customers,
             None if self.stage is None else self.stage.filter(rows),
             None if self.container is None else self.container.filter(rows),
-            kept,
+            (*self.kept, rows),
         )
 
     @property
