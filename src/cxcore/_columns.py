@@ -124,8 +124,9 @@ def codes(call: str, role: str, house: pl.DataFrame, name: str, *, n_threads: in
     physical = column.to_physical().cast(pl.UInt32)
     highest = physical.max()
     category = physical.fill_null(2**32 - 1).rechunk().to_numpy().view(np.int32)
-    known = np.full(highest + 1 if isinstance(highest, int) else 0, -1, np.int32)
-    code, first = np.empty_like(category), np.empty(len(known), np.int64)
+    n_categories = highest + 1 if isinstance(highest, int) else 0
+    known = np.full(1 + n_categories, -1, np.int32)
+    code, first = np.empty_like(category), np.empty(n_categories, np.int64)
     n_codes = kernel.dense_codes(category, known, code, first)
     return code, first[:n_codes]
 
@@ -330,6 +331,7 @@ def amounts(call: str, role: str, house: pl.DataFrame, name: str) -> pl.Series:
 
 def _has_room(column: pl.Series) -> bool:
     """All are finite, and so is any sum of them. Most columns pass here, without a copy of theirs."""
+    column = column.drop_nulls()
     least, most = column.min(), column.max()
     if not (isinstance(least, float) and isinstance(most, float)):
         return True  # no item

@@ -119,6 +119,12 @@ class Journeys:
         return np.repeat(self.times, np.diff(self.conversion_offset))
 
     @cached_property
+    def alone(self) -> NDArray[np.bool_]:
+        """Which conversions have no touch in their window."""
+        alone: NDArray[np.bool_] = self.lo == self.hi
+        return alone
+
+    @cached_property
     def pairs(self) -> tuple[Int64, Int64]:
         """Conversion and touch of each pair, window by window."""
         size = self.hi - self.lo
@@ -269,8 +275,7 @@ class Model(ABC):
 
     def unattributed(self, journeys: Journeys) -> NDArray[np.bool_]:
         """Which conversions no touch earned."""
-        alone: NDArray[np.bool_] = journeys.lo == journeys.hi
-        return alone
+        return journeys.alone
 
     def fit(self, journeys: Journeys) -> Any:
         """What it learns of all journeys, for ``influence``; None where it learns nothing."""

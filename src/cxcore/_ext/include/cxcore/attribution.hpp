@@ -8,6 +8,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <vector>
@@ -119,6 +120,7 @@ struct Span {  // the touches [lo, hi) get `each`, decayed by their distance to 
 template <class Decay>
 void spread(const std::vector<Span>& spans, const int64_t* tick, Sliding<Amount, Decay>& active,
             const Sink& sink) {
+    if (spans.empty()) return;
     active.clear();
     int64_t next = static_cast<int64_t>(spans.size()) - 1;
     const int64_t newest = next;
@@ -149,6 +151,16 @@ struct LastTouch {
 // Windows of so many touches are walked: that costs less than a sliding sum, and is as linear.
 constexpr int64_t short_window = 16;
 
+// 1 / n, without a division where windows are short.
+inline double part_of(int64_t n) {
+    static const auto table = [] {
+        std::array<double, short_window + 1> parts{};
+        for (int64_t k = 1; k <= short_window; ++k) parts[k] = 1.0 / static_cast<double>(k);
+        return parts;
+    }();
+    return n <= short_window ? table[n] : 1.0 / static_cast<double>(n);
+}
+
 struct Linear {
     std::vector<Span> spans{};
     Sliding<Amount, NoDecay> active{NoDecay{}};
@@ -157,7 +169,7 @@ struct Linear {
         for (int64_t k = j.conversion_offset[u]; k < j.conversion_offset[u + 1]; ++k) {
             const int64_t n = j.hi[k] - j.lo[k];
             if (n == 0) continue;
-            const Amount each = whole_of(j, u, k) * (1.0 / static_cast<double>(n));
+            const Amount each = whole_of(j, u, k) * part_of(n);
             if (n > short_window) {
                 spans.push_back({j.lo[k], j.hi[k], each});
                 continue;
@@ -186,7 +198,7 @@ struct Position {
             } else if (n > 2) {
                 sink(lo, whole * first);
                 sink(hi - 1, whole * last);
-                const Amount each = whole * (middle / static_cast<double>(n - 2));
+                const Amount each = whole * (middle * part_of(n - 2));
                 if (n > short_window) {
                     spans.push_back({lo + 1, hi - 1, each});
                     continue;
