@@ -8,7 +8,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdint>
 #include <vector>
@@ -151,16 +150,6 @@ struct LastTouch {
 // Windows of so many touches are walked: that costs less than a sliding sum, and is as linear.
 constexpr int64_t short_window = 16;
 
-// 1 / n, without a division where windows are short.
-inline double part_of(int64_t n) {
-    static const auto table = [] {
-        std::array<double, short_window + 1> parts{};
-        for (int64_t k = 1; k <= short_window; ++k) parts[k] = 1.0 / static_cast<double>(k);
-        return parts;
-    }();
-    return n <= short_window ? table[n] : 1.0 / static_cast<double>(n);
-}
-
 struct Linear {
     std::vector<Span> spans{};
     Sliding<Amount, NoDecay> active{NoDecay{}};
@@ -169,7 +158,7 @@ struct Linear {
         for (int64_t k = j.conversion_offset[u]; k < j.conversion_offset[u + 1]; ++k) {
             const int64_t n = j.hi[k] - j.lo[k];
             if (n == 0) continue;
-            const Amount each = whole_of(j, u, k) * part_of(n);
+            const Amount each = whole_of(j, u, k) * (1.0 / static_cast<double>(n));
             if (n > short_window) {
                 spans.push_back({j.lo[k], j.hi[k], each});
                 continue;
@@ -198,7 +187,7 @@ struct Position {
             } else if (n > 2) {
                 sink(lo, whole * first);
                 sink(hi - 1, whole * last);
-                const Amount each = whole * (middle * part_of(n - 2));
+                const Amount each = whole * (middle / static_cast<double>(n - 2));
                 if (n > short_window) {
                     spans.push_back({lo + 1, hi - 1, each});
                     continue;
