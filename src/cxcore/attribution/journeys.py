@@ -59,12 +59,19 @@ class Touchpoints:
         by: Any,
         who: pl.Series | None,
         windows: Windows,
+        code: Int32 | None = None,
     ) -> tuple[Touchpoints, Groups | None]:
-        """The same with a group a row, and the groups of touches and conversions. ``who``: as in ``met``."""
+        """The same with a group a row, and the groups of touches and conversions. ``who``: as in ``met``.
+
+        ``code``: of the user of each row, where that is known.
+        """
         n, groups, counts = None, None, (self.channel >= 0) | self.converted
         counts = counts if who is None else counts & who
         if windows.counted and not windows.reads_everyone and roles.null_user != "own":  # who are all read
-            n = house.select(pl.col(roles.user).filter(counts)).n_unique()
+            if code is None:
+                n = house.select(pl.col(roles.user).filter(counts)).n_unique()
+            else:
+                n = int(np.count_nonzero(np.bincount(pl.Series(code).filter(counts).to_numpy())))
         if by is not None:
             groups = Groups.of(call, house, by, counts, windows.n_threads)
         group = None if groups is None else pl.Series(groups.code)

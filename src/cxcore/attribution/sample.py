@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cxcore._columns import Float64, Int64
 from cxcore._ext import uncertainty as kernel
-from cxcore.attribution.base import Credit, Journeys, Model
+from cxcore.attribution.base import Credit, Journeys, Model, TouchModel
 from cxcore.attribution.groups import only
 
 #: numbers of influences that are held at once
@@ -131,17 +131,31 @@ class Sample:
             squares: Float64 = self.powers(contrasts)[:, 0]
             return squares
         # Columns and their products with the last are enough, and a pass over what lies side by side.
-        mean = self.estimates / max(self.everyone.n, 1.0)
-        sums, read = np.zeros((self.n_columns, 2)), 0.0
-        for block, times in self.influences():
-            read += float(times.sum()) if len(times) else len(block)
-            kernel.add_squares(block, times, mean, self.journeys.n_threads, sums)
-        sums += (self.everyone.n - read) * np.column_stack((mean**2, mean * mean[-1]))
-        square, product = sums[contrasts.a].T
-        parts = (contrasts.alpha**2 * square, contrasts.beta**2 * sums[total, 0])
+        square, product = self._squares[contrasts.a].T
+        parts = (contrasts.alpha**2 * square, contrasts.beta**2 * self._squares[total, 0])
         less = 2.0 * contrasts.alpha * contrasts.beta * product
         whole = np.where(contrasts.beta == 0.0, parts[0], parts[0] + parts[1] - less)
         return np.where(whole > 1e-13 * (parts[0] + parts[1]), whole, 0.0)  # the rest is rounding
+
+    @cached_property
+    def _squares(self) -> Float64:
+        """Squares of each column of the row less the mean, and products with the last: [n_columns, 2]."""
+        mean = self.estimates / max(self.everyone.n, 1.0)
+        sums, n_threads = np.zeros((self.n_columns, 2)), self.journeys.n_threads
+        if len(self.models) == 1 and is_sum(self.models[0]):
+            # Most customers met few channels: what they did not meet is not looked at.
+            people, model = self.readers, self.models[0]
+            assert isinstance(model, TouchModel)
+            earned = model.touch_credit(replace(people, times=people.times[:0]))
+            alone = model.unattributed(people).view(np.uint8)
+            kernel.touch_squares(people.view, earned, alone, mean, self.everyone.n, n_threads, sums)
+            return sums
+        read = 0.0
+        for block, times in self.influences():
+            read += float(times.sum()) if len(times) else len(block)
+            kernel.add_squares(block, times, mean, n_threads, sums)
+        sums += (self.everyone.n - read) * np.column_stack((mean**2, mean * mean[-1]))
+        return sums
 
     def powers(self, contrasts: Contrasts) -> Float64:
         """Sums over all customers of squares and cubes of what they change, less the mean: [n, 2]."""
@@ -175,6 +189,11 @@ class Everyone:
         times = journeys.times[there] if len(journeys.times) else journeys.times
         met = float(times.sum()) if len(times) else float(there.sum())
         return cls(met if n is None else float(n), journeys.keys[there], times, journeys.n_threads)
+
+
+def is_sum(model: Model) -> bool:
+    """Is its credit a sum over customers, who learn nothing of each other?"""
+    return isinstance(model, TouchModel) and type(model).fit is Model.fit
 
 
 def converters_of(journeys: Journeys) -> Journeys:

@@ -235,6 +235,70 @@ inline void add_squares(const double* influence, const double* times, int64_t n_
                 sums[2 * c + at] += partial[static_cast<size_t>((block * 2 + at) * n_columns + c)];
 }
 
+// The same sums for a model whose credit is a sum over touches, from the credit of each touch: a customer's
+// columns are those of the channels met, of what no touch earned, and of all conversions; what is 0 counts
+// by how many customers have it. Cost does not grow with the number of channels.
+// IN of_touch [n_touches, 2], alone [n_conversions] 1 where no touch earned it, mean [n_columns], n customers
+// in all; OUT sums [n_columns, 2], added to, where n_columns = 2 * C + 3
+inline void touch_squares(const Journeys& j, const double* of_touch, const uint8_t* alone, int64_t n_columns,
+                          const double* mean, double n, int n_threads, double* sums) {
+    struct Sums {
+        double square, product, met;  // met: customers with an amount
+    };
+    const int64_t rest = n_columns - 3, total = n_columns - 1;
+    const int64_t most = std::clamp<int64_t>((int64_t{1} << 20) / n_columns, 1, 256);
+    const int64_t size = std::max<int64_t>(influence_block, (j.n_users + most - 1) / most);
+    const int64_t n_blocks = (j.n_users + size - 1) / size;
+    std::vector<Sums> partial(static_cast<size_t>(n_blocks * n_columns));
+    for_each_block(j.n_users, size, n_threads, [&](int64_t from, int64_t to) {
+        Sums* const mine = partial.data() + from / size * n_columns;
+        std::vector<double> amount(static_cast<size_t>(n_columns), 0.0);
+        std::vector<uint8_t> is_met(static_cast<size_t>(n_columns), 0);
+        std::vector<int64_t> met;  // of each pair the first column
+        const auto add = [&](int64_t column, double count, double value) {
+            if (!is_met[column]) met.push_back(column);
+            is_met[column] = 1;
+            amount[column] += count;
+            amount[column + 1] += value;
+        };
+        for (int64_t u = from; u < to; ++u) {
+            for (int64_t i = j.touch_offset[u]; i < j.touch_offset[u + 1]; ++i)
+                if (of_touch[2 * i] != 0.0 || of_touch[2 * i + 1] != 0.0)
+                    add(2 * j.channel[i], of_touch[2 * i], of_touch[2 * i + 1]);
+            for (int64_t k = j.conversion_offset[u]; k < j.conversion_offset[u + 1]; ++k)
+                if (alone[k]) add(rest, 1.0, j.value[k]);
+            const double alike = j.times ? j.times[u] : 1.0;
+            const auto converted = static_cast<double>(j.conversion_offset[u + 1] - j.conversion_offset[u]);
+            const double last = alike * (converted - mean[total]);
+            const auto close = [&](int64_t column, double x) {
+                const double d = x - mean[column];
+                mine[column].square += alike * d * d;
+                mine[column].product += last * x;
+                mine[column].met += alike;
+            };
+            for (const int64_t column : met) {
+                for (int64_t c = column; c < column + 2; ++c) {
+                    close(c, amount[c]);
+                    amount[c] = 0.0;
+                }
+                is_met[column] = 0;
+            }
+            met.clear();
+            if (converted > 0.0) close(total, converted);
+        }
+    });
+    for (int64_t c = 0; c < n_columns; ++c) {
+        double met = 0.0;
+        for (int64_t block = 0; block < n_blocks; ++block) {
+            const Sums& part = partial[static_cast<size_t>(block * n_columns + c)];
+            sums[2 * c] += part.square;
+            sums[2 * c + 1] += part.product;
+            met += part.met;
+        }
+        sums[2 * c] += (n - met) * mean[c] * mean[c];
+    }
+}
+
 struct Contrasts {  // n numbers alpha x[a] - beta x[b]
     int64_t n;
     const int64_t* a;
