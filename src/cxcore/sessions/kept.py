@@ -196,6 +196,8 @@ def put(frame: pl.DataFrame, columns: Mapping[str, Any]) -> pl.DataFrame:
 
 def taken(frame: pl.DataFrame, at: Int64) -> pl.DataFrame:
     """Some rows of it; nothing is planned, unlike ``frame[at]``."""
+    if not len(at):
+        return frame.clear()
     rows = pl.Series(at.astype(np.uint32))
     return pl.DataFrame([column[rows] for column in frame])
 

@@ -19,7 +19,7 @@ from cxcore.engines import open_frame
 from cxcore.engines.base import Engine
 from cxcore.sessions import saved
 from cxcore.sessions.batch import Batch, batch_of
-from cxcore.sessions.found import TABLE_COLUMNS, times
+from cxcore.sessions.found import TABLE_COLUMNS, frame_of, times
 from cxcore.sessions.kept import ID, LAST, NUMBER, REACH, Kept, Plan, taken
 from cxcore.sessions.measures import measures_of
 from cxcore.sessions.records import commit, first_table, meet, tick_length, users_of, with_room
@@ -379,6 +379,6 @@ def _revised(walked: Walked, plan: Plan) -> pl.DataFrame:
     at = np.flatnonzero(changed)
     renamed = dict(zip(_RENAMED, (*old[at].T, *now[at].T), strict=True))
     row = pl.Series((at + pool.n_closed).astype(np.uint32))
-    return pl.DataFrame(
+    return frame_of(
         {**{outside: pool.rows.log[inside][row] for inside, outside in plan.users.items()}, **renamed}
     )
