@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import polars as pl
@@ -237,9 +237,9 @@ def row_columns(
         rule_kernels.name_copies(found.copy, row_id, row_number)
     else:
         kernels.name_rows(label, name, n_threads, row_id, row_number)
-    rows = pl.DataFrame(dict(zip(ROW_COLUMNS, (row_id, row_number), strict=True)))
+    rows = frame_of(dict(zip(ROW_COLUMNS, (row_id, row_number), strict=True)))
     if more:
-        of_session = pl.DataFrame(_extras(found, reason, long_after))
+        of_session = frame_of(_extras(found, reason, long_after))
         session = pl.Series(label)
         session = session.to_frame("at").select(pl.when(pl.col("at") >= 0).then("at")).to_series()
         rows = rows.hstack(of_session.select(pl.all().gather(session)))
@@ -271,13 +271,15 @@ def table_of(
     """The table of sessions; ``users`` are columns of the log, ``time`` is the type of its times."""
     columns = found.columns
     # users are few, and their rows far apart: each is fetched once, then given to its sessions
-    user, first = pl.Series(found.user.view(np.uint32)), pl.Series(columns.keys.first)
-    if columns.own >= 0:  # the shared code of rows without a user has no key
-        user = user.to_frame("at").select(pl.when(pl.col("at") != columns.own).then("at")).to_series()
+    user, has_own = pl.Series(found.user.view(np.uint32)), columns.own >= 0
+    first = pl.Series(columns.keys.first[: columns.own] if has_own else columns.keys.first)
+    keys = {name: column[first] for name, column in users.items()}
+    if has_own:  # the shared code of rows without a user, behind all others, has no key
+        keys = {name: values.extend_constant(None, 1) for name, values in keys.items()}
     start, end = pl.Series(found.start), pl.Series(found.end)
-    return pl.DataFrame(
+    return frame_of(
         {
-            **{name: column.gather(first).gather(user) for name, column in users.items()},
+            **{name: values[user] for name, values in keys.items()},
             "session_id": found.name[:, 0],
             "session_number": found.name[:, 1],
             "start": times(start, time),
@@ -286,6 +288,16 @@ def table_of(
             "events": found.events,
             **_extras(found, True, long_after),
         }
+    )
+
+
+def frame_of(columns: Mapping[str, Any]) -> pl.DataFrame:
+    """Columns of one length, arrays or Series. Given a mapping, Polars would look at each value first."""
+    return pl.DataFrame(
+        [
+            values.alias(name) if isinstance(values, pl.Series) else pl.Series(name, values)
+            for name, values in columns.items()
+        ]
     )
 
 
@@ -307,7 +319,8 @@ def _lengths(ticks: pl.Series, dtype: pl.DataType, tick_length: int) -> pl.Serie
     if not isinstance(dtype, pl.Duration):
         return ticks.cast(dtype)
     unit = _options.NANOSECONDS[dtype.time_unit]
-    return (ticks * (tick_length // unit)).cast(dtype)
+    per = tick_length // unit
+    return (ticks if per == 1 else ticks * per).cast(dtype)
 
 
 def table_schema(before: pl.Schema, roles: EventRoles) -> pl.Schema:

@@ -19,7 +19,7 @@ from cxcore.engines import open_frame
 from cxcore.engines.base import Engine
 from cxcore.sessions import saved
 from cxcore.sessions.batch import Batch, batch_of
-from cxcore.sessions.found import TABLE_COLUMNS, times
+from cxcore.sessions.found import TABLE_COLUMNS, frame_of, times
 from cxcore.sessions.kept import ID, LAST, NUMBER, REACH, Kept, Plan, taken
 from cxcore.sessions.measures import measures_of
 from cxcore.sessions.records import commit, first_table, meet, tick_length, users_of, with_room
@@ -374,11 +374,11 @@ def _revised(walked: Walked, plan: Plan) -> pl.DataFrame:
     """Sessions that were open before and have another name now."""
     pool, found = walked.pool, walked.found
     which = slice(pool.n_closed, pool.n_kept)
-    old, now = pool.met.open.facts[[ID, NUMBER]].T, found.name[walked.of_row[which]]
-    changed = (old[:, 1] > 0) & (old != now).any(axis=1)  # 0 behind the first row of each
+    old, now = pool.met.open.facts[ID : NUMBER + 1], found.name.take(walked.of_row[which], axis=0).T
+    changed = (old[1] > 0) & ((old[0] != now[0]) | (old[1] != now[1]))  # 0 behind the first row of each
     at = np.flatnonzero(changed)
-    renamed = dict(zip(_RENAMED, (*old[at].T, *now[at].T), strict=True))
+    renamed = dict(zip(_RENAMED, (*old[:, at], *now[:, at]), strict=True))
     row = pl.Series((at + pool.n_closed).astype(np.uint32))
-    return pl.DataFrame(
+    return frame_of(
         {**{outside: pool.rows.log[inside][row] for inside, outside in plan.users.items()}, **renamed}
     )

@@ -13,7 +13,7 @@ from cxcore._index import EventIndex, index_columns
 from cxcore._rule_columns import ENDS, RuleColumns, calendar_edges, split_codes
 from cxcore.engines import open_frame
 from cxcore.sessions.batch import Batch
-from cxcore.sessions.found import Sessions, gap_reasons, table_of, walk
+from cxcore.sessions.found import Sessions, frame_of, gap_reasons, table_of, walk
 from cxcore.sessions.kept import (
     EVENTS,
     GAP,
@@ -241,7 +241,7 @@ def closed_rows(walked: Walked, closing: Bools, plan: Plan) -> Rows:
         values = rows.log[name]
         carries = plan.rules.split_null == "carry" and values.null_count()
         log[name] = _carried(walked, values).gather(last) if carries else values.gather(last_row)
-    return Rows(user[at], facts(len(at), lines), pl.DataFrame(log))
+    return Rows(user[at], facts(len(at), lines), frame_of(log))
 
 
 def _carried(walked: Walked, values: pl.Series) -> pl.Series:
