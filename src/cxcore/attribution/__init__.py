@@ -201,9 +201,9 @@ def attribute(
         In the flavor that came in, one row per model and channel; models in the order given, channels by
         name. ``model`` (text), ``channel`` (as in the events), ``conversions`` and ``value`` (float64;
         value is null where no ``value`` column was given), ``share`` (of all conversions; null where there
-        are none), and ``removal_effect`` and ``sampling_error`` (float64) where a model has them. Channels
-        that earned nothing have a row of 0. Conversions that no touch earned are a row of channel null, there
-        only where it is not zero.
+        are none), and ``removal_effect``, ``sampling_error`` and ``error_bound`` (float64) where a model has
+        them. Channels that earned nothing have a row of 0. Conversions that no touch earned are a row of
+        channel null, there only where it is not zero.
 
         With ``by`` its columns come first, groups in their order. With ``confidence_level`` also
         ``standard_error``, ``low``, ``high`` (of conversions), ``value_low``, ``value_high``, ``share_low``,

@@ -13,7 +13,7 @@ from cxcore._columns import Float64, Int64
 from cxcore.attribution.base import Credit, Journeys, Model
 
 #: columns that some models have, as fields of their credit
-EXTRAS = ("removal_effect", "sampling_error")
+EXTRAS = ("removal_effect", "sampling_error", "error_bound")
 
 
 def schema_of(channel: pl.DataType, models: Sequence[Model]) -> pl.Schema:

@@ -239,6 +239,8 @@ class Credit:
     removal_effect: Float64 | None = None
     #: standard error of conversions where they are a mean over random draws
     sampling_error: Float64 | None = None
+    #: the most that conversions can be off, where they are the end of an iteration
+    error_bound: Float64 | None = None
 
 
 @dataclass(frozen=True)
@@ -262,6 +264,11 @@ class Model(ABC):
     by_touch: ClassVar[str | None] = "linear"
     #: does its credit come with the error of a sample that it may have drawn?
     has_sampling_error: ClassVar[bool] = False
+
+    @property
+    def has_error_bound(self) -> bool:
+        """Does its credit come with a bound of the error of an iteration?"""
+        return False
 
     @abstractmethod
     def credit(self, journeys: Journeys) -> Credit:
