@@ -142,11 +142,12 @@ def test_the_chance_to_convert_is_the_rate_of_the_log(order: int, alike: bool) -
     journeys = weighted(journeys) if alike else journeys
     chain = StateChain.of(journeys, order)
     start = chain.live[1]
-    everything, error = chain.solve(False, start, -1, 1, np.empty((0, 0)))
+    everything, error = chain.solve(False, start, -1, 1, np.empty((0, 0)), chain.conversions)
     touched = float(journeys.weight[journeys.lo < journeys.hi].sum())
     assert chain.conversions == pytest.approx(touched, rel=1e-12)
     assert everything[0, 0] == pytest.approx(touched, rel=1e-12)
     assert error[0] <= 1e-10 * touched
+    assert chain.chance[0] == pytest.approx(touched / chain.journeys, rel=1e-12)
 
 
 @pytest.mark.parametrize("alike", [False, True])

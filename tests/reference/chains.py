@@ -88,3 +88,29 @@ def credit(walks: Sequence[Walk], order: int) -> dict[object, tuple[float, float
         effect = lost[c] / converted if converted else 0.0
         answer[c] = (float(converted * part), float(value * of_value), float(effect))
     return answer
+
+
+def chances(chain: Chain) -> tuple[dict[State, float], float]:
+    """Of each state, and of the start, to lead to a conversion."""
+    n = len(chain.states)
+    ahead = np.linalg.solve(np.eye(n) - chain.step / chain.out[:, None], chain.conversion / chain.out)
+    journeys = chain.start.sum()
+    return dict(zip(chain.states, ahead.tolist(), strict=True)), float(chain.start @ ahead / journeys)
+
+
+def increments(walks: Sequence[Walk], order: int, clip: bool) -> list[list[float]]:
+    """Parts of each path that converts, touch by touch (increments, pair_states): gains of chance."""
+    chain = count(walks, order)
+    converting = [walk.path for walk in walks if walk.value is not None]
+    if not chain.null.any():
+        return [[1 / len(path)] * len(path) for path in converting]
+    chance, at_first = chances(chain)
+    parts = []
+    for path in converting:
+        after = [chance[state] for state in states_of(path, order)]
+        gains = [b - a for a, b in pairwise([at_first, *after])]
+        if gains:
+            gains[-1] += 1.0 - after[-1]
+        gains = [max(0.0, gain) if clip else gain for gain in gains]
+        parts.append([gain / sum(gains) for gain in gains])
+    return parts

@@ -53,3 +53,16 @@ class ChainTable:
         n_threads: int,
         influence: NDArray[np.float64],
     ) -> None: ...
+    def increments(
+        self, view: JourneyView, chance: NDArray[np.float64], n_threads: int, credit: NDArray[np.float64]
+    ) -> None: ...
+    def increment_slope(self, view: JourneyView, slope: NDArray[np.float64]) -> None: ...
+    def slope_influence(
+        self,
+        view: JourneyView,
+        chance: NDArray[np.float64],
+        slope: NDArray[np.float64],
+        n_threads: int,
+        influence: NDArray[np.float64],
+    ) -> None: ...
+    def pair_states(self, view: JourneyView, state: NDArray[np.int32]) -> None: ...

@@ -54,6 +54,11 @@ cdef extern from "cxcore/uncertainty.hpp" namespace "cxcore" nogil:
 cdef extern from "cxcore/state_credit.hpp" namespace "cxcore" nogil:
     void _influence "cxcore::state_influence"(
         const Journeys&, const Chain&, const TakenOut&, int, double*) except +
+    void add_increments(const Journeys&, const Chain&, const double*, int, double*) except +
+    void increment_slope(const Journeys&, const Chain&, int64_t, double*) except +
+    void _slope_influence "cxcore::slope_influence"(
+        const Journeys&, const Chain&, const double*, const double*, int64_t, int, double*) except +
+    void _pair_states "cxcore::pair_states"(const Journeys&, const Chain&, int32_t*)
 
 
 ctypedef fused item:
@@ -204,3 +209,53 @@ cdef class ChainTable:
             taken.gain = gain
             taken.gain_of_value = gain_of_value
             _influence(view.journeys, self.chain[0], taken, n_threads, &influence[0, 0, 0])
+
+    def increments(
+        self,
+        JourneyView view,  # of journeys that the chain has counted, all or some
+        const double[::1] chance,  # IN  [n_states] to convert
+        int n_threads,
+        double[:, ::1] credit,  # OUT [n_touches, 2] conversions and value, added to
+    ):
+        """What each touch earns in all its windows: the gain in chance, as a part of all there is to gain."""
+        if credit.shape[0] == 0:
+            return
+        with nogil:
+            add_increments(view.journeys, self.chain[0], &chance[0], n_threads, &credit[0, 0])
+
+    def increment_slope(
+        self,
+        JourneyView view,
+        double[:, :, ::1] slope,  # OUT [n_states, C, 2] added to
+    ):
+        """How the increments of each channel, in all conversions, grow with the chance of each state."""
+        if slope.shape[1] == 0:
+            return
+        with nogil:
+            increment_slope(view.journeys, self.chain[0], slope.shape[1], &slope[0, 0, 0])
+
+    def slope_influence(
+        self,
+        JourneyView view,
+        const double[::1] chance,  # IN  [n_states]
+        const double[:, ::1] slope,  # IN  [n_states, n] for a step out of the state
+        int n_threads,
+        double[:, ::1] influence,  # OUT [n_users, n] added to
+    ):
+        """What each customer changes through the chances: slopes times the change of chance in each step."""
+        if influence.shape[0] == 0 or influence.shape[1] == 0:
+            return
+        with nogil:
+            _slope_influence(view.journeys, self.chain[0], &chance[0], &slope[0, 0], slope.shape[1],
+                             n_threads, &influence[0, 0])
+
+    def pair_states(
+        self,
+        JourneyView view,
+        int32_t[::1] state,  # OUT by pair of conversion and touch, window by window
+    ):
+        """The state after each touch of each window."""
+        if state.shape[0] == 0:
+            return
+        with nogil:
+            _pair_states(view.journeys, self.chain[0], &state[0])

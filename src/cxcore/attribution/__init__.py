@@ -23,6 +23,7 @@ from cxcore.attribution.markov import Markov
 from cxcore.attribution.methods import METHODS, Analytic, Bootstrap, ErrorMethod
 from cxcore.attribution.milestones import W
 from cxcore.attribution.one_touch import FirstNon, LastNon, SameTouch
+from cxcore.attribution.path_increment import PathIncrement
 from cxcore.attribution.positional import Custom, FirstTouch, InverseJ, J, LastTouch, Linear, Position
 from cxcore.attribution.rate_game import ShapleyRate
 from cxcore.attribution.shapley import OrderedShapley, Participation, Shapley
@@ -54,6 +55,7 @@ __all__ = [
     "ModelWord",
     "OrderedShapley",
     "Participation",
+    "PathIncrement",
     "Position",
     "SameTouch",
     "Shapley",
@@ -83,6 +85,7 @@ ModelWord = Literal[
     "ordered_shapley",
     "counterfactual",
     "markov",
+    "path_increment",
     "shapley_rate",
     "additive_hazard",
 ]
@@ -99,7 +102,7 @@ MODELS: dict[str, type[Model]] = {
     for model in (
         *(FirstTouch, LastTouch, FirstNon, LastNon, Linear, Position, J, InverseJ, Custom, W, TimeDecay),
         *(Participation, SameTouch, Shapley, OrderedShapley, Counterfactual, Markov),
-        *(ShapleyRate, AdditiveHazard),
+        *(PathIncrement, ShapleyRate, AdditiveHazard),
     )
 }
 

@@ -261,7 +261,7 @@ class Model(ABC):
     reads_rows: ClassVar[bool] = False
     reads_stage: ClassVar[bool] = False
     #: the model to ask for credit of each touch; None: this one
-    by_touch: ClassVar[str | None] = "linear"
+    by_touch: ClassVar[str | None] = "path_increment"
     #: does its credit come with the error of a sample that it may have drawn?
     has_sampling_error: ClassVar[bool] = False
 

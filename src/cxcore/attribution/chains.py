@@ -70,13 +70,17 @@ class StateChain:
         return float(self.states[5].sum())
 
     def solve(
-        self, back: bool, source: Float64, first: int, n_copies: int, total: Float64
+        self, back: bool, source: Float64, first: int, n_copies: int, total: Float64, size: float
     ) -> tuple[Float64, Float64]:
-        """Conversions and value that follow from visits, [n_copies, 2], and the bound of the first."""
+        """Conversions and value that follow from visits, [n_copies, 2], and the bound of the first.
+
+        ``size``: of what is looked for; the solution ends when a small part of it is in transit.
+        """
         rewards, error = np.zeros((n_copies, 2)), np.zeros(n_copies)
         source = np.ascontiguousarray(source if source.ndim == 2 else source[:, None])
-        enough = _ENOUGH * (float(self.live[2] @ abs(source).sum(axis=1)) if back else self.conversions)
-        self.table.solve(back, source, first, enough, _MOST_WORK, self.n_threads, total, rewards, error)
+        self.table.solve(
+            *(back, source, first, _ENOUGH * size, _MOST_WORK, self.n_threads, total, rewards, error)
+        )
         return rewards, error
 
     @cached_property
@@ -87,7 +91,8 @@ class StateChain:
         step = max(1, _HELD // max(1, self.table.n_live))
         for first in range(0, n, step):
             end = min(n, first + step)
-            left[first:end], error[first:end] = self.solve(False, start, first, end - first, np.empty((0, 0)))
+            options = (first, end - first, np.empty((0, 0)), self.conversions)
+            left[first:end], error[first:end] = self.solve(False, start, *options)
         return *self.lost_of(left), np.where(self.leads, error, 0.0)
 
     def lost_of(self, left: Float64) -> tuple[Float64, Float64]:
@@ -120,6 +125,22 @@ class StateChain:
             removal_effect=lost / converted if converted else lost,
             error_bound=bound if converted else np.zeros_like(lost),
         )
+
+    @cached_property
+    def chance(self) -> Float64:
+        """To convert, by state; of the start, it is the rate of all journeys."""
+        _, start, _, converts, _ = self.live
+        chance = np.zeros((self.table.n_live, 1))
+        self.solve(True, converts, -1, 1, chance, self.conversions)
+        found: Float64 = self.by_state(chance)[:, 0]
+        journeys = self.journeys
+        found[0] = float(start @ chance[:, 0]) / journeys if journeys else 0.0
+        return found
+
+    @cached_property
+    def journeys(self) -> float:
+        """With a touch."""
+        return self.conversions + float(self.states[4].sum())
 
     def by_state(self, live: Float64) -> Float64:
         """A table of live states as one of all, 0 for the others."""
@@ -155,12 +176,12 @@ def states_taken_out(journeys: Journeys, order: int) -> StatesTakenOut:
     _, start, out, converts, earns = chain.live
     n, n_live = chain.n_channels, chain.table.n_live
     visits, ahead, worth = (np.zeros((n_live, n)) for _ in range(3))
-    left, _ = chain.solve(False, start, 0, n, visits)
+    left, _ = chain.solve(False, start, 0, n, visits, chain.conversions)
     lost, lost_value = chain.lost_of(left)
     by_value = lost_value.any()
-    chain.solve(True, converts, 0, n, ahead)
+    chain.solve(True, converts, 0, n, ahead, chain.conversions)
     if by_value:
-        chain.solve(True, earns, 0, n, worth)
+        chain.solve(True, earns, 0, n, worth, float(out @ abs(earns)))
     part = parts_of(lost, np.zeros_like(lost))
     of_value = float(lost_value.sum()) if by_value else float(lost.sum())
     return StatesTakenOut(
