@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from cxcore.attribution import Bootstrap, PathIncrement
 from tests import strategies
 from tests.reference import chains as reference
 from tests.test_attribution import PATHS, attribute, credits, journeys_in, log, random_log, says
+from tests.test_attribution_models import of_one_user
 from tests.test_chains import walks_of, weighted
 
 BY = ("conversion_time", "position")
@@ -140,6 +142,16 @@ def test_options_are_refused_with_a_way_on() -> None:
     )
     with pytest.raises(errors.InvalidOptionError, match=says(text)):
         PathIncrement(clip="yes")  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_overlapping_windows_cost_no_pairs() -> None:
+    """10,000 conversions that look at up to a million touches: 5e9 pairs."""
+    journeys = of_one_user(1_000_000, 100)
+    journeys = replace(journeys, null_lo=journeys.null_hi - 50)
+    start = time.process_time()
+    credit = PathIncrement(2).credit(journeys)
+    assert time.process_time() - start < 20
+    assert credit.conversions.sum() == pytest.approx(10_000, rel=1e-9)
 
 
 def test_it_differs_from_removal_effects() -> None:

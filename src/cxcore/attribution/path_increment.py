@@ -15,6 +15,7 @@ from cxcore._ext import uncertainty
 from cxcore.attribution.base import Journeys, TouchModel
 from cxcore.attribution.chains import StateChain
 from cxcore.attribution.markov import check_order
+from cxcore.attribution.positional import Linear
 
 _CALL = "PathIncrement"
 
@@ -34,16 +35,15 @@ class Increments:
 
     def split(self, some: Journeys) -> Float64:
         """Parts of the pairs of these journeys, which the chain has counted."""
-        conversion, touch = some.pairs
         if not self.knows:
-            part: Float64 = 1.0 / (some.hi - some.lo)[conversion]
-            return part
+            return Linear().split(some)
+        conversion, touch = some.pairs
         state = np.empty(len(touch), np.int32)
         self.chain.table.pair_states(some.view, state)
         after = self.chain.chance[state]
         before = np.where(touch == some.lo[conversion], self.chain.chance[0], np.roll(after, 1))
         after[touch == some.hi[conversion] - 1] = 1.0
-        part = (after - before) / (1.0 - self.chain.chance[0])
+        part: Float64 = (after - before) / (1.0 - self.chain.chance[0])
         if not self.clip:
             return part
         part = np.maximum(0.0, part)
@@ -52,7 +52,9 @@ class Increments:
 
     def of_touches(self, some: Journeys) -> Float64:
         """Conversions and value that each touch earns in all its windows, [n_touches, 2]."""
-        if self.clip or not self.knows:
+        if not self.knows:
+            return Linear().touch_credit(some)
+        if self.clip:
             return TouchModel.credit_of_touches(some, self.split)
         credit = np.zeros((len(some.channel), 2))
         self.chain.table.increments(some.view, self.chain.chance, some.n_threads, credit)
