@@ -47,7 +47,7 @@ def answer_of(
     rests = [_rest(model, journeys) for model in models]
     # where all conversions have been earned there is no row of the rest
     rows = [np.arange(len(touched) + (count > 0)) for count, _ in rests]
-    n = len(journeys.value)
+    n = journeys.n_conversions
     conversions = _column([credit.conversions[touched] for credit in credits], [n for n, _ in rests], rests)
     values = _column([credit.value[touched] for credit in credits], [v for _, v in rests], rests)
     schema = schema_of(names.dtype, models)
@@ -69,7 +69,8 @@ def answer_of(
 def _rest(model: Model, journeys: Journeys) -> tuple[float, float]:
     """Conversions that no touch earned, and their value."""
     alone = model.unattributed(journeys)
-    return float(alone.sum()), math.fsum(journeys.value[alone])
+    weight = journeys.weight[alone]
+    return float(weight.sum()), math.fsum(weight * journeys.value[alone])
 
 
 def _column(

@@ -76,6 +76,8 @@ class Journeys:
     times: Float64 = field(default_factory=_one_each)
     #: by user: a number that is the same in every log (uint64); no item where nobody draws customers
     key: UInt64 = field(default_factory=_no_keys)
+    #: by user: which customer it is a part of, never falling; no item: each is a customer
+    customer: Int64 = field(default_factory=_no_rows)
     #: rows of the log; no item where nobody asks for them
     touch_row: Int64 = field(default_factory=_no_rows)
     conversion_row: Int64 = field(default_factory=_no_rows)
@@ -118,6 +120,11 @@ class Journeys:
             return np.ones(len(self.value))
         return np.repeat(self.times, np.diff(self.conversion_offset))
 
+    @property
+    def n_conversions(self) -> float:
+        """With customers alike, who make it a number that need not be whole."""
+        return float(self.weight.sum()) if len(self.times) else float(len(self.value))
+
     @cached_property
     def pairs(self) -> tuple[Int64, Int64]:
         """Conversion and touch of each pair, window by window."""
@@ -148,6 +155,7 @@ class Journeys:
             null_hi=self.null_hi[first:end] - t0,
             times=self.times[first:end],
             key=self.key[first:end],
+            customer=self.customer[first:end],
             touch_row=self.touch_row[t0:t1],
             conversion_row=self.conversion_row[k0:k1],
             stage=self.stage[t0:t1],
@@ -257,7 +265,9 @@ class Model(ABC):
     has_removal_effect: ClassVar[bool] = False
     #: do its credits sum to the conversions?
     conserves: ClassVar[bool] = True
-    #: does it ask which row of the log a touch was; which touches a column marks?
+    #: does it ask when touches and conversions were; which row of the log a touch was; which touches a column
+    #: marks?
+    reads_times: ClassVar[bool] = False
     reads_rows: ClassVar[bool] = False
     reads_stage: ClassVar[bool] = False
     #: the model to ask for credit of each touch; None: this one
