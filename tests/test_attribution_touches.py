@@ -144,7 +144,7 @@ def test_ordered_shapley_says_what_each_position_earned() -> None:
 
 
 def test_models_without_a_split_refuse_touches() -> None:
-    for model, word in ((Markov(), "linear"), (Shapley(), "ordered_shapley")):
+    for model, word in ((Markov(), "path_increment"), (Shapley(), "ordered_shapley")):
         text = (
             f"attribute(touches=True): model '{model.label}' gives channels credit, not touches.\n"
             f"  Hint: model='{word}' has a credit for each touch."

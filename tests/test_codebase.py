@@ -25,7 +25,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 FLOORS = (
     {"errors"},
     {"_options"},
-    {"engines", "_columns", "_answers", "_rule_columns", "_results", "_spill"},
+    {"engines", "_columns", "_answers", "_rule_columns", "_path_columns", "_results", "_spill"},
     {"_build", "_index", "sessions", "identity"}
     | {"scores", "attribution", "intervals", "journeys", "datasets"},
     {"_sql", "duckdb", "polars"},

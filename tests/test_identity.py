@@ -574,7 +574,7 @@ def test_a_frame_that_was_stitched_already(frame: Flavour) -> None:
 
 def test_an_index_is_no_log_of_devices() -> None:
     text = text_of(cx.UnsupportedFrameError, cx.index(SHARED, user="device", time="time"))
-    assert text.endswith("an index serves sessionize, sessions and attribute; pass the frame here.")
+    assert text.endswith("an index serves sessionize, sessions, attribute and paths; pass the frame here.")
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cxcore import errors
-from cxcore.attribution import MODELS, Credit, Journeys, Model
+from cxcore.attribution import MODELS, Credit, Journeys, Markov, Model, PathIncrement
 from tests.reference import uncertainty as reference
 from tests.test_attribution import journeys_in, log, random_log
 
 HAVE_ONE = [model() for model in MODELS.values() if model.influence is not Model.influence]
+HAVE_ONE += [Markov(2), Markov(3), PathIncrement(2)]
 models = pytest.mark.parametrize("model", HAVE_ONE, ids=lambda m: m.label)
 
 

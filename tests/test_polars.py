@@ -27,6 +27,7 @@ EVENTS = pl.DataFrame(
         "channel": ["ads", "mail", "ads", None],
         "value": [None, 10.0, 5.0, None],
         "score": [10, 3, 1, 2],
+        "path": [["ads"], ["ads", "mail"], [], None],
     }
 )
 WHO = {"user": "user", "time": "time"}
@@ -35,6 +36,8 @@ VERBS: dict[str, dict[str, Any]] = {
     "sessions": WHO,
     "stitch": {"anonymous": "user", "known": "channel", "time": "time"},
     "attribute": {**WHO, "channel": "channel", "value": "value", "model": "linear"},
+    "paths": {**WHO, "channel": "channel", "value": "value"},
+    "attribute_paths": {"path": "path", "conversions": "score", "model": "linear"},
     "nps": {"score": "score", "by": "channel"},
     "csat": {"score": "score", "scale": (1, 10)},
     "ces": {"score": "score", "scale": (1, 10)},

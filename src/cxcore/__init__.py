@@ -6,7 +6,7 @@ from cxcore._build import __version__ as __version__
 from cxcore._build import build_info
 from cxcore._index import EventIndex, index
 from cxcore._spill import Spill
-from cxcore.attribution import attribute
+from cxcore.attribution import attribute, attribute_paths, paths
 from cxcore.errors import (
     ColumnNotFoundError,
     CxDeprecationWarning,
@@ -37,6 +37,7 @@ __all__ = [
     "Spill",
     "UnsupportedFrameError",
     "attribute",
+    "attribute_paths",
     "attribution",
     "build_info",
     "ces",
@@ -46,6 +47,7 @@ __all__ = [
     "intervals",
     "mean_score",
     "nps",
+    "paths",
     "sessionize",
     "sessions",
     "stitch",

@@ -219,6 +219,18 @@ def column_names(value: Any) -> list[str]:
     return [value] if whole else list(value)
 
 
+def channel_names(call: str, value: Any) -> tuple[Any, ...]:
+    """Names of channels, one or several; letter by letter those of the data."""
+    one = isinstance(value, (str, bytes, int)) and not isinstance(value, bool)
+    names = (value,) if one else tuple(value) if isinstance(value, Iterable) else ()
+    if not names or not all(type(name) in (str, bytes, int) for name in names):
+        hint = "such as 'direct', or ['direct', 'unknown']."
+        raise errors.bad_option(call, "channels", value, "takes names of channels.", hint)
+    if isinstance(value, (set, frozenset)):  # in no order of their own, and a label shows them
+        names = tuple(sorted(names, key=repr))
+    return names
+
+
 def parts(value: Any) -> list[str | pl.Expr]:
     """A role that takes a column, an expression, or a list of both, as a list; empty where None."""
     if value is None:

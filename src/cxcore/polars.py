@@ -16,7 +16,7 @@ import polars as pl
 
 from cxcore import _options, errors
 from cxcore._index import index
-from cxcore.attribution import attribute
+from cxcore.attribution import attribute, attribute_paths, paths
 from cxcore.identity import stitch
 from cxcore.intervals import Method, MethodName, intervals_of, method_for, sample_of
 from cxcore.scores import NPS, Kind, Score, ces, csat, mean_score, nps, scale_score
@@ -65,6 +65,14 @@ class _Verbs(Generic[FrameT]):
     def attribute(self, **arguments: Any) -> FrameT:
         """See :func:`cxcore.attribute`."""
         return self._frame_of(attribute, arguments)
+
+    def paths(self, **arguments: Any) -> FrameT:
+        """See :func:`cxcore.paths`."""
+        return self._frame_of(paths, arguments)
+
+    def attribute_paths(self, **arguments: Any) -> FrameT:
+        """See :func:`cxcore.attribute_paths`."""
+        return self._frame_of(attribute_paths, arguments)
 
     def nps(self, **arguments: Any) -> FrameT:
         """See :func:`cxcore.nps`."""

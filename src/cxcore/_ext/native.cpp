@@ -7,10 +7,12 @@
 #include <pybind11/stl.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "cxcore/keys.hpp"
 #include "cxcore/memory.hpp"
+#include "cxcore/split.hpp"
 #include "cxcore/tell_apart.hpp"
 #include "cxcore/user_table.hpp"
 
@@ -51,6 +53,17 @@ py::tuple encode_keys(const py::list& columns, bool null_is_key, int n_threads) 
     return py::make_tuple(array_of(std::move(keys.code)), array_of(std::move(keys.count)),
                           array_of(std::move(keys.first)), array_of(std::move(keys.offset)),
                           array_of(std::move(keys.data)));
+}
+
+py::tuple split_paths(const py::handle& series, const std::string& separator, int n_threads) {
+    const cxcore::Column column = column_of(series);
+    cxcore::SplitPaths paths;
+    {
+        py::gil_scoped_release release;
+        paths = cxcore::split_paths(column, separator, n_threads);
+    }
+    return py::make_tuple(array_of(std::move(paths.offset)), array_of(std::move(paths.code)),
+                          array_of(std::move(paths.name_offset)), array_of(std::move(paths.name_data)));
 }
 
 // OUT code int32[n]
@@ -139,6 +152,7 @@ py::dict build() {
 PYBIND11_MODULE(native, module) {
     module.doc() = "Arrow streams in, keys out.";
     module.def("encode_keys", &encode_keys, py::arg("columns"), py::arg("null_is_key"), py::arg("n_threads"));
+    module.def("split_paths", &split_paths, py::arg("column"), py::arg("separator"), py::arg("n_threads"));
     module.def("tell_apart", &tell_apart, py::arg("column"), py::arg("n_threads"),
                py::arg("code").noconvert());
     module.def("empty", &empty, py::arg("n_bytes"));

@@ -13,29 +13,30 @@ cdef extern from "cxcore/path_table.hpp" namespace "cxcore" nogil:
         int64_t size()
         int64_t n_touches()
         void find(const Journeys&, int64_t*, int64_t*)
+        void paths(int64_t*, int32_t*)
         void lacking(int64_t*, int32_t*, int64_t*) except +
 
 
 cdef class PathTable:
     """The distinct paths of some journeys, by number, in order of first appearance; read by many threads."""
 
-    cdef Paths* paths
+    cdef Paths* table
 
     def __cinit__(self, JourneyView view):
         with nogil:
-            self.paths = new Paths(view.journeys)
+            self.table = new Paths(view.journeys)
 
     def __dealloc__(self):
-        del self.paths
+        del self.table
 
     @property
     def n_paths(self):
-        return self.paths.size()
+        return self.table.size()
 
     @property
     def n_touches(self):
         """Touches of all distinct paths together."""
-        return self.paths.n_touches()
+        return self.table.n_touches()
 
     def find(
         self,
@@ -47,7 +48,17 @@ cdef class PathTable:
         cdef int64_t* conversions = &of_conversion[0] if of_conversion.shape[0] else NULL
         cdef int64_t* nulls = &of_null[0] if of_null.shape[0] else NULL
         with nogil:
-            self.paths.find(view.journeys, conversions, nulls)
+            self.table.find(view.journeys, conversions, nulls)
+
+    def paths(
+        self,
+        int64_t[::1] offset,  # OUT [n_paths + 1] touches of each path
+        int32_t[::1] channel,  # OUT [n_touches]
+    ):
+        """Every path."""
+        cdef int32_t* channels = &channel[0] if channel.shape[0] else NULL
+        with nogil:
+            self.table.paths(&offset[0], channels)
 
     def lacking(
         self,
@@ -59,4 +70,4 @@ cdef class PathTable:
         cdef int32_t* channels = &channel[0] if channel.shape[0] else NULL
         cdef int64_t* paths = &without[0] if without.shape[0] else NULL
         with nogil:
-            self.paths.lacking(&offset[0], channels, paths)
+            self.table.lacking(&offset[0], channels, paths)

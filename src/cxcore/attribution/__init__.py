@@ -7,32 +7,39 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 
 from cxcore import _options, errors
-from cxcore._columns import MOST_ROWS, EventRoles, Int64, check_roles, event_columns, needed
-from cxcore._index import EventIndex, check_event_roles, event_roles, index_columns
+from cxcore._columns import Int64
+from cxcore._index import EventIndex
 from cxcore._options import TimeUnit
 from cxcore.attribution.additive_hazard import AdditiveHazard
-from cxcore.attribution.asked import Asked, asked
+from cxcore.attribution.asked import Asked, asked, models_of
 from cxcore.attribution.base import Credit, Journeys, Model, TouchModel, Transitions
 from cxcore.attribution.counterfactual import Counterfactual
+from cxcore.attribution.each_window import transformed
+from cxcore.attribution.events import answer_of_events, check_names, roles_of
 from cxcore.attribution.groups import Groups
-from cxcore.attribution.journeys import Touchpoints, Windows, journeys_of, looked_at, touchpoints
+from cxcore.attribution.journeys import Touchpoints, Windows, check_channels, journeys_of
 from cxcore.attribution.markov import Markov
 from cxcore.attribution.methods import METHODS, Analytic, Bootstrap, ErrorMethod
 from cxcore.attribution.milestones import W
 from cxcore.attribution.one_touch import FirstNon, LastNon, SameTouch
+from cxcore.attribution.path_answer import attribute_paths
+from cxcore.attribution.path_increment import PathIncrement
+from cxcore.attribution.path_table import paths
 from cxcore.attribution.positional import Custom, FirstTouch, InverseJ, J, LastTouch, Linear, Position
 from cxcore.attribution.rate_game import ShapleyRate
 from cxcore.attribution.shapley import OrderedShapley, Participation, Shapley
 from cxcore.attribution.time_decay import TimeDecay
 from cxcore.attribution.touches import check_touches, touches_of, touches_schema
-from cxcore.engines import open_frame
+from cxcore.attribution.transforms import TRANSFORMS, Transform, TransformWord, transforms_of, type_after
 
 __all__ = [
     "METHODS",
     "MODELS",
+    "TRANSFORMS",
     "AdditiveHazard",
     "Analytic",
     "Bootstrap",
@@ -54,15 +61,20 @@ __all__ = [
     "ModelWord",
     "OrderedShapley",
     "Participation",
+    "PathIncrement",
     "Position",
     "SameTouch",
     "Shapley",
     "ShapleyRate",
     "TimeDecay",
     "TouchModel",
+    "Transform",
+    "TransformWord",
     "Transitions",
     "W",
     "attribute",
+    "attribute_paths",
+    "paths",
 ]
 
 ModelWord = Literal[
@@ -83,6 +95,7 @@ ModelWord = Literal[
     "ordered_shapley",
     "counterfactual",
     "markov",
+    "path_increment",
     "shapley_rate",
     "additive_hazard",
 ]
@@ -93,13 +106,16 @@ MethodWord = Literal["analytic", "bootstrap"]
 #: a column, an expression, or a list of both
 By = str | pl.Expr | Iterable[str | pl.Expr] | None
 
+#: a word, an object, or a list of them
+Transforms = TransformWord | Transform | Sequence[TransformWord | Transform] | None
+
 #: word -> class; the words of ``model=``, in the order in which errors and docs list them
 MODELS: dict[str, type[Model]] = {
     model.word: model
     for model in (
         *(FirstTouch, LastTouch, FirstNon, LastNon, Linear, Position, J, InverseJ, Custom, W, TimeDecay),
         *(Participation, SameTouch, Shapley, OrderedShapley, Counterfactual, Markov),
-        *(ShapleyRate, AdditiveHazard),
+        *(PathIncrement, ShapleyRate, AdditiveHazard),
     )
 }
 
@@ -122,6 +138,7 @@ def attribute(
     order: str | None = None,
     time_unit: TimeUnit | None = None,
     nulls: bool = True,
+    transform: Transforms = None,
     by: By = None,
     confidence_level: float | None = None,
     method: MethodWord | ErrorMethod = "analytic",
@@ -175,6 +192,9 @@ def attribute(
         Do models of whole journeys ("markov", "shapley_rate", "additive_hazard") also learn from journeys
         that did not convert? Those are, per user, the touches after the last conversion, within ``lookback``
         of the final one.
+    transform : str, Transform, or a list of them, optional
+        What is done to each window before a model reads it, one after the other: words of
+        :data:`TRANSFORMS`, or objects such as ``transforms.LastN(n=4)``.
     by : str, expression, or list of both, default None
         Groups, one answer each: a conversion is of the group of its own row, a journey that did not convert
         of that of its last touch. Customers stay whole: what else they did, in whatever group, is in the
@@ -201,9 +221,9 @@ def attribute(
         In the flavor that came in, one row per model and channel; models in the order given, channels by
         name. ``model`` (text), ``channel`` (as in the events), ``conversions`` and ``value`` (float64;
         value is null where no ``value`` column was given), ``share`` (of all conversions; null where there
-        are none), and ``removal_effect`` and ``sampling_error`` (float64) where a model has them. Channels
-        that earned nothing have a row of 0. Conversions that no touch earned are a row of channel null, there
-        only where it is not zero.
+        are none), and ``removal_effect``, ``sampling_error`` and ``error_bound`` (float64) where a model has
+        them. Channels that earned nothing have a row of 0. Conversions that no touch earned are a row of
+        channel null, there only where it is not zero.
 
         With ``by`` its columns come first, groups in their order. With ``confidence_level`` also
         ``standard_error``, ``low``, ``high`` (of conversions), ``value_low``, ``value_high``, ``share_low``,
@@ -225,8 +245,9 @@ def attribute(
     Notes
     -----
     Sorts once (nothing with an index), then one pass for each model: O(rows), whatever the overlap of
-    windows. Credits sum to conversions and to value. Another order of rows changes the last digits only
-    (1e-12 relative to the sum of absolute values), save where it decides a tie.
+    windows; with ``transform`` O(touches of all windows), in memory too. Credits sum to conversions and to
+    value. Another order of rows changes the last digits only (1e-12 relative to the sum of absolute values),
+    save where it decides a tie.
 
     Examples
     --------
@@ -242,73 +263,41 @@ def attribute(
     [('linear', 'ads', 1.5, 25.0, 0.75), ('linear', 'mail', 0.5, 15.0, 0.25)]
     """
     call = "attribute"
-    roles = _event_roles(call, events, user, time, order, time_unit)
+    roles = roles_of(call, events, user, time, order, time_unit)
     others: dict[str, Any] = {"channel": channel, "conversion": conversion, "value": value}
     others |= {"stage": stage, "container": container}
-    _check_names(call, others)
-    models = _models(call, model)
+    check_names(call, others)
+    models = models_of(call, model)
     _check_stage(call, stage, models)
     _options.flag(call, "nulls", nulls, "True learns from all journeys.")
     asks = asked(call, models, value is not None, confidence_level, method, compare, by, spend)
     check_touches(call, touches, roles, models, beside=(by, confidence_level, spend))
+    transforms = transforms_of(call, transform)
     limit = None if lookback is None else _options.duration(call, "lookback", lookback)
     reset = _options.word(call, "allocation", allocation, _ALLOCATIONS) == "reset"
     with_rows = touches or by is not None or stage is not None or container is not None
     windows = _windows(limit, reset, nulls, with_rows, models, asks, _options.n_threads(call, n_threads))
 
     def answer(index: EventIndex, log: Touchpoints, met: Int64, groups: Groups | None) -> pl.DataFrame:
-        journeys = journeys_of(index, log, windows)
+        every = journeys_of(index, log, windows)
+        journeys = transformed(every, transforms)
+        if journeys.names is not every.names:
+            met = np.arange(len(journeys.names))
+            check_channels(call, channel, len(met), models)
         if not touches:
-            return asks.answer(journeys, log, met, groups)
+            code = None if log.group is None else log.group.to_numpy()
+            return asks.answer(journeys, met, asks.everyone(every, log.n_customers), groups, code)
         house = reduce(pl.DataFrame.filter, log.kept, index.house)
-        return touches_of(journeys, models, house, roles, channel, has_value=value is not None)
-
-    if isinstance(events, EventIndex):
-        check_roles(call, events.house.columns, {**others, "by": by})
-        log = touchpoints(call, events.house, models, **others, n_threads=windows.n_threads)
-        who = None if len(events.tick) == len(events.columns.code) else pl.Series(events.columns.code) >= 0
-        log, groups = log.by(call, events.house, roles, by, who, windows, events.columns.code)
-        return events.engine.from_house(events.frame, answer(events, log, log.met(who), groups))
-    engine, frame = open_frame(call, events)
-    check_event_roles(call, engine.columns(frame), roles, **others, by=by)
-
-    def compute(house: pl.DataFrame) -> pl.DataFrame:
-        _check_log(call, house, roles)
-        log = touchpoints(call, house, models, **others, n_threads=windows.n_threads)
-        who = _has_user(house, roles)
-        met = log.met(who)
-        log, groups = log.by(call, house, roles, by, who, windows)
-        columns, log = looked_at(call, house, roles, log, windows)
-        index = index_columns(columns, roles, house, engine, frame, n_threads=windows.n_threads)
-        return answer(index, log, met, groups)
+        return touches_of(journeys, models, house, roles, has_value=value is not None)
 
     def schema(before: pl.Schema) -> pl.Schema:
-        return touches_schema(before, roles, channel) if touches else asks.schema_after(channel, by, before)
+        kind = type_after(before[channel], transforms)
+        return touches_schema(before, roles, kind) if touches else asks.schema_after(kind, by, before)
 
-    return engine.summary(call, frame, needed(roles.columns, *others.values(), by), compute, schema)
+    return answer_of_events(call, events, roles, others, by, models, windows, answer, schema)
 
 
 # ---------------------------------------------------------------- options
-
-
-def _event_roles(call: str, events: Any, user: Any, time: Any, order: Any, time_unit: Any) -> EventRoles:
-    """The roles of the log: those of the index, or those given."""
-    if not isinstance(events, EventIndex):
-        return event_roles(call, user=user, time=time, order=order, time_unit=time_unit)
-    roles = {"user": user, "time": time, "order": order, "time_unit": time_unit}
-    given = [name for name, role in roles.items() if role is not None]
-    if given:
-        raise errors.not_with_index(call, given)
-    return events.roles
-
-
-def _check_names(call: str, columns: dict[str, Any]) -> None:
-    """Roles of one column each are names, and some column says what converts."""
-    for role, name in columns.items():
-        if name is not None or role == "channel":
-            _options.column_name(call, role, name)
-    if columns["conversion"] is None and columns["value"] is None:
-        raise errors.missing_argument(call, ["conversion", "value"], "say which rows are conversions.")
 
 
 def _windows(
@@ -332,22 +321,6 @@ def _windows(
     )
 
 
-def _models(call: str, model: Any) -> list[Model]:
-    """Each a word or an object; no two of the same label."""
-    chosen = [model] if isinstance(model, (str, Model)) else model
-    if not isinstance(chosen, (list, tuple)) or not chosen:
-        raise errors.unknown_word(call, "model", model, MODELS)
-    models = [
-        one if isinstance(one, Model) else MODELS[_options.word(call, "model", one, MODELS)]()
-        for one in chosen
-    ]
-    labels = [one.label for one in models]
-    for label in labels:
-        if labels.count(label) > 1:
-            raise errors.bad_option(call, "model", label, "given twice.", "give each model once.")
-    return models
-
-
 def _check_stage(call: str, stage: str | None, models: Sequence[Model]) -> None:
     """The column of marks is there where a model reads it, and not where none does."""
     readers = [model.label for model in models if model.reads_stage]
@@ -356,22 +329,3 @@ def _check_stage(call: str, stage: str | None, models: Sequence[Model]) -> None:
         raise errors.bad_option(call, "model", readers[0], "stage is required.", hint)
     if stage is not None and not readers:
         raise errors.bad_option(call, "stage", stage, "no model of the call reads it.", "say model='w'.")
-
-
-# ---------------------------------------------------------------- the log
-
-
-def _check_log(call: str, house: pl.DataFrame, roles: EventRoles) -> None:
-    """Refuse a log as a whole: what comes after reads some of its rows, and would count those alone.
-
-    Where no time is null and the rows are not too many, types are all that can be wrong.
-    """
-    whole = len(house) > MOST_ROWS or house[roles.time].null_count() > 0
-    event_columns(call, house if whole else house.clear(), roles, n_threads=1)
-
-
-def _has_user(house: pl.DataFrame, roles: EventRoles) -> pl.Series | None:
-    """Which rows say who; None: all do."""
-    if not any(house[name].null_count() for name in roles.user):
-        return None
-    return house.select(pl.all_horizontal(pl.col(roles.user).is_not_null())).to_series()

@@ -48,6 +48,7 @@ class AdditiveHazard(Model):
     """
 
     word: ClassVar[str] = "additive_hazard"
+    reads_times: ClassVar[bool] = True
     learns_from_nulls: ClassVar[bool] = True
     tolerance: float = 1e-8
     most_steps: int = 1_000

@@ -14,7 +14,7 @@ from cxcore._columns import Float64, Int64
 from cxcore.attribution.base import Credit, Journeys, Model
 
 #: columns that some models have, as fields of their credit
-EXTRAS = ("removal_effect", "sampling_error")
+EXTRAS = ("removal_effect", "sampling_error", "error_bound")
 
 
 def schema_of(channel: pl.DataType, models: Sequence[Model]) -> pl.Schema:
@@ -50,7 +50,7 @@ def answer_of(
     rests = [once[id(which)] for which in alone]
     # where all conversions have been earned there is no row of the rest
     rows = [np.arange(len(touched) + (count > 0)) for count, _ in rests]
-    n = len(journeys.value)
+    n = journeys.n_conversions
     conversions = _column([credit.conversions[touched] for credit in credits], [n for n, _ in rests], rests)
     values = _column([credit.value[touched] for credit in credits], [v for _, v in rests], rests)
     schema = schema_of(names.dtype, models)
@@ -71,7 +71,8 @@ def answer_of(
 
 def _rest(alone: NDArray[np.bool_], journeys: Journeys) -> tuple[float, float]:
     """Conversions that no touch earned, and their value."""
-    return float(alone.sum()), math.fsum(journeys.value[alone])
+    weight = journeys.weight[alone]
+    return float(weight.sum()), math.fsum(weight * journeys.value[alone])
 
 
 def _column(

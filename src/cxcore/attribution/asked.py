@@ -12,11 +12,10 @@ import polars as pl
 
 from cxcore import _options, errors
 from cxcore._answers import by_schema
-from cxcore._columns import Float64, Int64
+from cxcore._columns import Float64, Int32, Int64
 from cxcore.attribution import answer, compare, spend
 from cxcore.attribution.base import Journeys, Model
 from cxcore.attribution.groups import Groups
-from cxcore.attribution.journeys import Touchpoints
 from cxcore.attribution.methods import METHODS, ErrorMethod
 from cxcore.attribution.sample import Everyone, Sample, converters_of, linear, ratio, together
 from cxcore.attribution.spend import Spend
@@ -49,20 +48,31 @@ class Asked:
             columns |= spend.schema_of(self.level is not None)
         return pl.Schema(columns)
 
-    def schema_after(self, channel: str, by: Any, before: pl.Schema) -> pl.Schema:
-        """Of the whole answer to a log of this schema."""
-        return pl.Schema({**by_schema(self.call, before, by), **self.schema(before[channel])})
+    def schema_after(self, channel: pl.DataType, by: Any, before: pl.Schema) -> pl.Schema:
+        """Of the whole answer to a frame of this schema."""
+        return pl.Schema({**by_schema(self.call, before, by), **self.schema(channel)})
 
-    def answer(self, journeys: Journeys, log: Touchpoints, met: Int64, groups: Groups | None) -> pl.DataFrame:
-        """One answer a group, under one another; channels that some customer met have a row in each."""
+    def everyone(self, journeys: Journeys, n_customers: int | None = None) -> Everyone | None:
+        """The customers of whom intervals tell; how many where the journeys leave some out."""
+        return None if self.level is None else Everyone.of(journeys, n_customers)
+
+    def answer(
+        self,
+        journeys: Journeys,
+        met: Int64,
+        everyone: Everyone | None,
+        groups: Groups | None = None,
+        code: Int32 | None = None,
+    ) -> pl.DataFrame:
+        """One answer a group, under one another; channels that some customer met have a row in each.
+
+        ``code``: groups by row of the frame that the journeys know; None: those of ``groups``.
+        """
         touched = answer.by_name(journeys.names, met)
-        everyone = None if self.level is None else Everyone.of(journeys, log.n_customers)
         seed = 0 if self.level is None else self.method.seed()
-        if groups is None:
-            parts: Any = [journeys]
-        else:
-            assert log.group is not None
-            parts = groups.parts(journeys, log.group.to_numpy())
+        parts: Any = [journeys]
+        if groups is not None:
+            parts = groups.parts(journeys, groups.code if code is None else code)
         keys: Sequence[tuple[Any, ...]] = [()] if groups is None else groups.names.rows()
         if self.spend is not None:
             self.spend.check(self.call, keys, journeys.names[met])
@@ -154,3 +164,21 @@ def asked(
     names = _options.groups(call, by, taken)
     read = None if costs is None else Spend.read(call, costs, names)
     return Asked(call, models, has_value, level, chosen, comparing, names, read)
+
+
+def models_of(call: str, model: Any) -> list[Model]:
+    """Each a word or an object; no two of the same label."""
+    from cxcore.attribution import MODELS  # which is filled after this module
+
+    chosen = [model] if isinstance(model, (str, Model)) else model
+    if not isinstance(chosen, (list, tuple)) or not chosen:
+        raise errors.unknown_word(call, "model", model, MODELS)
+    models = [
+        one if isinstance(one, Model) else MODELS[_options.word(call, "model", one, MODELS)]()
+        for one in chosen
+    ]
+    labels = [one.label for one in models]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise errors.bad_option(call, "model", label, "given twice.", "give each model once.")
+    return models

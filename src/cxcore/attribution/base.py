@@ -76,6 +76,8 @@ class Journeys:
     times: Float64 = field(default_factory=_one_each)
     #: by user: a number that is the same in every log (uint64); no item where nobody draws customers
     key: UInt64 = field(default_factory=_no_keys)
+    #: by user: which customer it is a part of, never falling; no item: each is a customer
+    customer: Int64 = field(default_factory=_no_rows)
     #: rows of the log; no item where nobody asks for them
     touch_row: Int64 = field(default_factory=_no_rows)
     conversion_row: Int64 = field(default_factory=_no_rows)
@@ -118,6 +120,11 @@ class Journeys:
             return np.ones(len(self.value))
         return np.repeat(self.times, np.diff(self.conversion_offset))
 
+    @property
+    def n_conversions(self) -> float:
+        """With customers alike, who make it a number that need not be whole."""
+        return float(self.weight.sum()) if len(self.times) else float(len(self.value))
+
     @cached_property
     def alone(self) -> NDArray[np.bool_]:
         """Which conversions have no touch in their window."""
@@ -154,6 +161,7 @@ class Journeys:
             null_hi=self.null_hi[first:end] - t0,
             times=self.times[first:end],
             key=self.key[first:end],
+            customer=self.customer[first:end],
             touch_row=self.touch_row[t0:t1],
             conversion_row=self.conversion_row[k0:k1],
             stage=self.stage[t0:t1],
@@ -245,6 +253,8 @@ class Credit:
     removal_effect: Float64 | None = None
     #: standard error of conversions where they are a mean over random draws
     sampling_error: Float64 | None = None
+    #: the most that conversions can be off, where they are the end of an iteration
+    error_bound: Float64 | None = None
 
 
 @dataclass(frozen=True)
@@ -261,13 +271,20 @@ class Model(ABC):
     has_removal_effect: ClassVar[bool] = False
     #: do its credits sum to the conversions?
     conserves: ClassVar[bool] = True
-    #: does it ask which row of the log a touch was; which touches a column marks?
+    #: does it ask when touches and conversions were; which row of the log a touch was; which touches a column
+    #: marks?
+    reads_times: ClassVar[bool] = False
     reads_rows: ClassVar[bool] = False
     reads_stage: ClassVar[bool] = False
     #: the model to ask for credit of each touch; None: this one
-    by_touch: ClassVar[str | None] = "linear"
+    by_touch: ClassVar[str | None] = "path_increment"
     #: does its credit come with the error of a sample that it may have drawn?
     has_sampling_error: ClassVar[bool] = False
+
+    @property
+    def has_error_bound(self) -> bool:
+        """Does its credit come with a bound of the error of an iteration?"""
+        return False
 
     @abstractmethod
     def credit(self, journeys: Journeys) -> Credit:

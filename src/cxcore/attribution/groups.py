@@ -75,6 +75,7 @@ def only(journeys: Journeys, conversions: Mask, nulls: Mask) -> Journeys:
         stage=_some(journeys.stage, touches),
         times=_some(journeys.times, there),
         key=_some(journeys.key, there),
+        customer=_some(journeys.customer, there),
     )
     if not len(journeys.null_lo):
         return new

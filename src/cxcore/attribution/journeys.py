@@ -120,11 +120,7 @@ def touchpoints(
 ) -> Touchpoints:
     """Read and check the columns of one call, no more channels than every model can take."""
     code, first = _columns.codes(call, "channel", house, channel, n_threads=n_threads)
-    for model in models:
-        if model.most_channels is not None and len(first) > model.most_channels:
-            problem = f"{len(first):,} channels; model {model.word!r} takes at most {model.most_channels:,}."
-            hint = "put rare channels together, or choose another model."
-            raise errors.bad_data(call, "channel", channel, problem, hint)
+    check_channels(call, channel, len(first), models)
     converted = None if conversion is None else _columns.marks(call, "conversion", house, conversion)
     amount = None if value is None else _columns.amounts(call, "value", house, value)
     if converted is None:
@@ -136,6 +132,15 @@ def touchpoints(
         inside = pl.Series(_columns.codes(call, "container", house, container, n_threads=n_threads)[0])
     names = house[channel][first]
     return Touchpoints(pl.Series(code), converted, amount, names, stage=marked, container=inside)
+
+
+def check_channels(call: str, column: str, n: int, models: Sequence[Model], role: str = "channel") -> None:
+    """No more channels than every model can take."""
+    for model in models:
+        if model.most_channels is not None and n > model.most_channels:
+            problem = f"{n:,} channels; model {model.word!r} takes at most {model.most_channels:,}."
+            hint = "put rare channels together, or choose another model."
+            raise errors.bad_data(call, role, column, problem, hint)
 
 
 # ---------------------------------------------------------------- rows that no model looks at

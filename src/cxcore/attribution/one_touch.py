@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cxcore import errors
+from cxcore import _options
 from cxcore._columns import Float64, Int64
 from cxcore.attribution.base import Journeys, TouchModel
 
@@ -47,15 +46,7 @@ class NonModel(OneTouch):
     channels: Any = ("direct",)
 
     def __post_init__(self) -> None:
-        given = self.channels
-        if isinstance(given, (str, bytes, int)) and not isinstance(given, bool):
-            given = (given,)
-        names = tuple(given) if isinstance(given, Iterable) else ()
-        if not names or not all(type(name) in (str, bytes, int) for name in names):
-            hint = "such as 'direct', or ['direct', 'unknown']."
-            raise errors.bad_option(type(self).__name__, "channels", given, "takes names of channels.", hint)
-        if isinstance(given, (set, frozenset)):  # in no order of their own, and the label shows them
-            names = tuple(sorted(names, key=repr))
+        names = _options.channel_names(type(self).__name__, self.channels)
         object.__setattr__(self, "channels", names)
 
     def _counts(self, journeys: Journeys) -> NDArray[np.bool_]:
@@ -154,6 +145,8 @@ class SameTouch(OneTouch):
     reads_rows: ClassVar[bool] = True
 
     def chosen(self, journeys: Journeys) -> Int64:
+        if len(journeys.customer):  # windows that overlap hold copies of a touch
+            return self._chosen_of_pairs(journeys)
         if not len(journeys.touch_row):
             return np.full(len(journeys.lo), -1)
         order = np.argsort(journeys.touch_row)
@@ -162,3 +155,11 @@ class SameTouch(OneTouch):
         same = journeys.touch_row[touch] == journeys.conversion_row
         inside = (touch >= journeys.lo) & (touch < journeys.hi)
         return np.where(same & inside, touch, -1)
+
+    @staticmethod
+    def _chosen_of_pairs(journeys: Journeys) -> Int64:
+        conversion, touch = journeys.pairs
+        same = journeys.touch_row[touch] == journeys.conversion_row[conversion]
+        chosen = np.full(len(journeys.lo), -1)
+        chosen[conversion[same]] = touch[same]
+        return chosen

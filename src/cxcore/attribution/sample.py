@@ -114,14 +114,17 @@ class Sample:
         fitted = [model.fit(self.journeys) for model in self.models]
         people, n_channels = self.readers, self.journeys.n_channels
         step = max(1, _HELD // self.n_columns)
-        for first in range(0, people.n_users, step):
-            some = people.of_users(first, min(first + step, people.n_users))
+        for first, end in _whole_customers(people, step):
+            some = people.of_users(first, end)
             block = np.empty((some.n_users, self.n_columns))
             of_models = block[:, :-1].reshape(some.n_users, len(self.models), n_channels + 1, 2)
             block[:, -1] = np.diff(some.conversion_offset)
             for at, (model, learned) in enumerate(zip(self.models, fitted, strict=True)):
                 of_models[:, at, -1] = _rest_by_user(model, some)
                 of_models[:, at, :-1] = model.influence(learned, some)
+            if len(some.customer):
+                begins = np.flatnonzero(np.diff(some.customer, prepend=-1))
+                block = np.add.reduceat(block, begins, axis=0)
             yield block, some.times
 
     def squares(self, contrasts: Contrasts) -> Float64:
@@ -142,9 +145,9 @@ class Sample:
         """Squares of each column of the row less the mean, and products with the last: [n_columns, 2]."""
         mean = self.estimates / max(self.everyone.n, 1.0)
         sums, n_threads = np.zeros((self.n_columns, 2)), self.journeys.n_threads
-        if len(self.models) == 1 and is_sum(self.models[0]):
+        people, model = self.readers, self.models[0]
+        if len(self.models) == 1 and is_sum(model) and not len(people.customer):
             # Most customers met few channels: what they did not meet is not looked at.
-            people, model = self.readers, self.models[0]
             assert isinstance(model, TouchModel)
             earned = model.touch_credit(replace(people, times=people.times[:0]))
             alone = model.unattributed(people).view(np.uint8)
@@ -194,6 +197,17 @@ class Everyone:
 def is_sum(model: Model) -> bool:
     """Is its credit a sum over customers, who learn nothing of each other?"""
     return isinstance(model, TouchModel) and type(model).fit is Model.fit
+
+
+def _whole_customers(journeys: Journeys, step: int) -> Iterator[tuple[int, int]]:
+    """Runs of about so many users, who may be parts of customers; no customer lies in two of them."""
+    first, n = 0, journeys.n_users
+    while first < n:
+        end = min(first + step, n)
+        if len(journeys.customer):
+            end = int(np.searchsorted(journeys.customer, journeys.customer[end - 1], side="right"))
+        yield first, end
+        first = end
 
 
 def converters_of(journeys: Journeys) -> Journeys:

@@ -43,6 +43,7 @@ class TimeDecay(KernelModel):
     """
 
     word: ClassVar[str] = "time_decay"
+    reads_times: ClassVar[bool] = True
     half_life: str | dt.timedelta = "7d"
 
     def __post_init__(self) -> None:

@@ -38,7 +38,7 @@ def check_touches(
             raise errors.bad_option(call, "user", name, "the answer has a column of that name.", "rename it.")
 
 
-def touches_schema(before: pl.Schema, roles: EventRoles, channel: str) -> pl.Schema:
+def touches_schema(before: pl.Schema, roles: EventRoles, channel: pl.DataType) -> pl.Schema:
     when = before[roles.time]
     return pl.Schema(
         {
@@ -46,7 +46,7 @@ def touches_schema(before: pl.Schema, roles: EventRoles, channel: str) -> pl.Sch
             **{name: before[name] for name in roles.user},
             "conversion_time": when,
             "touch_time": when,
-            "channel": before[channel],
+            "channel": channel,
             "position": pl.Int64(),
             "credit": pl.Float64(),
             "value": pl.Float64(),
@@ -59,7 +59,6 @@ def touches_of(
     models: Sequence[Model],
     house: pl.DataFrame,
     roles: EventRoles,
-    channel: str,
     *,
     has_value: bool,
 ) -> pl.DataFrame:
@@ -67,7 +66,7 @@ def touches_of(
 
     A conversion that no touch earned is a row without a touch, too. ``house``: the rows that journeys know.
     """
-    schema = touches_schema(house.schema, roles, channel)
+    schema = touches_schema(house.schema, roles, journeys.names.dtype)
     parts = []
     for model in models:
         assert isinstance(model, TouchModel)
@@ -82,13 +81,14 @@ def touches_of(
         met = touch >= 0
         to = pl.Series(journeys.conversion_row[conversion])
         of = pl.Series(np.append(journeys.touch_row, 0)[touch]).set(pl.Series(~met), None)
+        which = pl.Series(np.append(journeys.channel, 0)[touch], dtype=pl.Int64).set(pl.Series(~met), None)
         position = pl.Series(touch - journeys.lo[conversion] + 1).set(pl.Series(~met), None)
         columns: dict[str, Any] = {
             "model": pl.repeat(model.label, len(to), eager=True),
             **{name: house[name].gather(to) for name in roles.user},
             "conversion_time": house[roles.time].gather(to),
             "touch_time": house[roles.time].gather(of),
-            "channel": house[channel].gather(of),
+            "channel": journeys.names.gather(which),
             "position": position,
             "credit": credit,
             "value": credit * journeys.value[conversion] if has_value else None,

@@ -30,6 +30,6 @@ def open_frame(call: str, frame: Any) -> tuple[Engine, Any]:
     if hasattr(frame, "frame") and hasattr(frame, "truth"):
         raise errors.not_a_frame(call, "a Planted as a whole", "pass its .frame; .truth is what was planted.")
     if hasattr(frame, "house") and hasattr(frame, "roles"):
-        hint = "an index serves sessionize, sessions and attribute; pass the frame here."
+        hint = "an index serves sessionize, sessions, attribute and paths; pass the frame here."
         raise errors.not_a_frame(call, "an EventIndex", hint)
     raise errors.unsupported_frame(call, frame, [engine.name for engine in ENGINES])

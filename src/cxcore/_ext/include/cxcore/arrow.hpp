@@ -122,6 +122,17 @@ struct Chunk {
         }
     }
 
+    // The same with texts as they lie: read(i) is a std::string_view.
+    template <class Use>
+    void with_text(int64_t from, Use&& use) const {
+        switch (layout) {
+            case Layout::view: return use(view_text(from));
+            case Layout::bytes32: return use(text_by<int32_t>(from));
+            case Layout::bytes64: return use(text_by<int64_t>(from));
+            default: return use([](int64_t) { return std::string_view{}; });  // all null
+        }
+    }
+
     auto views(int64_t from) const {
         return [entries = buffer<View>(from)](int64_t i) { return entries[i]; };
     }
@@ -156,6 +167,21 @@ struct Chunk {
     template <class T>
     auto numbers_of(int64_t from) const {
         return [values = buffer<T>(from)](int64_t i) -> int64_t { return values[i]; };
+    }
+    auto view_text(int64_t from) const {
+        return [entries = buffer<View>(from), data = array->buffers + 2](int64_t i) {
+            const auto* entry = reinterpret_cast<const char*>(entries + i);
+            const size_t size = four(entry);
+            if (size <= Bytes::short_size) return std::string_view(entry + 4, size);
+            return std::string_view(static_cast<const char*>(data[four(entry + 8)]) + four(entry + 12), size);
+        };
+    }
+    template <class Offset>
+    auto text_by(int64_t from) const {
+        return
+            [offset = buffer<Offset>(from), data = static_cast<const char*>(array->buffers[2])](int64_t i) {
+                return std::string_view(data + offset[i], static_cast<size_t>(offset[i + 1] - offset[i]));
+            };
     }
     template <class Offset>
     auto bytes_by(int64_t from) const {

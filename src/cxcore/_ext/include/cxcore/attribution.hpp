@@ -115,20 +115,22 @@ struct Span {  // the touches [lo, hi) get `each`, decayed by their distance to 
     Amount each;
 };
 
-// Spans never go back: neither lo nor hi falls. Sweeps the touches from the last to the first.
+// Spans never go back: neither lo nor hi falls. Sweeps the touches from the last to the first. `tick` is null
+// where journeys have no times, which only NoDecay does not ask for.
 template <class Decay>
 void spread(const std::vector<Span>& spans, const int64_t* tick, Sliding<Amount, Decay>& active,
             const Sink& sink) {
     if (spans.empty()) return;
+    const auto when = [&](int64_t touch) { return tick ? tick[touch] : 0; };
     active.clear();
     int64_t next = static_cast<int64_t>(spans.size()) - 1;
     const int64_t newest = next;
     int64_t i = next < 0 ? 0 : spans[next].hi - 1;
     while (next >= 0 || !active.empty()) {
         if (active.empty()) i = std::min(i, spans[next].hi - 1);  // nothing reaches the touches between
-        for (; next >= 0 && spans[next].hi - 1 >= i; --next) active.push(spans[next].each, tick[i]);
+        for (; next >= 0 && spans[next].hi - 1 >= i; --next) active.push(spans[next].each, when(i));
         active.drop([&](std::size_t n) { return spans[newest - static_cast<int64_t>(n)].lo <= i; });
-        if (!active.empty()) sink(i, active.sum(tick[i]));
+        if (!active.empty()) sink(i, active.sum(when(i)));
         --i;
     }
 }

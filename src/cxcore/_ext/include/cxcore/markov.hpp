@@ -34,17 +34,24 @@ inline void add_exactly(double& sum, double& lost, double x) {
 }
 
 // Windows of one user overlap: `change` counts journeys that begin and end to walk at a touch, so
-// that cost does not grow with the overlap.
+// that cost does not grow with the overlap. One window alone is walked as it is.
 inline void count_transitions(const Journeys& j, int64_t n_channels, const Transitions& out) {
     std::vector<double> lost(static_cast<size_t>(n_channels), 0.0);
     std::vector<int64_t> change;
     for (int64_t u = 0; u < j.n_users; ++u) {
         const int64_t t0 = j.touch_offset[u], t1 = j.touch_offset[u + 1];
         if (t0 == t1) continue;
-        change.assign(static_cast<size_t>(t1 - t0), 0);
+        const bool is_null = j.null_lo && j.null_lo[u] < j.null_hi[u];
+        const bool is_one = j.conversion_offset[u + 1] - j.conversion_offset[u] + is_null <= 1;
+        if (!is_one) change.assign(static_cast<size_t>(t1 - t0), 0);
         const double alike = j.times ? j.times[u] : 1.0;
         const auto walk = [&](int64_t lo, int64_t hi) {
             out.start[j.channel[lo]] += alike;
+            if (is_one) {
+                for (int64_t i = lo; i + 1 < hi; ++i)
+                    out.count[j.channel[i] * n_channels + j.channel[i + 1]] += alike;
+                return;
+            }
             ++change[lo - t0];
             --change[hi - 1 - t0];
         };
@@ -55,10 +62,11 @@ inline void count_transitions(const Journeys& j, int64_t n_channels, const Trans
             out.conversion[last] += alike;
             add_exactly(out.value[last], lost[last], alike * j.value[k]);
         }
-        if (j.null_lo && j.null_lo[u] < j.null_hi[u]) {
+        if (is_null) {
             walk(j.null_lo[u], j.null_hi[u]);
             out.null[j.channel[j.null_hi[u] - 1]] += alike;
         }
+        if (is_one) continue;
         int64_t times = 0;
         for (int64_t i = t0; i + 1 < t1; ++i) {
             times += change[i - t0];

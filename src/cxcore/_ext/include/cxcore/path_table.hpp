@@ -30,6 +30,12 @@ class Paths {
             of_null);
     }
 
+    // Every path, OUT offset int64[size + 1], channel int32[n_touches].
+    void paths(int64_t* offset, int32_t* channel) const {
+        std::copy(offset_.begin(), offset_.end(), offset);
+        std::copy(channel_.begin(), channel_.end(), channel);
+    }
+
     // Touches of each path, OUT offset int64[size + 1]; of all: channel int32[n_touches], and the path that
     // lacks this touch, without int64[n_touches], -1 where nobody took it.
     void lacking(int64_t* offset, int32_t* channel, int64_t* without) const {

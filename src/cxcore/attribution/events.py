@@ -1,0 +1,89 @@
+"""From a verb's frame or index to journeys: roles, checks, and the way on every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from cxcore import _options, errors
+from cxcore._columns import MOST_ROWS, EventRoles, Int64, check_roles, event_columns, needed
+from cxcore._index import EventIndex, check_event_roles, event_roles, index_columns
+from cxcore.attribution.base import Model
+from cxcore.attribution.groups import Groups
+from cxcore.attribution.journeys import Touchpoints, Windows, looked_at, touchpoints
+from cxcore.engines import open_frame
+
+#: index, what its rows say, the channels that some user met, the groups
+Answer = Callable[[EventIndex, Touchpoints, Int64, Groups | None], pl.DataFrame]
+
+
+def roles_of(call: str, events: Any, user: Any, time: Any, order: Any, time_unit: Any) -> EventRoles:
+    """The roles of the log: those of the index, or those given."""
+    if not isinstance(events, EventIndex):
+        return event_roles(call, user=user, time=time, order=order, time_unit=time_unit)
+    roles = {"user": user, "time": time, "order": order, "time_unit": time_unit}
+    given = [name for name, role in roles.items() if role is not None]
+    if given:
+        raise errors.not_with_index(call, given)
+    return events.roles
+
+
+def check_names(call: str, columns: Mapping[str, Any]) -> None:
+    """Roles of one column each are names, and some column says what converts."""
+    for role, name in columns.items():
+        if name is not None or role == "channel":
+            _options.column_name(call, role, name)
+    if columns["conversion"] is None and columns["value"] is None:
+        raise errors.missing_argument(call, ["conversion", "value"], "say which rows are conversions.")
+
+
+def answer_of_events(
+    call: str,
+    events: Any,
+    roles: EventRoles,
+    others: Mapping[str, Any],
+    by: Any,
+    models: Sequence[Model],
+    windows: Windows,
+    answer: Answer,
+    schema: Callable[[pl.Schema], pl.Schema],
+) -> Any:
+    """Reads and checks the log, sorts it where it is not an index, and gives the answer in its flavor."""
+    if isinstance(events, EventIndex):
+        check_roles(call, events.house.columns, {**others, "by": by})
+        log = touchpoints(call, events.house, models, **others, n_threads=windows.n_threads)
+        who = None if len(events.tick) == len(events.columns.code) else pl.Series(events.columns.code) >= 0
+        log, groups = log.by(call, events.house, roles, by, who, windows, events.columns.code)
+        return events.engine.from_house(events.frame, answer(events, log, log.met(who), groups))
+    engine, frame = open_frame(call, events)
+    check_event_roles(call, engine.columns(frame), roles, **others, by=by)
+
+    def compute(house: pl.DataFrame) -> pl.DataFrame:
+        _check_log(call, house, roles)
+        log = touchpoints(call, house, models, **others, n_threads=windows.n_threads)
+        who = _has_user(house, roles)
+        met = log.met(who)
+        log, groups = log.by(call, house, roles, by, who, windows)
+        columns, log = looked_at(call, house, roles, log, windows)
+        index = index_columns(columns, roles, house, engine, frame, n_threads=windows.n_threads)
+        return answer(index, log, met, groups)
+
+    return engine.summary(call, frame, needed(roles.columns, *others.values(), by), compute, schema)
+
+
+def _check_log(call: str, house: pl.DataFrame, roles: EventRoles) -> None:
+    """Refuse a log as a whole: what comes after reads some of its rows, and would count those alone.
+
+    Where no time is null and the rows are not too many, types are all that can be wrong.
+    """
+    whole = len(house) > MOST_ROWS or house[roles.time].null_count() > 0
+    event_columns(call, house if whole else house.clear(), roles, n_threads=1)
+
+
+def _has_user(house: pl.DataFrame, roles: EventRoles) -> pl.Series | None:
+    """Which rows say who; None: all do."""
+    if not any(house[name].null_count() for name in roles.user):
+        return None
+    return house.select(pl.all_horizontal(pl.col(roles.user).is_not_null())).to_series()
