@@ -117,6 +117,28 @@ def test_touch_squares(customers: Any, n_silent: int, n_threads: int) -> None:
         assert sums == pytest.approx(alike * expected, rel=1e-9, abs=1e-9)
 
 
+@models
+@pytest.mark.parametrize("alike", [None, 1.5])
+def test_squares_in_one_pass_are_those_of_the_influences(model: str, alike: float | None) -> None:
+    """Of some customers, of whom some are alike, beside others who changed nothing."""
+    chosen, journeys = MODELS[model](), journeys_in(random_log(n=3_000, users=600))
+    if alike is not None:
+        journeys = replace(journeys, times=np.arange(journeys.n_users) % 3 + alike)
+    sample = Sample(journeys, [chosen], [chosen.credit(journeys)], Everyone.of(journeys, 5_000))
+    mean = sample.estimates / 5_000
+    found = chosen.squares(chosen.fit(journeys), sample.readers, mean, 5_000.0)
+    if found is None:
+        assert not chosen.is_sum
+        assert model != "markov"
+        return
+    expected, read = np.zeros_like(found), 0.0
+    for block, times in sample.influences():
+        read += times.sum() if len(times) else len(block)
+        kernel.add_squares(block, times, mean, 2, expected)
+    expected += (5_000 - read) * np.column_stack((mean**2, mean * mean[-1]))
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-9 * np.abs(expected).max())
+
+
 def test_customers_all_alike_have_no_error() -> None:
     log = pl.DataFrame({"who": range(700), "day": 1, "channel": "ads", "sale": 0.1})
     roles = {"user": "who", "time": "day", "time_unit": "s", "channel": "channel", "value": "sale"}

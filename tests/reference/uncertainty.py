@@ -20,7 +20,7 @@ EPSILON = Fraction(1, 10**9)
 
 def chain_influence(walks: Sequence[Walk], who: object) -> dict[object, tuple[float, float]]:
     """Conversions and value by channel, for each customer like ``who`` (invert_chain serves it
-    alone; table_influence is the same in another way)."""
+    alone; table_influence is the same in another way, and table_squares adds up its squares)."""
     return _slope(walks, who, _chain_credit)
 
 

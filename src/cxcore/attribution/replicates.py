@@ -9,7 +9,7 @@ import numpy as np
 from cxcore._columns import Float64, Int64
 from cxcore._ext import uncertainty as kernel
 from cxcore.attribution.base import Journeys, Model, TouchModel
-from cxcore.attribution.sample import Everyone, Sample, is_sum
+from cxcore.attribution.sample import Everyone, Sample
 
 
 def replicates_of(sample: Sample, seed: int, n_replicates: int) -> Float64:
@@ -18,7 +18,7 @@ def replicates_of(sample: Sample, seed: int, n_replicates: int) -> Float64:
     of_models = drawn[:, :-1].reshape(n_replicates, len(sample.models), -1, 2)
     journeys = sample.journeys
     for at, model in enumerate(sample.models):
-        if is_sum(model):
+        if model.is_sum:
             of_models[:, at, :-1] = _of_touches(model, journeys, seed, n_replicates)
         else:
             for replicate in range(n_replicates):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cxcore._columns import Float64, Int64
 from cxcore._ext import uncertainty as kernel
-from cxcore.attribution.base import Credit, Journeys, Model, TouchModel
+from cxcore.attribution.base import Credit, Journeys, Model
 from cxcore.attribution.groups import only
 
 #: numbers of influences that are held at once
@@ -144,19 +144,15 @@ class Sample:
     def _squares(self) -> Float64:
         """Squares of each column of the row less the mean, and products with the last: [n_columns, 2]."""
         mean = self.estimates / max(self.everyone.n, 1.0)
-        sums, n_threads = np.zeros((self.n_columns, 2)), self.journeys.n_threads
         people, model = self.readers, self.models[0]
-        if len(self.models) == 1 and is_sum(model) and not len(people.customer):
-            # Most customers met few channels: what they did not meet is not looked at.
-            assert isinstance(model, TouchModel)
-            earned = model.touch_credit(replace(people, times=people.times[:0]))
-            alone = model.unattributed(people).view(np.uint8)
-            kernel.touch_squares(people.view, earned, alone, mean, self.everyone.n, n_threads, sums)
-            return sums
-        read = 0.0
+        if len(self.models) == 1 and not len(people.customer):
+            found = model.squares(model.fit(self.journeys), people, mean, self.everyone.n)
+            if found is not None:
+                return found
+        sums, read = np.zeros((self.n_columns, 2)), 0.0
         for block, times in self.influences():
             read += float(times.sum()) if len(times) else len(block)
-            kernel.add_squares(block, times, mean, n_threads, sums)
+            kernel.add_squares(block, times, mean, self.journeys.n_threads, sums)
         sums += (self.everyone.n - read) * np.column_stack((mean**2, mean * mean[-1]))
         return sums
 
@@ -192,11 +188,6 @@ class Everyone:
         times = journeys.times[there] if len(journeys.times) else journeys.times
         met = float(times.sum()) if len(times) else float(there.sum())
         return cls(met if n is None else float(n), journeys.keys[there], times, journeys.n_threads)
-
-
-def is_sum(model: Model) -> bool:
-    """Is its credit a sum over customers, who learn nothing of each other?"""
-    return isinstance(model, TouchModel) and type(model).fit is Model.fit
 
 
 def _whole_customers(journeys: Journeys, step: int) -> Iterator[tuple[int, int]]:
