@@ -235,7 +235,7 @@ class SessionStream:
             closing, kept = ~walked.was_closed, users.kept
             update = SessionUpdate(walked.table(call, closing, plan), _revised(walked, plan), nothing)
             closed, none = closed_rows(walked, closing, plan), open_rows(call, walked, closing, plan)
-            commit(users, kept, walked.pool.met, closed, none, kept.watermark, plan)
+            commit(users, kept, walked.pool.met, closed, none, kept.watermark)
         return update
 
     @property
@@ -352,7 +352,7 @@ def _advance(
     closing = walked.passed(watermark, slack)
     update = SessionUpdate(walked.table(call, closing, plan), _revised(walked, plan), taken(house, late))
     closed, still_open = closed_rows(walked, closing, plan), open_rows(call, walked, closing, plan)
-    commit(table, kept, met, closed, still_open, watermark, plan)
+    commit(table, kept, met, closed, still_open, watermark)
     return update, table
 
 
@@ -376,9 +376,12 @@ def _revised(walked: Walked, plan: Plan) -> pl.DataFrame:
     which = slice(pool.n_closed, pool.n_kept)
     old, now = pool.met.open.facts[ID : NUMBER + 1], found.name.take(walked.of_row[which], axis=0).T
     changed = (old[1] > 0) & ((old[0] != now[0]) | (old[1] != now[1]))  # 0 behind the first row of each
-    at = np.flatnonzero(changed)
+    at, log = np.flatnonzero(changed), pool.rows.log
+    if not len(at):
+        users = {outside: log.schema[inside] for inside, outside in plan.users.items()}
+        return pl.DataFrame(schema={**users, **dict.fromkeys(_RENAMED, pl.Int64())})
     renamed = dict(zip(_RENAMED, (*old[:, at], *now[:, at]), strict=True))
     row = pl.Series((at + pool.n_closed).astype(np.uint32))
     return frame_of(
-        {**{outside: pool.rows.log[inside][row] for inside, outside in plan.users.items()}, **renamed}
+        {**{outside: log[inside][row] for inside, outside in plan.users.items()}, **renamed}
     )
