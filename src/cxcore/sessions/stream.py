@@ -382,6 +382,4 @@ def _revised(walked: Walked, plan: Plan) -> pl.DataFrame:
         return pl.DataFrame(schema={**users, **dict.fromkeys(_RENAMED, pl.Int64())})
     renamed = dict(zip(_RENAMED, (*old[:, at], *now[:, at]), strict=True))
     row = pl.Series((at + pool.n_closed).astype(np.uint32))
-    return frame_of(
-        {**{outside: log[inside][row] for inside, outside in plan.users.items()}, **renamed}
-    )
+    return frame_of({**{outside: log[inside][row] for inside, outside in plan.users.items()}, **renamed})
