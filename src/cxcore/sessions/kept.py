@@ -253,6 +253,8 @@ def folded(
     if plan.has_gaps:
         whole = length(found.start[session], found.until[session])
         rows.facts[GAP] = np.where(first, whole, rows.facts[GAP])
+    if not (plan.sums or plan.anys):
+        return rows, at
     values = measure(call, found, index, replace(plan.measured, first=(), last=()), plan.n_threads)
     new: dict[str, Any] = {}
     for name, column in zip((*plan.sums, *plan.anys), values, strict=True):

@@ -41,6 +41,8 @@ Role = str | pl.Expr | None
 _CALL = "SessionStream"
 _RENAMED = ("old_session_id", "old_session_number", "session_id", "session_number")
 
+_NO_NAMES = {name: pl.Series(name, [], pl.Int64) for name in _RENAMED}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SessionUpdate:
@@ -378,8 +380,9 @@ def _revised(walked: Walked, plan: Plan) -> pl.DataFrame:
     changed = (old[1] > 0) & ((old[0] != now[0]) | (old[1] != now[1]))  # 0 behind the first row of each
     at, log = np.flatnonzero(changed), pool.rows.log
     if not len(at):
-        users = {outside: log.schema[inside] for inside, outside in plan.users.items()}
-        return pl.DataFrame(schema={**users, **dict.fromkeys(_RENAMED, pl.Int64())})
+        return frame_of(
+            {**{outside: log[inside].clear() for inside, outside in plan.users.items()}, **_NO_NAMES}
+        )
     renamed = dict(zip(_RENAMED, (*old[:, at], *now[:, at]), strict=True))
     row = pl.Series((at + pool.n_closed).astype(np.uint32))
     return frame_of({**{outside: log[inside][row] for inside, outside in plan.users.items()}, **renamed})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ class Pool:
         records, walked = self.met.records, self.n_closed > 0
         known = records[NUMBER] > 0
         lines = (records[NUMBER] - (known & walked), records[TICK], records[SAME] - (~known | walked))
-        return np.stack(lines, axis=1)
+        return np.stack(lines)
 
     def touches_closed(self) -> Bools:
         """Rows of the batch before, in, or within the gap behind the last closed session of their user."""
@@ -97,7 +98,7 @@ class Pool:
         return EventColumns(keys, code, count, self.rows.facts[TICK], tie, self.tick_length, met.own)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Walked:
     """Sessions of a pool.
 
@@ -112,7 +113,7 @@ class Walked:
     of_row: Int64
     was_closed: Bools
 
-    @property
+    @cached_property
     def first_row(self) -> Int64:
         """Of each session."""
         return row_at(self.index).take(self.found.begin[:-1])
@@ -137,9 +138,9 @@ class Walked:
         )
         users = {outside: self.pool.rows.log[inside] for inside, outside in plan.users.items()}
         sheet = table_of(some, users, self.pool.time, plan.rules.long_after)
-        values = measure(call, found, self.index, plan.measured, plan.n_threads)
-        if not values.width:
+        if not plan.measures.names:
             return sheet
+        values = measure(call, found, self.index, plan.measured, plan.n_threads)
         values.columns = plan.measures.names
         return sheet.hstack(values.filter(pl.Series(which)))
 
