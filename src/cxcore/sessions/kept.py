@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -148,7 +148,7 @@ class Rows:
         return Rows(
             np.concatenate([part.user for part in parts]),
             np.concatenate([part.facts[:n_lines] for part in parts], axis=1),
-            reduce(pl.DataFrame.vstack, [part.log for part in parts]),
+            pl.concat([part.log for part in parts], rechunk=True),  # rows of it are taken several times
         )
 
 
