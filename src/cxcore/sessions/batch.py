@@ -174,5 +174,5 @@ def _in_stretches(call: str, events: Events, plan: Plan) -> Batch:
         stretch = np.arange(len(found.start))
         lines = {TICK: found.start, LAST: found.end, EVENTS: found.events}
         made = facts(len(stretch), lines, plan.n_walked)
-        rows = Rows(found.user, made, taken(events.log, columns.keys.first[found.user]))
+        rows = Rows(found.user, made, taken(events.log, columns.keys.first.take(found.user)))
     return Batch(rows, np.full(len(rows), -1), stretch, events, found)

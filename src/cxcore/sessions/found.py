@@ -143,7 +143,7 @@ def _of_rules(call: str, index: EventIndex, rules: Rules, n_threads: int) -> Ses
 def walk(
     index: EventIndex, rules: Rules, read: RuleColumns, n_threads: int, before: Int64 | None = None
 ) -> Sessions:
-    """Sessions by all rules. ``before`` int64[n_users, 3] has how many sessions of a user came before these,
+    """Sessions by all rules. ``before`` int64[3, n_users] has how many sessions of a user came before these,
     when the last of them began, and how many earlier ones began in its microsecond (-1 where that counts for
     nothing); none came where None.
     """
@@ -186,7 +186,7 @@ def _names(
     before: Int64 | None = None,
     same: Int64 | None = None,
 ) -> tuple[Int64, Int32]:
-    before = np.empty((0, 3), np.int64) if before is None else before
+    before = np.empty((3, 0), np.int64) if before is None else before
     same = _none() if same is None else same
     name, user = empty((len(start), 2), np.int64), empty(len(start), np.int32)
     keys, length = columns.keys, columns.tick_length
@@ -308,8 +308,9 @@ def times(ticks: pl.Series, dtype: pl.DataType) -> pl.Series:
 
 def _apart(found: Sessions) -> pl.Series:
     """Ticks from start to end; null where an int64 cannot hold them, and would be negative."""
-    ticks = pl.Series(found.end - found.start)
-    if (ticks < 0).any():
+    apart = found.end - found.start
+    ticks = pl.Series(apart)
+    if len(apart) and apart.min() < 0:
         ticks = ticks.to_frame("ticks").select(pl.when(pl.col("ticks") >= 0).then("ticks")).to_series()
     return ticks
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -136,7 +136,7 @@ class Rows:
         return len(self.user)
 
     def __getitem__(self, at: Int64) -> Rows:
-        return Rows(self.user[at], self.facts.take(at, axis=1), taken(self.log, at))
+        return Rows(self.user.take(at), self.facts.take(at, axis=1), taken(self.log, at))
 
     @staticmethod
     def pooled(parts: Sequence[Rows]) -> Rows:
@@ -148,14 +148,14 @@ class Rows:
         return Rows(
             np.concatenate([part.user for part in parts]),
             np.concatenate([part.facts[:n_lines] for part in parts], axis=1),
-            reduce(pl.DataFrame.vstack, [part.log for part in parts]),
+            pl.concat([part.log for part in parts], rechunk=True),  # rows of it are taken several times
         )
 
 
 def facts(n: int, lines: Mapping[int, Any], n_lines: int = N_FACTS) -> Int64:
-    made = np.zeros((n_lines, n), np.int64)
-    for line, values in lines.items():
-        made[line] = values
+    made = np.empty((n_lines, n), np.int64)
+    for line in range(n_lines):
+        made[line] = lines.get(line, 0)
     return made
 
 
@@ -242,17 +242,19 @@ def folded(
     The row stands for the session as a whole: it lies at its start, and what the others add up to is in it.
     """
     is_first = np.zeros(len(of_row), np.bool_)
-    is_first[row_at(index)[found.begin[:-1][which]]] = True
+    is_first[row_at(index).take(found.begin[:-1][which])] = True
     keep = is_first
     if plan.edges:
         keep = keep | (_edge_rows(index, found, plan) & (of_row >= 0) & np.append(which, False)[of_row])
     at = np.flatnonzero(keep)
-    rows, session, first = rows_at(at), of_row[at], is_first[at]
-    rows.facts[LAST] = np.where(first, found.end[session], rows.facts[TICK])
-    rows.facts[EVENTS] = np.where(first, found.events[session], 0)
+    rows, session, first = rows_at(at), of_row.take(at), is_first.take(at)
+    rows.facts[LAST] = np.where(first, found.end.take(session), rows.facts[TICK])
+    rows.facts[EVENTS] = np.where(first, found.events.take(session), 0)
     if plan.has_gaps:
         whole = length(found.start[session], found.until[session])
         rows.facts[GAP] = np.where(first, whole, rows.facts[GAP])
+    if not (plan.sums or plan.anys):
+        return rows, at
     values = measure(call, found, index, replace(plan.measured, first=(), last=()), plan.n_threads)
     new: dict[str, Any] = {}
     for name, column in zip((*plan.sums, *plan.anys), values, strict=True):

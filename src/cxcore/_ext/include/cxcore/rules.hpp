@@ -292,7 +292,7 @@ void walk_users(const int64_t* offset, const int64_t* row, const int64_t* tick, 
     if constexpr (Reads::key) Copies(rule, offset, row).find(user_from, user_to, part.copies);
     const Copy *copy = part.copies.data(), *const no_copy = copy + part.copies.size();
     Values values(rule);
-    found.reserve(static_cast<size_t>(offset[user_to] - offset[user_from]) / 4 + 64);
+    found.reserve(static_cast<size_t>(offset[user_to] - offset[user_from]) / (Reads::stretch ? 1 : 4) + 64);
     for (int64_t u = user_from; u < user_to; ++u) {
         const bool is_own = u == rule.own;
         if constexpr (Reads::value) values.clear();
