@@ -175,14 +175,8 @@ def test_markov(race: Race, n_channels: int) -> None:
     log = data.touches(n_channels, "categorical")
     want = rivals.markov_numpy(log.frame)
     exact = partial(_same_conversions, want, 1e-9)
-    paths = rivals.journeys(log.frame).to_pandas()
+    simulated = partial(_simulated, rivals.journeys(log.frame).to_pandas())
     index = _index(log)
-
-    def simulated() -> pl.DataFrame:
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints a banner
-            table = rivals.channel_attribution(paths)
-        return pl.DataFrame({"channel": table.iloc[:, 0].tolist(), "conversions": table.iloc[:, 1].tolist()})
-
     race(
         f"attribution/markov/{n_channels}",
         words=log.words,
@@ -195,6 +189,43 @@ def test_markov(race: Race, n_channels: int) -> None:
             Contender("ChannelAttribution, paths given", simulated, partial(_near_total, want)),
         ],
         left_out="the paths of ChannelAttribution are built before the clock starts",
+    )
+
+
+def _simulated(paths: Any) -> pl.DataFrame:
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints a banner
+        table = rivals.channel_attribution(paths)
+    return pl.DataFrame({"channel": table.iloc[:, 0].tolist(), "conversions": table.iloc[:, 1].tolist()})
+
+
+def _markov_of_paths(paths: pl.DataFrame, separator: str | None = None) -> pl.DataFrame:
+    roles = {"path": "path", "conversions": "conversions", "nulls": "null"}
+    return cx.attribute_paths(paths, **roles, separator=separator, model="markov")
+
+
+@pytest.mark.parametrize("coded", [False, True], ids=["text", "coded"])
+@pytest.mark.parametrize("n_channels", [10, 50])
+def test_markov_paths(race: Race, n_channels: int, coded: bool) -> None:
+    """The same chain out of a table of distinct paths, which is all that ChannelAttribution takes."""
+    log = data.touches(n_channels, "categorical")
+    want = rivals.markov_numpy(log.frame)
+    exact = partial(_same_conversions, want, 1e-9)
+    text = rivals.journeys(log.frame).rechunk()
+    lists = text.with_columns(pl.col("path").str.split(" > "))
+    categories = lists.with_columns(pl.col("path").cast(pl.List(pl.Categorical)))
+    n_touches = lists["path"].list.len().sum()
+    of_text = Contender("cxcore, text", lambda: _markov_of_paths(text, " > "), exact)
+    of_categories = Contender("cxcore, lists of categories", lambda: _markov_of_paths(categories), exact)
+    race(
+        f"attribution/markov-paths/{n_channels}-{'coded' if coded else 'text'}",
+        words=f"{len(text):,} distinct paths, {n_touches:,} touches, of {log.words}",
+        rows=len(text),
+        verb=of_categories if coded else of_text,
+        parts=[Contender("cxcore, lists of text", lambda: _markov_of_paths(lists), exact)],
+        rivals=[
+            Contender("ChannelAttribution", partial(_simulated, text.to_pandas()), partial(_near_total, want))
+        ],
+        goals=[Goal(50 if coded else 5 if n_channels == 10 else 10, "ChannelAttribution")],
     )
 
 
