@@ -229,6 +229,41 @@ def test_markov_paths(race: Race, n_channels: int, coded: bool) -> None:
     )
 
 
+@pytest.mark.parametrize("n_channels", [10, 50])
+def test_paths(race: Race, n_channels: int) -> None:
+    """Events to the table that ChannelAttribution takes: distinct paths as text, with their counts."""
+    log = data.touches(n_channels, "categorical")
+    roles: dict[str, Any] = {"channel": "channel", "conversion": "conversion", "lookback": None}
+    roles["allocation"] = "reset"
+    want = rivals.journeys(log.frame).sort("path")
+    index = _index(log)
+
+    def same(got: pl.DataFrame) -> None:
+        """Conversions without a touch, which the recipe leaves out, aside."""
+        met = got.filter(pl.col("path") != "").select("path", "conversions", null="nulls")
+        assert met.sort("path").equals(want.cast(met.schema))
+
+    def ours(events: Any, **who: str) -> pl.DataFrame:
+        return cx.paths(events, **who, **roles, separator=" > ")
+
+    race(
+        f"attribution/paths/{n_channels}",
+        words=f"{log.words}; {len(want):,} distinct paths",
+        rows=len(log.frame),
+        verb=Contender("cxcore", lambda: ours(log.frame, user="user_id", time="ts"), same),
+        parts=[Contender("cxcore, index given", lambda: ours(index), same)],
+        rivals=[
+            Contender(
+                "Polars, sort and group",
+                partial(rivals.journeys, log.frame),
+                lambda got: same(
+                    got.rename({"null": "nulls"}).with_columns(pl.all().exclude("path").cast(pl.Int64))
+                ),
+            )
+        ],
+    )
+
+
 def _near_total(want: pl.DataFrame, got: pl.DataFrame) -> None:
     """At most 5 % of all conversions on the wrong channel."""
     both = want.join(got, on="channel", suffix="_got", validate="1:1")

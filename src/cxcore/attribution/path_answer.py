@@ -95,8 +95,8 @@ def attribute_paths(
     -----
     O(touches of the rows) to read, whatever the counts; text is cut in the same pass in which its channels
     are looked up. Intervals take each journey for a customer of its own, and the conversions of a row for
-    equally worth: a table does not say who had several journeys, nor how values spread within a path, and
-    both make intervals narrower than those of the events. Rows that were not added up keep the spread.
+    equally worth: a table does not say who had several journeys, nor how values spread within a path, so
+    that intervals are mostly narrower than those of the events. Rows that were not added up keep the spread.
     Another order of rows changes the last digits only.
 
     Examples
