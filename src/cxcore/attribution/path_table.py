@@ -191,9 +191,8 @@ def _check_text(channel: str, names: pl.Series, separator: str) -> None:
 
 def _table(journeys: Journeys, has_value: bool, nulls: bool, separator: str | None) -> pl.DataFrame:
     """One row a distinct path of these journeys, in order."""
-    table = PathTable(journeys.view)
     took, left = np.empty(len(journeys.lo), np.int64), np.empty(len(journeys.null_lo), np.int64)
-    table.find(journeys.view, took, left)
+    table = PathTable(journeys.view, took, left)
     n, alone = table.n_paths, took < 0
     offset, channel = np.empty(n + 1, np.int64), np.empty(table.n_touches, np.int32)
     table.paths(offset, channel)
