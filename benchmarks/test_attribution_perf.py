@@ -275,3 +275,14 @@ def _near_total(want: pl.DataFrame, got: pl.DataFrame) -> None:
 def test_memory(memory: Any) -> None:
     log = data.touches(10, "categorical")
     memory("attribute", log.frame, words=log.words)
+
+
+def test_memory_of_paths(memory: Any) -> None:
+    log = data.touches(10, "categorical")
+    memory("paths", log.frame, words=log.words)
+
+
+def test_memory_of_a_table(memory: Any) -> None:
+    log = data.touches(50, "categorical")
+    journeys = rivals.journeys(log.frame)
+    memory("attribute-paths", journeys, words=f"{len(journeys):,} distinct paths (text) of {log.words}")
