@@ -93,6 +93,11 @@ def pages() -> dict[str, tuple[str, str, str]]:
             "Pass a word, an object that carries its own options, or a list of them as `model=`.",
             registry(attribution, dict(attribution.MODELS), "`model=`"),
         ),
+        "transforms": (
+            "Transforms of paths",
+            "Pass a word, an object that carries its own options, or a list of them as `transform=`.",
+            registry(attribution, dict(attribution.TRANSFORMS), "`transform=`"),
+        ),
         "attribution-errors": (
             "Errors of attribution",
             "Pass a word, or an object with options of its own, as `method=` beside a `confidence_level=`.",

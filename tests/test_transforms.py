@@ -166,6 +166,16 @@ def test_customers_stay_whole_in_intervals(monkeypatch: pytest.MonkeyPatch) -> N
         assert abs(apart["standard_error"] / want["standard_error"] - 1).max() > 0.05
 
 
+@transforms
+def test_windows_may_be_changed_some_at_a_time(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = random_log(n=400, users=10, channels=4)
+    options: dict[str, Any] = {"transform": LastN(2) if word == "last_n" else word, "model": "linear"}
+    want = attribute(events, **options)
+    for held in (1, 37):
+        monkeypatch.setattr("cxcore.attribution.each_window._HELD", held)
+        assert_frame_equal(attribute(events, **options), want, rel_tol=1e-12)
+
+
 def test_stages_times_and_rows_go_with_their_touches() -> None:
     events = log(
         ("u", 0, "a", None), ("u", 1, "a", None), ("u", 2, "b", None), ("u", 9, "a", 1.0), ("u", 10, "b", 2.0)

@@ -71,6 +71,8 @@ def answer_of(
 
 def _rest(alone: NDArray[np.bool_], journeys: Journeys) -> tuple[float, float]:
     """Conversions that no touch earned, and their value."""
+    if not alone.any():
+        return 0.0, 0.0
     weight = journeys.weight[alone]
     return float(weight.sum()), math.fsum(weight * journeys.value[alone])
 
