@@ -541,13 +541,64 @@ def _removal_effects(names: pl.Series, count: np.ndarray) -> pl.DataFrame:
     return pl.DataFrame({"channel": names, "conversions": count[:, n].sum() * effect / effect.sum()})
 
 
-def channel_attribution(paths: Any) -> Any:
+def channel_attribution(paths: Any, order: int = 1) -> Any:
     """ChannelAttribution's markov_model: it simulates, so its answer is near, not equal."""
     import ChannelAttribution
 
     return ChannelAttribution.markov_model(
-        paths, "path", "conversions", var_null="null", order=1, flg_pro=False, verbose=False
+        paths, "path", "conversions", var_null="null", order=order, flg_pro=False, verbose=False
     )
+
+
+def markov_scipy(frame: pl.DataFrame, order: int) -> pl.DataFrame:
+    """Exact removal effects of any order: states in Polars, then one chain without each channel.
+
+    Few states are solved by elimination; many are iterated in sparse matrices until nothing is on its way.
+    """
+    from scipy import sparse
+
+    names = frame["channel"].cast(pl.String).drop_nulls().unique().sort()
+    code = pl.col("channel").cast(pl.Enum(names)).to_physical().cast(pl.Int64) + 1
+    touch = pl.col("journey") == pl.col("journey").shift()
+    moves = frame.lazy().sort("user_id", "ts", "conversion").with_columns(journey=_FRESH.cum_sum(), code=code)
+    ends = moves.group_by("journey").agg(converts=pl.col("conversion").any())
+    moves = moves.filter(~pl.col("conversion")).with_columns(state=pl.col("code"))
+    for back in range(1, order):
+        same = pl.col("journey") == pl.col("journey").shift(back)
+        past = pl.when(same).then(pl.col("code").shift(back) * (len(names) + 1) ** back).otherwise(0)
+        moves = moves.with_columns(state=pl.col("state") + past.fill_null(0))
+    table = moves.join(ends, on="journey", maintain_order="left").select(
+        "state",
+        "converts",
+        first=(~touch).fill_null(True),
+        last=(pl.col("journey") != pl.col("journey").shift(-1)).fill_null(True),
+    )
+    rows = table.collect()
+    known, at = np.unique(rows["state"].to_numpy(), return_inverse=True)
+    n, first, last = len(known), rows["first"].to_numpy(), rows["last"].to_numpy()
+    steps = sparse.csr_matrix((np.ones((~last).sum()), (at[~last], at[1:][~first[1:]])), shape=(n, n))
+    out = np.bincount(at, minlength=n)
+    start = np.bincount(at[first], minlength=n).astype(float)
+    reward = np.bincount(at[last & rows["converts"].to_numpy()], minlength=n) / out
+    chain = sparse.diags(1.0 / out) @ steps
+    stays = known[:, None] % (len(names) + 1) != np.arange(1, len(names) + 1)
+    left = _left_dense(chain.toarray(), start, reward, stays) if n <= 1_500 else None
+    if left is None:
+        left, x, back_steps = np.zeros(len(names)), start[:, None] * stays, chain.T.tocsr()
+        while x.sum(axis=0).max() > 1e-14 * (reward @ out):
+            left += reward @ x
+            x = (back_steps @ x) * stays
+    lost = reward @ out - left
+    return pl.DataFrame({"channel": names, "conversions": reward @ out * lost / lost.sum()})
+
+
+def _left_dense(chain: np.ndarray, start: np.ndarray, reward: np.ndarray, stays: np.ndarray) -> np.ndarray:
+    """Conversions that are left without each channel."""
+    left = np.empty(stays.shape[1])
+    for channel, rest in enumerate(stays.T):
+        system = np.eye(rest.sum()) - chain[np.ix_(rest, rest)]
+        left[channel] = start[rest] @ np.linalg.solve(system, reward[rest])
+    return left
 
 
 # ------------------------------------------------------------------- scores

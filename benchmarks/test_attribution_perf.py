@@ -149,13 +149,13 @@ def _linear_by_sums(events: pl.DataFrame, got: pl.DataFrame) -> None:
         assert abs(of_model["value"].sum() / events["value"].sum() - 1) < 1e-9
 
 
-def _markov(events: Any, **roles: str) -> pl.DataFrame:
+def _markov(events: Any, model: Any = "markov", **roles: str) -> pl.DataFrame:
     return cx.attribute(
         events,
         **roles,
         channel="channel",
         conversion="conversion",
-        model="markov",
+        model=model,
         lookback=None,
         allocation="reset",
     )
@@ -196,6 +196,51 @@ def test_markov(race: Race, n_channels: int) -> None:
         ],
         left_out="the paths of ChannelAttribution are built before the clock starts",
     )
+
+
+@pytest.mark.parametrize(("order", "n_channels"), [(1, 10), (2, 10), (3, 10), (4, 10), (3, 50)])
+def test_markov_order(race: Race, order: int, n_channels: int) -> None:
+    log = data.touches(n_channels, "categorical")
+    want = rivals.markov_scipy(log.frame, order)
+    exact = partial(_certified, want)
+    paths = rivals.journeys(log.frame)
+    given, pandas = paths.with_columns(pl.col("path").str.split(" > ")), paths.to_pandas()
+    model, index = cx.attribution.Markov(order), _index(log)
+
+    def of_paths() -> pl.DataFrame:
+        roles = {"path": "path", "conversions": "conversions", "nulls": "null"}
+        return cx.attribute_paths(given, **roles, model=model)
+
+    def simulated() -> pl.DataFrame:
+        with contextlib.redirect_stdout(io.StringIO()):
+            table = rivals.channel_attribution(pandas, order)
+        return pl.DataFrame({"channel": table.iloc[:, 0].tolist(), "conversions": table.iloc[:, 1].tolist()})
+
+    race(
+        f"attribution/markov-order/{order}-{n_channels}",
+        words=f"{log.words}; {len(paths):,} distinct paths",
+        rows=len(log.frame),
+        verb=Contender("cxcore", lambda: _markov(log.frame, model, user="user_id", time="ts"), exact),
+        parts=[
+            Contender("cxcore, index given", lambda: _markov(index, model), exact),
+            Contender("cxcore, paths given", of_paths, exact),
+        ],
+        rivals=[
+            Contender("Polars states, SciPy solved", partial(rivals.markov_scipy, log.frame, order), exact),
+            Contender("ChannelAttribution, paths given", simulated, partial(_near_total, want)),
+        ],
+        left_out="the paths of ChannelAttribution are built before the clock starts",
+    )
+
+
+def _certified(want: pl.DataFrame, got: pl.DataFrame) -> None:
+    """Equal to 1e-10 of all conversions, and within the bound that the answer states."""
+    got = got.with_columns(pl.col("channel").cast(pl.String)).drop_nulls("channel").sort("channel")
+    assert got["channel"].equals(want["channel"])
+    whole = want["conversions"].sum()
+    assert (got["conversions"] - want["conversions"]).abs().max() <= 1e-10 * whole
+    if "error_bound" in got.columns:
+        assert got["error_bound"].max() <= 1e-10 * whole
 
 
 def _near_total(want: pl.DataFrame, got: pl.DataFrame) -> None:

@@ -91,7 +91,10 @@ def pages() -> dict[str, tuple[str, str, str]]:
         "models": (
             "Attribution models",
             "Pass a word, an object that carries its own options, or a list of them as `model=`.",
-            registry(attribution, dict(attribution.MODELS), "`model=`"),
+            registry(attribution, dict(attribution.MODELS), "`model=`")
+            + autodoc(
+                "function", *(f"cxcore.attribution.{name}" for name in ("transitions", "choose_order"))
+            ),
         ),
         "transforms": (
             "Transforms of paths",

@@ -14,10 +14,14 @@ from polars.testing import assert_frame_equal
 
 import cxcore as cx
 from cxcore import errors
-from cxcore.attribution import Journeys, Markov
+from cxcore._path_columns import path_columns
+from cxcore.attribution import Journeys, Markov, PathIncrement
 from cxcore.attribution.chains import StateChain, states_taken_out
 from cxcore.attribution.markov import credit_of
+from cxcore.attribution.order import orders_of
+from cxcore.attribution.path_journeys import journeys_of_paths
 from cxcore.attribution.taken_out import taken_out
+from cxcore.attribution.transition_table import transition_table
 from tests import strategies
 from tests.reference import attribution as journeys_reference
 from tests.reference import chains as reference
@@ -212,6 +216,21 @@ def test_customers_alike_count_as_often(order: int) -> None:
     for code, name in enumerate(journeys.names):
         assert credit.conversions[code] == pytest.approx(expected[name][0], rel=1e-11)
         assert credit.value[code] == pytest.approx(expected[name][1], rel=1e-10)
+
+
+def test_a_table_of_paths_answers_as_its_events() -> None:
+    events = random_log(n=1_500, users=150)
+    table = cx.paths(events, **ROLES, value="value")
+    roles = {"path": "path", "conversions": "conversions", "value": "value", "nulls": "nulls"}
+    for model in (Markov(2), Markov(3), PathIncrement(2)):
+        got = cx.attribute_paths(table, **roles, model=model).drop("error_bound", strict=False)
+        want = attribute(events, model=model).drop("error_bound", strict=False)
+        assert_frame_equal(got, want, rel_tol=1e-9, abs_tol=1e-9)
+    columns = path_columns("f", table, **roles, separator=None, n_threads=1)
+    of_paths = journeys_of_paths(columns, nulls=True, draws=False, with_rows=False, n_threads=1)
+    of_events = transition_table(journeys_in(events), 2)
+    assert_frame_equal(transition_table(of_paths, 2), of_events, rel_tol=1e-12)
+    assert orders_of(of_paths, 2, 10, 1)["states"].to_list() == [7, 56]
 
 
 def test_few_channels_at_a_time_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

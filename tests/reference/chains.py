@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -114,3 +115,52 @@ def increments(walks: Sequence[Walk], order: int, clip: bool) -> list[list[float
         gains = [max(0.0, gain) if clip else gain for gain in gains]
         parts.append([gain / sum(gains) for gain in gains])
     return parts
+
+
+def transitions(walks: Sequence[Walk], order: int) -> dict[tuple[State, object, str | None], float]:
+    """How often each touch, or end, follows a state; the start is no touch (find, recount)."""
+    counts: dict[tuple[State, object, str | None], float] = {}
+    for walk in walks:
+        states = [(), *states_of(walk.path, order)] if walk.path else []
+        end = "null" if walk.value is None else "conversion"
+        for state, channel in zip(states, [*walk.path, None], strict=False):
+            step = (state, channel, None if channel is not None else end)
+            counts[step] = counts.get(step, 0.0) + walk.times
+    return {step: count for step, count in counts.items() if count}
+
+
+def foretold(
+    walks: Sequence[Walk], past: State, order: int, channels: Sequence[object]
+) -> tuple[float, dict[object, float]]:
+    """Chances after a past, of a conversion and of each next touch, by walks; a shorter memory lends one."""
+    if order == 0:
+        after: dict[tuple[object, str | None], float] = {}
+        for (state, channel, end), count in transitions(walks, 1).items():
+            if state:  # the start is no touch
+                after[channel, end] = after.get((channel, end), 0.0) + count
+        lent, weight, converts = dict.fromkeys(channels, 1.0), float(len(channels)), 0.5
+    else:
+        after = {key[1:]: count for key, count in transitions(walks, order).items() if key[0] == past}
+        converts, lent = foretold(walks, past[1:] if len(past) == order else past, order - 1, channels)
+        weight = 1.0
+    onward = {c: after.get((c, None), 0.0) for c in channels}
+    chance = (after.get((None, "conversion"), 0.0) + converts) / (sum(after.values()) + 1.0)
+    below = sum(onward.values()) + weight
+    return chance, {c: (onward[c] + lent[c]) / below for c in channels}
+
+
+def losses(
+    tested: Sequence[Walk], others: Sequence[Walk], order: int, channels: Sequence[object]
+) -> tuple[float, float, float, float]:
+    """Of conversion and of the next touch: sum of -log of the chance that others give it, and how many."""
+    ends = ended = touches = touched = 0.0
+    for (state, channel, end), count in transitions(tested, max(order, 1)).items():
+        if not state:
+            continue
+        chance, onward = foretold(others, state if order else (), order, channels)
+        ends -= count * math.log(chance if end == "conversion" else 1.0 - chance)
+        ended += count
+        if end is None:
+            touches -= count * math.log(onward[channel])
+            touched += count
+    return ends, ended, touches, touched

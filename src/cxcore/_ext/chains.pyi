@@ -21,6 +21,20 @@ class ChainTable:
         earned: NDArray[np.float64],
     ) -> None: ...
     def edges(self, source: NDArray[np.int32], to: NDArray[np.int32], count: NDArray[np.float64]) -> None: ...
+    def find(
+        self,
+        state: NDArray[np.int32],
+        channel: NDArray[np.int32],
+        edge: NDArray[np.int32],
+        to: NDArray[np.int32],
+    ) -> None: ...
+    def recount(
+        self,
+        view: JourneyView,
+        count: NDArray[np.float64],
+        conversion: NDArray[np.float64],
+        null: NDArray[np.float64],
+    ) -> None: ...
     def live_states(
         self,
         place: NDArray[np.int32],

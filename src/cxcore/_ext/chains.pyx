@@ -19,6 +19,13 @@ cdef extern from "cxcore/chains.hpp" namespace "cxcore" nogil:
         int64_t n_edges()
         vector[int32_t] last, length, suffix, source "from", to
         vector[double] conversion, null, value, count_of
+        Link find(int32_t, int32_t)
+
+    cdef struct Link "cxcore::Chain::Link":
+        int32_t edge
+        int32_t to
+
+    void _recount "cxcore::recount"(const Journeys&, const Chain&, double*, double*, double*) except +
 
 
 cdef extern from "cxcore/sweep.hpp" namespace "cxcore" nogil:
@@ -131,6 +138,35 @@ cdef class ChainTable:
             copy(self.chain.source.data(), source)
             copy(self.chain.to.data(), to)
             copy(self.chain.count_of.data(), count)
+
+    def find(
+        self,
+        const int32_t[::1] state,  # IN  [n]
+        const int32_t[::1] channel,  # IN  [n] of the next touch
+        int32_t[::1] edge,  # OUT [n] the step, -1: nobody took it
+        int32_t[::1] to,  # OUT [n] the state after it, 0 then
+    ):
+        """Steps by state and channel."""
+        cdef int64_t k
+        cdef Link link
+        with nogil:
+            for k in range(state.shape[0]):
+                link = self.chain.find(state[k], channel[k])
+                edge[k] = link.edge
+                to[k] = link.to
+
+    def recount(
+        self,
+        JourneyView view,  # of journeys that the chain has counted, all or some
+        double[::1] count,  # OUT [n_edges] added to, as the others
+        double[::1] conversion,  # OUT [n_states]
+        double[::1] null,  # OUT [n_states]
+    ):
+        """How often journeys took each step, and how they ended."""
+        if count.shape[0] == 0:
+            return
+        with nogil:
+            _recount(view.journeys, self.chain[0], &count[0], &conversion[0], &null[0])
 
     def live_states(
         self,

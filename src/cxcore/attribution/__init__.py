@@ -26,6 +26,7 @@ from cxcore.attribution.markov import Markov
 from cxcore.attribution.methods import METHODS, Analytic, Bootstrap, ErrorMethod
 from cxcore.attribution.milestones import W
 from cxcore.attribution.one_touch import FirstNon, LastNon, SameTouch
+from cxcore.attribution.order import choose_order
 from cxcore.attribution.path_answer import attribute_paths
 from cxcore.attribution.path_increment import PathIncrement
 from cxcore.attribution.path_table import paths
@@ -35,6 +36,7 @@ from cxcore.attribution.shapley import OrderedShapley, Participation, Shapley
 from cxcore.attribution.time_decay import TimeDecay
 from cxcore.attribution.touches import check_touches, touches_of, touches_schema
 from cxcore.attribution.transforms import TRANSFORMS, Transform, TransformWord, transforms_of, type_after
+from cxcore.attribution.transition_table import transitions
 
 __all__ = [
     "METHODS",
@@ -74,7 +76,9 @@ __all__ = [
     "W",
     "attribute",
     "attribute_paths",
+    "choose_order",
     "paths",
+    "transitions",
 ]
 
 ModelWord = Literal[

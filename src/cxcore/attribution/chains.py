@@ -27,12 +27,13 @@ class StateChain:
     """A chain whose states are the last ``order`` touches, fewer near the start of a journey."""
 
     table: ChainTable
+    order: int
     n_channels: int
     n_threads: int
 
     @classmethod
     def of(cls, journeys: Journeys, order: int) -> StateChain:
-        return cls(ChainTable(journeys.view, order), journeys.n_channels, journeys.n_threads)
+        return cls(ChainTable(journeys.view, order), order, journeys.n_channels, journeys.n_threads)
 
     @cached_property
     def states(self) -> tuple[Int32, Int32, Int32, Float64, Float64, Float64]:
@@ -43,6 +44,19 @@ class StateChain:
         conversion, null, value = (np.empty(n) for _ in range(3))
         self.table.states(last, length, suffix, conversion, null, value)
         return last, length, suffix, conversion, null, value
+
+    @cached_property
+    def touches(self) -> Int32:
+        """The touches of each state, oldest first: int32[n_states, order], -1 behind the last."""
+        last, length, *_ = self.states
+        source, to, _ = self.edges
+        touches = np.full((len(last), self.order), -1, np.int32)
+        longer = length[to] == length[source] + 1  # the step that made it
+        for n in range(1, self.order + 1):
+            made = longer & (length[to] == n)
+            touches[to[made], : n - 1] = touches[source[made], : n - 1]
+            touches[to[made], n - 1] = last[to[made]]
+        return touches
 
     @cached_property
     def edges(self) -> tuple[Int32, Int32, Float64]:

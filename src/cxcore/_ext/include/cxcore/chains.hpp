@@ -204,6 +204,32 @@ struct Chain::Counter {
     }
 };
 
+// Steps and ends of journeys that the chain knows, counted again: of some customers, or as many of each.
+// OUT count [n_edges], conversion and null [n_states], added to
+struct Recount {
+    const Chain& chain;
+    double* count;
+    double* conversion;
+    double* null;
+    double alike = 1.0;
+
+    Chain::Link next(int32_t state, int32_t channel) const { return chain.find(state, channel); }
+    void early(Chain::Link link, int32_t state, int64_t touch, int64_t) { step(link, state, touch, 1.0); }
+    void step(Chain::Link link, int32_t, int64_t, double times) {
+        if (link.edge >= 0) count[link.edge] += alike * times;
+    }
+    void end(int32_t state, int64_t k) { (k < 0 ? null : conversion)[state] += alike; }
+};
+
+inline void recount(const Journeys& j, const Chain& chain, double* count, double* conversion, double* null) {
+    Recount visit{chain, count, conversion, null};
+    Walker walk;
+    for (int64_t u = 0; u < j.n_users; ++u) {
+        visit.alike = j.times ? j.times[u] : 1.0;
+        if (visit.alike != 0.0) walk(j, u, chain.order(), visit);
+    }
+}
+
 inline void Chain::count(const Journeys& j) {
     Counter counter{*this, j};
     Walker walk;

@@ -286,8 +286,9 @@ class Sweep {
         double* const mass = part + Copy::kMass * w_;
         double* const conversions = part + Copy::kConverts * w_;
         double* const earned = part + Copy::kEarns * w_;
+        for (int64_t c = 0; c < w_; ++c) mass[c] += weight * std::abs(x[c]);
+        if (converts == 0.0 && earns == 0.0) return;
         for (int64_t c = 0; c < w_; ++c) {
-            mass[c] += weight * std::abs(x[c]);
             conversions[c] += converts * x[c];
             earned[c] += earns * x[c];
         }
