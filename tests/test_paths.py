@@ -346,6 +346,12 @@ def test_rows_of_one_path_add_up(model: ModelWord) -> None:
 
 
 @models
+def test_nobody_who_failed_is_the_same_as_none(model: ModelWord) -> None:
+    made = cx.paths(random_log(n=300, users=40), **ROLES, value="value", nulls=False)
+    assert_frame_equal(of_paths(made, model=model, nulls=None), of_paths(made, model=model))
+
+
+@models
 def test_fractions_count_as_they_are(model: ModelWord) -> None:
     answer = of_paths(table((["x"], 0.25, -1.5, 0.5), (["x", "y"], 0.5, 2.0, 0.0)), model=model)
     if MODELS[model].conserves:
