@@ -569,7 +569,7 @@ def journeys_table(seed: int = 1, users: int = 400) -> tuple[pl.DataFrame, pl.Da
     return log(*rows), table(*journeys)
 
 
-@pytest.mark.parametrize("model", [w for w in WORDS if w != "counterfactual"])
+@models
 def test_intervals_of_one_journey_a_customer_are_those_of_the_events(model: ModelWord) -> None:
     events, rows = journeys_table()
     want = attribute(events, model=model, confidence_level=0.9)
