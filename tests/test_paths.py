@@ -603,6 +603,19 @@ def test_a_bootstrap_depends_on_no_order_of_rows(kind: Any) -> None:
         assert_frame_equal(of_paths(shuffled, **options), want, rel_tol=1e-9)
 
 
+def test_groups_draw_the_customers_of_all() -> None:
+    """Channels of one group alone: their numbers are those of the answer without groups."""
+    rng = np.random.default_rng(1)
+    rows = [([f"{plan}{k}"], 1.0 + k, 2.0 * k, 3.0) for plan in "ab" for k in rng.integers(0, 4, 30)]
+    made = table(*rows).with_columns(plan=pl.col("path").list.first().str.slice(0, 1))
+    for method in ("analytic", Bootstrap(replicates=200, rng=3)):
+        options: dict[str, Any] = {"confidence_level": 0.9, "method": method}
+        whole = of_paths(made, **options).drop("share", "share_low", "share_high")
+        apart = of_paths(made, by="plan", **options)
+        apart = apart.filter(pl.col("channel").str.starts_with(pl.col("plan"))).select(whole.columns)
+        assert_frame_equal(apart, whole, rel_tol=1e-9)
+
+
 def test_a_bootstrap_of_paths_is_as_wide_as_that_of_events() -> None:
     events, rows = journeys_table()
     added = rows.group_by("path", maintain_order=True).agg(pl.all().sum())
