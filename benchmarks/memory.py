@@ -31,6 +31,13 @@ def _verbs() -> dict[str, Any]:
         index = cx.index(frame, user="user_id", time="ts")
         return cx.sessionize(index, gap="30m"), cx.sessions(index, gap="30m")
 
+    events: dict[str, Any] = {
+        "user": "user_id",
+        "time": "ts",
+        "channel": "channel",
+        "conversion": "conversion",
+    }
+    journeys: dict[str, Any] = {"path": "path", "conversions": "conversions", "nulls": "null"}
     devices: dict[str, Any] = {"anonymous": "device", "known": "customer", "time": "ts"}
     return {
         "stitch": lambda frame: (cx.stitch(frame, **devices),),
@@ -48,6 +55,10 @@ def _verbs() -> dict[str, Any]:
                 value="value",
                 model="linear",
             ),
+        ),
+        "paths": lambda frame: (cx.paths(frame, **events),),
+        "attribute-paths": lambda frame: (
+            cx.attribute_paths(frame, **journeys, separator=" > ", model="markov"),
         ),
     }
 

@@ -96,6 +96,11 @@ def pages() -> dict[str, tuple[str, str, str]]:
                 "function", *(f"cxcore.attribution.{name}" for name in ("transitions", "choose_order"))
             ),
         ),
+        "transforms": (
+            "Transforms of paths",
+            "Pass a word, an object that carries its own options, or a list of them as `transform=`.",
+            registry(attribution, dict(attribution.TRANSFORMS), "`transform=`"),
+        ),
         "attribution-errors": (
             "Errors of attribution",
             "Pass a word, or an object with options of its own, as `method=` beside a `confidence_level=`.",

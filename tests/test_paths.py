@@ -235,12 +235,15 @@ def test_paths_on_every_engine(frame: Any, separator: str | None) -> None:
 
 
 @models
-def test_a_round_trip_on_every_engine(frame: Any, model: ModelWord) -> None:
-    made = cx.paths(frame(PATHS), **ROLES, value="value")
-    answer = cx.attribute_paths(made, **FULL, model=model)
-    want = of_paths(cx.paths(PATHS, **ROLES, value="value"), model=model)
+@pytest.mark.parametrize("separator", [None, " > "])
+def test_a_round_trip_on_every_engine(frame: Any, model: ModelWord, separator: str | None) -> None:
+    events = random_log(n=150, users=25, channels=4)
+    made = cx.paths(frame(events), **ROLES, value="value", separator=separator)
+    answer = cx.attribute_paths(made, **FULL, model=model, separator=separator)
+    house = cx.paths(events, **ROLES, value="value", separator=separator)
+    want = of_paths(house, model=model, separator=separator)
     frame.check(answer, want)
-    assert_frame_equal(want, attribute(PATHS, model=model), abs_tol=1e-12)
+    assert_frame_equal(want, attribute(events, model=model), abs_tol=1e-9)
 
 
 KINDS = {
@@ -340,6 +343,12 @@ def test_rows_of_one_path_add_up(model: ModelWord) -> None:
     halves = made.with_columns(pl.col("conversions", "value", "nulls") / 4)
     split = pl.concat([halves, halves.sample(fraction=1, shuffle=True, seed=2), halves, halves])
     assert_frame_equal(of_paths(split, model=model), of_paths(made, model=model), rel_tol=1e-9, abs_tol=1e-9)
+
+
+@models
+def test_nobody_who_failed_is_the_same_as_none(model: ModelWord) -> None:
+    made = cx.paths(random_log(n=300, users=40), **ROLES, value="value", nulls=False)
+    assert_frame_equal(of_paths(made, model=model, nulls=None), of_paths(made, model=model))
 
 
 @models
@@ -560,7 +569,7 @@ def journeys_table(seed: int = 1, users: int = 400) -> tuple[pl.DataFrame, pl.Da
     return log(*rows), table(*journeys)
 
 
-@pytest.mark.parametrize("model", [w for w in WORDS if w != "counterfactual"])
+@models
 def test_intervals_of_one_journey_a_customer_are_those_of_the_events(model: ModelWord) -> None:
     events, rows = journeys_table()
     want = attribute(events, model=model, confidence_level=0.9)
@@ -592,6 +601,19 @@ def test_a_bootstrap_depends_on_no_order_of_rows(kind: Any) -> None:
     for seed in range(2):
         shuffled = rows.sample(fraction=1, shuffle=True, seed=seed)
         assert_frame_equal(of_paths(shuffled, **options), want, rel_tol=1e-9)
+
+
+def test_groups_draw_the_customers_of_all() -> None:
+    """Channels of one group alone: their numbers are those of the answer without groups."""
+    rng = np.random.default_rng(1)
+    rows = [([f"{plan}{k}"], 1.0 + k, 2.0 * k, 3.0) for plan in "ab" for k in rng.integers(0, 4, 30)]
+    made = table(*rows).with_columns(plan=pl.col("path").list.first().str.slice(0, 1))
+    for method in ("analytic", Bootstrap(replicates=200, rng=3)):
+        options: dict[str, Any] = {"confidence_level": 0.9, "method": method}
+        whole = of_paths(made, **options).drop("share", "share_low", "share_high")
+        apart = of_paths(made, by="plan", **options)
+        apart = apart.filter(pl.col("channel").str.starts_with(pl.col("plan"))).select(whole.columns)
+        assert_frame_equal(apart, whole, rel_tol=1e-9)
 
 
 def test_a_bootstrap_of_paths_is_as_wide_as_that_of_events() -> None:

@@ -147,8 +147,6 @@ def test_unique_changes_nothing_that_attribute_answers(model: Any) -> None:
     drawn = {"confidence_level": 0.9, "method": Bootstrap(replicates=100, rng=1)}
     want, got = (attribute(events, model=model, transform=t, **drawn) for t in (None, "unique"))
     assert_frame_equal(got, want, abs_tol=1e-7)
-    if model == "counterfactual":
-        return  # whose error by formula is rough where paths tie
     formula = {"confidence_level": 0.9, "by": pl.col("time").dt.month()}
     want, got = (attribute(events, model=model, transform=t, **formula) for t in (None, "unique"))
     assert_frame_equal(got, want, abs_tol=1e-6)
@@ -164,6 +162,16 @@ def test_customers_stay_whole_in_intervals(monkeypatch: pytest.MonkeyPatch) -> N
         assert_frame_equal(got, want, rel_tol=1e-9)
         apart = of_paths(cx.paths(events, **ROLES, value="value"), model=model, confidence_level=0.9)
         assert abs(apart["standard_error"] / want["standard_error"] - 1).max() > 0.05
+
+
+@transforms
+def test_windows_may_be_changed_some_at_a_time(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = random_log(n=400, users=10, channels=4)
+    options: dict[str, Any] = {"transform": LastN(2) if word == "last_n" else word, "model": "linear"}
+    want = attribute(events, **options)
+    for held in (1, 37):
+        monkeypatch.setattr("cxcore.attribution.each_window._HELD", held)
+        assert_frame_equal(attribute(events, **options), want, rel_tol=1e-12)
 
 
 def test_stages_times_and_rows_go_with_their_touches() -> None:

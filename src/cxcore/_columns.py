@@ -123,7 +123,9 @@ def codes(call: str, role: str, house: pl.DataFrame, name: str, *, n_threads: in
         return code, first
     physical = column.to_physical().cast(pl.UInt32)
     highest = physical.max()
-    category = physical.fill_null(2**32 - 1).rechunk().to_numpy().view(np.int32)
+    if physical.null_count():
+        physical = physical.fill_null(2**32 - 1)
+    category = physical.rechunk().to_numpy().view(np.int32)
     known = np.full(highest + 1 if isinstance(highest, int) else 0, -1, np.int32)
     code, first = np.empty_like(category), np.empty(len(known), np.int64)
     n_codes = kernel.dense_codes(category, known, code, first)

@@ -133,7 +133,7 @@ def path_columns(
     count = _counts(call, "conversions", house, conversions)
     worth = None
     if value is not None:
-        worth = _columns.amounts(call, "value", house, value).fill_null(0.0).rechunk().to_numpy()
+        worth = _or_0(_columns.amounts(call, "value", house, value))
         _check_value(call, value, worth, count)
     others = None if nulls is None else _counts(call, "nulls", house, nulls)
     return PathColumns(paths, count, worth, others)
@@ -152,7 +152,8 @@ def _paths(call: str, column: pl.Series, separator: str | None, n_threads: int) 
     elif isinstance(column.dtype, pl.Array):
         column = column.arr.to_list()
     offset = np.zeros(len(column) + 1, np.int64)
-    np.cumsum(column.list.len().fill_null(0).rechunk().to_numpy(), out=offset[1:])
+    size = column.list.len()
+    np.cumsum((size.fill_null(0) if size.null_count() else size).rechunk().to_numpy(), out=offset[1:])
     items = column.explode(empty_as_null=False, keep_nulls=False)
     if items.null_count():
         bad = items.is_null().to_numpy()
@@ -184,8 +185,13 @@ def _counts(call: str, role: str, house: pl.DataFrame, name: str) -> Float64:
             f"{int(below.sum()):,} of {len(column):,} rows are below 0; first is {column[row]}, row {row:,}."
         )
         raise errors.bad_data(call, role, name, told, "a count is 0 or more.")
-    count: Float64 = column.fill_null(0.0).rechunk().to_numpy()
-    return count
+    return _or_0(column)
+
+
+def _or_0(column: pl.Series) -> Float64:
+    """A null is 0; asked only where there is one, since the question costs more than the copy."""
+    filled: Float64 = (column.fill_null(0.0) if column.null_count() else column).rechunk().to_numpy()
+    return filled
 
 
 def _check_value(call: str, name: str, value: Float64, conversions: Float64) -> None:

@@ -4,7 +4,9 @@ from numpy.typing import NDArray
 from cxcore._ext.journeys import JourneyView
 
 class PathTable:
-    def __init__(self, view: JourneyView) -> None: ...
+    def __init__(
+        self, view: JourneyView, of_conversion: NDArray[np.int64], of_null: NDArray[np.int64]
+    ) -> None: ...
     @property
     def n_paths(self) -> int: ...
     @property

@@ -9,7 +9,7 @@ from cxcore._ext.journeys cimport Journeys, JourneyView
 
 cdef extern from "cxcore/path_table.hpp" namespace "cxcore" nogil:
     cdef cppclass Paths:
-        Paths(const Journeys&) except +
+        Paths(const Journeys&, int64_t*, int64_t*) except +
         int64_t size()
         int64_t n_touches()
         void find(const Journeys&, int64_t*, int64_t*)
@@ -22,9 +22,16 @@ cdef class PathTable:
 
     cdef Paths* table
 
-    def __cinit__(self, JourneyView view):
+    def __cinit__(
+        self,
+        JourneyView view,
+        int64_t[::1] of_conversion,  # OUT [n_conversions] number of the path, -1: no touch
+        int64_t[::1] of_null,  # OUT [n_users], or [0] where journeys that did not convert do not count
+    ):
+        cdef int64_t* conversions = &of_conversion[0] if of_conversion.shape[0] else NULL
+        cdef int64_t* nulls = &of_null[0] if of_null.shape[0] else NULL
         with nogil:
-            self.table = new Paths(view.journeys)
+            self.table = new Paths(view.journeys, conversions, nulls)
 
     def __dealloc__(self):
         del self.table

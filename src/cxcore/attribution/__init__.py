@@ -249,7 +249,7 @@ def attribute(
     Notes
     -----
     Sorts once (nothing with an index), then one pass for each model: O(rows), whatever the overlap of
-    windows; with ``transform`` O(touches of all windows), in memory too. Credits sum to conversions and to
+    windows; with ``transform`` O(touches of all windows). Credits sum to conversions and to
     value. Another order of rows changes the last digits only (1e-12 relative to the sum of absolute values),
     save where it decides a tie.
 

@@ -69,6 +69,8 @@ def answer_of(
 def _rest(model: Model, journeys: Journeys) -> tuple[float, float]:
     """Conversions that no touch earned, and their value."""
     alone = model.unattributed(journeys)
+    if not alone.any():
+        return 0.0, 0.0
     weight = journeys.weight[alone]
     return float(weight.sum()), math.fsum(weight * journeys.value[alone])
 

@@ -123,7 +123,9 @@ class Journeys:
     @property
     def n_conversions(self) -> float:
         """With customers alike, who make it a number that need not be whole."""
-        return float(self.weight.sum()) if len(self.times) else float(len(self.value))
+        if not len(self.times):
+            return float(len(self.value))
+        return float((self.times * np.diff(self.conversion_offset)).sum())
 
     @cached_property
     def pairs(self) -> tuple[Int64, Int64]:

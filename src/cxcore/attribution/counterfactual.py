@@ -124,9 +124,8 @@ class Counterfactual(TouchModel):
     learns_from_nulls: ClassVar[bool] = True
 
     def fit(self, journeys: Journeys) -> PathRates:
-        table = PathTable(journeys.view)
         took, left = np.empty(len(journeys.lo), np.int64), np.empty(len(journeys.null_lo), np.int64)
-        table.find(journeys.view, took, left)
+        table = PathTable(journeys.view, took, left)
         n, some = table.n_paths, took >= 0
         weight = journeys.weight[some]
         amount = np.zeros((n, 2))

@@ -7,25 +7,27 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from cxcore._columns import Int64
+from cxcore._columns import Int64, codes
 from cxcore._path_columns import Paths
 from cxcore.attribution.base import Journeys
 from cxcore.attribution.transforms import Transform, apply_all
+
+#: touches of windows that are spelled out at once
+_HELD = 1 << 22
 
 
 def transformed(journeys: Journeys, transforms: Sequence[Transform]) -> Journeys:
     """The journeys with changed paths, one window a user; who had several is several users of one customer.
 
-    O(touches of all windows), in memory too, where windows overlap.
+    O(touches of all windows); in memory those that are left.
     """
     if not transforms:
         return journeys
     customer, conversion, lo, hi = _windows(journeys)
-    offset = np.concatenate(([0], np.cumsum(hi - lo)))
-    touch = np.arange(offset[-1]) - np.repeat(offset[:-1] - lo, hi - lo)
-    paths = apply_all(Paths(journeys.names, offset, journeys.channel[touch], touch), transforms)
+    paths = _changed(journeys, lo, hi, transforms)
     begin, end, converted = paths.offset[:-1], paths.offset[1:], conversion >= 0
     new = replace(
         journeys,
@@ -57,6 +59,37 @@ def _windows(journeys: Journeys) -> tuple[Int64, Int64, Int64, Int64]:
     order = np.argsort(both[0], kind="stable")
     customer, conversion, lo, hi = (part[order] for part in both)
     return customer, conversion, lo, hi
+
+
+def _changed(journeys: Journeys, lo: Int64, hi: Int64, transforms: Sequence[Transform]) -> Paths:
+    """The paths of windows after all transforms, some windows at a time."""
+    before = np.concatenate(([0], np.cumsum(hi - lo)))
+    parts: list[Paths] = []
+    first = 0
+    while first < len(lo) or not parts:
+        end = int(np.searchsorted(before, before[first] + _HELD, side="right")) - 1
+        some = slice(first, max(end, first + 1))
+        offset = before[some.start : some.stop + 1] - before[first]
+        touch = np.arange(offset[-1]) - np.repeat(offset[:-1] - lo[some], hi[some] - lo[some])
+        part = Paths(journeys.names, offset, journeys.channel[touch], touch)
+        parts.append(apply_all(part, transforms))
+        first = some.stop
+    return parts[0] if len(parts) == 1 else _together(parts)
+
+
+def _together(parts: Sequence[Paths]) -> Paths:
+    """Parts as one; each may have given channels names of its own."""
+    names = parts[0].names
+    channel = np.concatenate([part.channel for part in parts])
+    if any(part.names is not names for part in parts):
+        every = pl.concat([part.names for part in parts])
+        code, first = codes("attribute", "channel", every.to_frame("name"), "name", n_threads=1)
+        begins = np.cumsum([0, *(len(part.names) for part in parts[:-1])])
+        moved = [code[at + part.channel] for at, part in zip(begins, parts, strict=True)]
+        names, channel = every[first], np.concatenate(moved)
+    size = np.concatenate([part.size for part in parts])
+    offset = np.concatenate(([0], np.cumsum(size)))
+    return Paths(names, offset, channel, np.concatenate([part.places for part in parts]))
 
 
 def _some(items: NDArray[Any], which: Int64) -> NDArray[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -19,6 +19,10 @@ from cxcore.attribution.path_journeys import journeys_of_paths
 from cxcore.attribution.transforms import Transform, apply_all, transforms_of, type_after
 from cxcore.engines import open_frame
 
+if TYPE_CHECKING:
+    from cxcore.attribution import By, MethodWord, ModelWord, Transforms
+    from cxcore.attribution.methods import ErrorMethod
+
 _CALL = "attribute_paths"
 
 
@@ -30,11 +34,11 @@ def attribute_paths(
     value: str | None = None,
     nulls: str | None = None,
     separator: str | None = None,
-    model: Any = "last_touch",
-    transform: Any = None,
-    by: Any = None,
+    model: ModelWord | Model | Sequence[ModelWord | Model] = "last_touch",
+    transform: Transforms = None,
+    by: By = None,
     confidence_level: float | None = None,
-    method: Any = "analytic",
+    method: MethodWord | ErrorMethod = "analytic",
     compare: bool = False,
     spend: Any = None,
     n_threads: int | None = None,
@@ -95,8 +99,8 @@ def attribute_paths(
     -----
     O(touches of the rows) to read, whatever the counts; text is cut in the same pass in which its channels
     are looked up. Intervals take each journey for a customer of its own, and the conversions of a row for
-    equally worth: a table does not say who had several journeys, nor how values spread within a path, and
-    both make intervals narrower than those of the events. Rows that were not added up keep the spread.
+    equally worth: a table does not say who had several journeys, nor how values spread within a path, so
+    that intervals are mostly narrower than those of the events. Rows that were not added up keep the spread.
     Another order of rows changes the last digits only.
 
     Examples

@@ -55,6 +55,7 @@ def journeys_of_paths(
         null_lo=paths.offset[:-1] if len(lost) else _NO_ROWS,
         null_hi=null_hi,
         times=times,
+        key=np.arange(n if draws else 0, dtype=np.uint64),
     )
     if not with_rows:
         return journeys

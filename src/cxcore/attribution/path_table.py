@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
@@ -23,6 +23,9 @@ from cxcore.attribution.events import answer_of_events, check_names, roles_of
 from cxcore.attribution.groups import Groups
 from cxcore.attribution.journeys import Touchpoints, Windows, journeys_of
 from cxcore.attribution.transforms import transforms_of, type_after
+
+if TYPE_CHECKING:
+    from cxcore.attribution import By, Transforms
 
 _CALL = "paths"
 _COLUMNS = ("path", "conversions", "value", "nulls")
@@ -43,8 +46,8 @@ def paths(
     time_unit: TimeUnit | None = None,
     nulls: bool = True,
     separator: str | None = None,
-    transform: Any = None,
-    by: Any = None,
+    transform: Transforms = None,
+    by: By = None,
     n_threads: int | None = None,
 ) -> Any:
     """Which ways customers took: the distinct paths of a log, and how many journeys took each.
@@ -188,9 +191,8 @@ def _check_text(channel: str, names: pl.Series, separator: str) -> None:
 
 def _table(journeys: Journeys, has_value: bool, nulls: bool, separator: str | None) -> pl.DataFrame:
     """One row a distinct path of these journeys, in order."""
-    table = PathTable(journeys.view)
     took, left = np.empty(len(journeys.lo), np.int64), np.empty(len(journeys.null_lo), np.int64)
-    table.find(journeys.view, took, left)
+    table = PathTable(journeys.view, took, left)
     n, alone = table.n_paths, took < 0
     offset, channel = np.empty(n + 1, np.int64), np.empty(table.n_touches, np.int32)
     table.paths(offset, channel)

@@ -16,8 +16,9 @@ namespace cxcore {
 
 class Paths {
   public:
-    explicit Paths(const Journeys& j) : offset_{0}, slots_(64, -1) {
-        each(j, [&](int64_t lo, int64_t hi) { return add(j.channel + lo, hi - lo); }, nullptr, nullptr);
+    // Which path each conversion and each journey without one took, -1 where there is no touch.
+    Paths(const Journeys& j, int64_t* of_conversion, int64_t* of_null) : offset_{0}, slots_(64, -1) {
+        each(j, [&](int64_t lo, int64_t hi) { return add(j.channel + lo, hi - lo); }, of_conversion, of_null);
     }
 
     int64_t size() const { return static_cast<int64_t>(hash_.size()); }
@@ -133,7 +134,7 @@ class Paths {
     static void each(const Journeys& j, Of of, int64_t* of_conversion, int64_t* of_null) {
         const auto say = [&](int64_t* out, int64_t at, int64_t lo, int64_t hi) {
             const int64_t path = lo < hi ? of(lo, hi) : -1;
-            if (out) out[at] = path;
+            out[at] = path;
         };
         for (int64_t k = 0; k < j.conversion_offset[j.n_users]; ++k) say(of_conversion, k, j.lo[k], j.hi[k]);
         if (!j.null_lo) return;
