@@ -317,15 +317,9 @@ def test_verbs_and_twin_agree(
         assert table["events"].to_list() == [s.events for s in found]
 
 
-@given(data=st.data(), n_threads=strategies.threads, gap=st.integers(1, 30))
-def test_arrival_order_with_disorder_agrees(data: st.DataObject, n_threads: int, gap: int) -> None:
-    """Small and large disorder, asked of the kernel itself: late events extend, bridge, or start over."""
-    n = data.draw(st.integers(1, 60))
-    code = data.draw(st.lists(st.integers(-1, 4), min_size=n, max_size=n))
-    late = data.draw(st.lists(st.sampled_from((0, 0, 0, 3, 20, 60)), min_size=n, max_size=n))
-    tick = [3 * i - late[i] for i in range(n)]
-    label = np.empty(n, np.int32)
-    array = np.array(code, np.int32)
+def arrivals_agree(code: list[int], tick: list[int], gap: int, n_threads: int) -> None:
+    """The kernel of arrivals and the twin give one answer; users are 0 to 4."""
+    n, label, array = len(code), np.empty(len(code), np.int32), np.array(code, np.int32)
     count = np.bincount(array[array >= 0], minlength=5).astype(np.int64)
     offset, start, end, events, session = kernels.sessionize_arrival(
         array, np.array(tick, np.int64), count, gap, -1, n_threads, label
@@ -335,6 +329,29 @@ def test_arrival_order_with_disorder_agrees(data: st.DataObject, n_threads: int,
     assert offset.tolist() == twin.find_sessions(found, range(5))[0]
     assert [session[of] if of >= 0 else -1 for of in label] == twin.label_rows(found, n)
     assert [(s.start, s.end, s.events) for s in found] == list(zip(start, end, events, strict=True))
+
+
+@given(data=st.data(), n_threads=strategies.threads, gap=st.integers(1, 30))
+def test_arrival_order_with_disorder_agrees(data: st.DataObject, n_threads: int, gap: int) -> None:
+    """Small and large disorder, asked of the kernel: late events join, extend, bridge, stand alone."""
+    n = data.draw(st.integers(1, 60))
+    code = data.draw(st.lists(st.integers(-1, 4), min_size=n, max_size=n))
+    late = data.draw(st.lists(st.sampled_from((0, 0, 0, 3, 20, 60)), min_size=n, max_size=n))
+    step = data.draw(st.sampled_from((3, 12)))
+    arrivals_agree(code, [step * i - late[i] for i in range(n)], gap, n_threads)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("back", [3, 31, 32, 33, 49, 60])
+def test_an_event_late_by_many_sessions_agrees(back: int, n_threads: int) -> None:
+    """The kernel looks 32 sessions back; a user with an event later than that is done again, as a log."""
+    code, tick = [0, 1] * 50, [at * 100 for at in range(50) for _ in range(2)]
+    for at in (4_900 - 100 * back, 4_950 - 100 * back, 4_895 - 100 * back, 4_880):
+        code, tick = [*code, 0, 2], [*tick, at, at]
+    # enough rows for several threads
+    n, last = 70_000, max(tick)
+    code, tick = code + [3, 4] * n, tick + [last + i // 50 for i in range(2 * n)]
+    arrivals_agree(code, tick, 10, n_threads)
 
 
 @given(data=st.data(), n_threads=strategies.threads)

@@ -18,6 +18,7 @@ from polars.testing import assert_frame_equal
 import cxcore as cx
 from cxcore import errors
 from cxcore._ext import uncertainty as kernel
+from cxcore._ext.journeys import JourneyView
 from cxcore.attribution import (
     METHODS,
     MODELS,
@@ -86,6 +87,76 @@ def test_add_squares(rows: Any, n_threads: int) -> None:
     block, sums = np.array(rows, np.float64), np.zeros((3, 2))
     kernel.add_squares(block, np.empty(0), block.mean(axis=0), n_threads, sums)
     assert sums == pytest.approx(np.array(reference.add_squares(rows)), rel=1e-9, abs=1e-9)
+
+
+quarters = st.integers(-8, 8).map(lambda k: k / 4)  # sums of them are exact
+
+
+@given(
+    customers=st.lists(
+        st.tuples(
+            st.lists(st.tuples(st.integers(0, 2), quarters, quarters), max_size=4),
+            st.lists(st.tuples(st.booleans(), quarters), max_size=3),
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    n_silent=st.integers(0, 3),
+    n_threads=st.integers(1, 3),
+)
+def test_touch_squares(customers: Any, n_silent: int, n_threads: int) -> None:
+    """Customers who change nothing need not be there; those alike are there once, so many times."""
+    expected = np.array(reference.touch_squares([*customers, *[([], [])] * n_silent], 3))
+    touches = [touch for mine, _ in customers for touch in mine]
+    conversions = [conversion for _, mine in customers for conversion in mine]
+    offsets = [np.cumsum([0, *(len(customer[at]) for customer in customers)]) for at in (0, 1)]
+    none, n = np.zeros(len(conversions), np.int64), len(customers) + n_silent
+    channel = np.array([channel for channel, _, _ in touches], np.int32)
+    value = np.array([value for _, value in conversions], np.float64)
+    earned = np.array([amounts for _, *amounts in touches], np.float64).reshape(-1, 2)
+    alone = np.array([is_alone for is_alone, _ in conversions], np.uint8)
+    rows = np.zeros((len(customers), 9))
+    for row, (mine, theirs) in zip(rows, customers, strict=True):
+        for at, count, worth in mine:
+            row[2 * at : 2 * at + 2] += count, worth
+        row[6:] = sum(x for x, _ in theirs), sum(x * y for x, y in theirs), len(theirs)
+    for alike in (1.0, 2.0):
+        times = np.full(len(customers), alike)
+        view = JourneyView(*offsets, channel, none[:0], none, none, value, times, none[:0], none[:0])
+        sums, mean = np.zeros((9, 2)), rows.sum(axis=0) / n
+        kernel.touch_squares(view, earned, alone, mean, alike * n, n_threads, sums)
+        assert sums == pytest.approx(alike * expected, rel=1e-9, abs=1e-9)
+
+
+@models
+@pytest.mark.parametrize("alike", [None, 1.5])
+def test_squares_in_one_pass_are_those_of_the_influences(model: str, alike: float | None) -> None:
+    """Of some customers, of whom some are alike, beside others who changed nothing."""
+    chosen, journeys = MODELS[model](), journeys_in(random_log(n=3_000, users=600))
+    if alike is not None:
+        journeys = replace(journeys, times=np.arange(journeys.n_users) % 3 + alike)
+    sample = Sample(journeys, [chosen], [chosen.credit(journeys)], Everyone.of(journeys, 5_000))
+    mean = sample.estimates / 5_000
+    found = chosen.squares(chosen.fit(journeys), sample.readers, mean, 5_000.0)
+    if found is None:
+        assert not chosen.is_sum
+        assert model != "markov"
+        return
+    expected, read = np.zeros_like(found), 0.0
+    for block, times in sample.influences():
+        read += times.sum() if len(times) else len(block)
+        kernel.add_squares(block, times, mean, 2, expected)
+    expected += (5_000 - read) * np.column_stack((mean**2, mean * mean[-1]))
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-9 * np.abs(expected).max())
+
+
+def test_customers_all_alike_have_no_error() -> None:
+    log = pl.DataFrame({"who": range(700), "day": 1, "channel": "ads", "sale": 0.1})
+    roles = {"user": "who", "time": "day", "time_unit": "s", "channel": "channel", "value": "sale"}
+    answer = cx.attribute(log, **roles, model="linear", confidence_level=0.95)
+    assert answer.select("standard_error", "low", "high", "share_low", "value_low").row(0) == pytest.approx(
+        (0.0, 700.0, 700.0, 1.0, 70.0), rel=1e-12, abs=1e-12
+    )
 
 
 @given(keys=st.lists(st.binary(max_size=40), max_size=5))

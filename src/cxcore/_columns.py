@@ -126,8 +126,9 @@ def codes(call: str, role: str, house: pl.DataFrame, name: str, *, n_threads: in
     if physical.null_count():
         physical = physical.fill_null(2**32 - 1)
     category = physical.rechunk().to_numpy().view(np.int32)
-    known = np.full(highest + 1 if isinstance(highest, int) else 0, -1, np.int32)
-    code, first = np.empty_like(category), np.empty(len(known), np.int64)
+    n_categories = highest + 1 if isinstance(highest, int) else 0
+    known = np.full(1 + n_categories, -1, np.int32)
+    code, first = np.empty_like(category), np.empty(n_categories, np.int64)
     n_codes = kernel.dense_codes(category, known, code, first)
     return code, first[:n_codes]
 
@@ -332,6 +333,7 @@ def amounts(call: str, role: str, house: pl.DataFrame, name: str) -> pl.Series:
 
 def _has_room(column: pl.Series) -> bool:
     """All are finite, and so is any sum of them. Most columns pass here, without a copy of theirs."""
+    column = column.drop_nulls()
     least, most = column.min(), column.max()
     if not (isinstance(least, float) and isinstance(most, float)):
         return True  # no item

@@ -227,7 +227,8 @@ def index_columns(
     n_threads: int,
 ) -> EventIndex:
     """The index of checked columns."""
-    offset = np.concatenate(([0], np.cumsum(columns.count)))
+    offset = np.zeros(len(columns.count) + 1, np.int64)
+    np.cumsum(columns.count, out=offset[1:])
     is_log = _lies_as_index(columns, offset)
     return EventIndex(roles, columns, offset, is_log, n_threads, house, engine, frame)
 

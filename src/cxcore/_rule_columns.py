@@ -55,9 +55,8 @@ def rule_columns(
         edge = calendar_edges(call, house.schema[roles.time], roles, columns, rules.calendar, rules.time_zone)
     mark = _marks(call, house, rules)
     value = split_codes(call, split_columns(call, house, rules), n, n_threads)
-    key = np.empty((len(rules.unique), n), np.int64)
-    for at, name in enumerate(rules.unique):
-        key[at] = _told(call, house[name], n_threads)
+    told = [_told(call, house[name], n_threads) for name in rules.unique]
+    key = told[0][np.newaxis] if len(told) == 1 else np.array(told, np.int64).reshape(len(told), n)
     null = [house[name].is_null() for name in rules.unique if house[name].null_count()]
     for absent in null:
         bits = absent.cast(pl.UInt8).to_numpy() * np.uint8(UNLIKE)
@@ -102,12 +101,12 @@ def _fits(call: str, role: str, value: pl.Expr) -> Iterator[None]:
         raise errors.bad_option(call, role, str(value), problem, "try the expression in select().") from error
 
 
-def _told(call: str, column: pl.Series, n_threads: int) -> Int64 | Int32:
+def _told(call: str, column: pl.Series, n_threads: int) -> Int64:
     """Whole numbers by which rows can be told apart: the values themselves, or codes of them."""
     dtype = column.dtype
     if dtype.is_temporal() or (dtype.is_integer() and dtype not in (pl.UInt64, pl.Int128, pl.UInt128)):
         return int64_of(column.to_physical(), null=0)
-    return keys(call, "unique", column.to_frame(), [column.name], n_threads=n_threads).code
+    return keys(call, "unique", column.to_frame(), [column.name], n_threads=n_threads).code.astype(np.int64)
 
 
 def _marks(call: str, house: pl.DataFrame, rules: Any) -> UInt8:

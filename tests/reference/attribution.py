@@ -81,17 +81,6 @@ def values_at(value: Sequence[float], row: Sequence[int]) -> list[float]:
     return [value[k] for k in row]
 
 
-def count_journeys(events: Sequence[Event]) -> dict[object, tuple[int, int]]:
-    """Touches and conversions of each user."""
-    return {
-        user: (
-            sum(e.channel is not None for e in of_user(events, user)),
-            sum(e.converted for e in of_user(events, user)),
-        )
-        for user in users(events)
-    }
-
-
 def runs(mine: Sequence[Event]) -> dict[Event, int]:
     """A number for each run of touches and conversions of one container; no container is a run of its own."""
     said = [e for e in mine if e.channel is not None or e.converted]

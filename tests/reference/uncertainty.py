@@ -20,7 +20,7 @@ EPSILON = Fraction(1, 10**9)
 
 def chain_influence(walks: Sequence[Walk], who: object) -> dict[object, tuple[float, float]]:
     """Conversions and value by channel, for each customer like ``who`` (invert_chain serves it
-    alone; table_influence is the same in another way)."""
+    alone; table_influence is the same in another way, and table_squares adds up its squares)."""
     return _slope(walks, who, _chain_credit)
 
 
@@ -85,6 +85,27 @@ def add_squares(influence: Sequence[Sequence[float]]) -> list[tuple[float, float
     less = [[x - sum(column, Fraction(0)) / len(column) for x in column] for column in columns]
     products = [[sum(x * y for x, y in zip(column, other, strict=True)) for other in less] for column in less]
     return [(float(row[at]), float(row[-1])) for at, row in enumerate(products)]
+
+
+def touch_squares(
+    customers: Sequence[tuple[Sequence[tuple[int, float, float]], Sequence[tuple[bool, float]]]],
+    n_channels: int,
+) -> list[tuple[float, float]]:
+    """The sums of add_squares where each customer has touches (channel, conversions, value) and conversions
+    (did no touch earn it?, value): columns of channels, of no channel, of all conversions."""
+    rows = []
+    for touches, conversions in customers:
+        row = [0.0] * (2 * n_channels + 3)
+        for channel, count, value in touches:
+            row[2 * channel] += count
+            row[2 * channel + 1] += value
+        for alone, value in conversions:
+            if alone:
+                row[-3] += 1.0
+                row[-2] += value
+            row[-1] += 1.0
+        rows.append(row)
+    return add_squares(rows)
 
 
 def add_powers(

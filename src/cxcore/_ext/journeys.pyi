@@ -31,22 +31,12 @@ def within_reach(
     keep: NDArray[np.uint8],
 ) -> None: ...
 def values_at(value: NDArray[np.float64], row: NDArray[np.int64], found: NDArray[np.float64]) -> None: ...
-def count_journeys(
-    offset: NDArray[np.int64],
-    row: NDArray[np.int64],
-    what: NDArray[np.int32],
-    user: NDArray[np.int64],
-    n_threads: int,
-    seen: NDArray[np.int32],
-    touch_offset: NDArray[np.int64],
-    conversion_offset: NDArray[np.int64],
-) -> None: ...
 def fill_journeys(
     offset: NDArray[np.int64],
     row: NDArray[np.int64],
     tick: NDArray[np.int64],
+    what: NDArray[np.int32],
     user: NDArray[np.int64],
-    seen: NDArray[np.int32],
     container: NDArray[np.int32],
     lookback: int,
     reset: bool,

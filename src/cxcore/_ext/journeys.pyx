@@ -16,6 +16,8 @@ cdef extern from "cxcore/journeys.hpp" namespace "cxcore" nogil:
         const int32_t* container
 
     cdef struct Filled:
+        int64_t* touch_offset
+        int64_t* conversion_offset
         int32_t* channel
         int64_t* touch_tick
         int64_t* conversion_tick
@@ -24,14 +26,12 @@ cdef extern from "cxcore/journeys.hpp" namespace "cxcore" nogil:
         int64_t* lo
         int64_t* hi
 
-    int64_t _dense "cxcore::dense_codes"(const int32_t*, int64_t, int32_t*, int32_t*, int64_t*)
+    int64_t _dense "cxcore::dense_codes"(
+        const int32_t*, int64_t, int64_t, int32_t*, int32_t*, int64_t*)
     void _reach "cxcore::within_reach"(
         const int32_t*, const int64_t*, const uint8_t*, int64_t, int64_t, bint, uint64_t, uint8_t*) except +
     void _values "cxcore::values_at"(const double*, const int64_t*, int64_t, double*)
-    void _count "cxcore::count_journeys"(const Events&, int, int32_t*, int64_t*, int64_t*) except +
-    void _fill "cxcore::fill_journeys"(
-        const Events&, const int32_t*, bint, uint64_t, bint, int, const int64_t*, const int64_t*,
-        const Filled&) except +
+    void _fill "cxcore::fill_journeys"(const Events&, bint, uint64_t, bint, int, const Filled&) except +
     void _null "cxcore::null_windows"(const Journeys&, bint, uint64_t, int, int64_t*, int64_t*) except +
 
 
@@ -81,14 +81,14 @@ cdef class JourneyView:
 
 def dense_codes(
     const int32_t[::1] category,  # IN  [n] number of a category, -1 is none
-    int32_t[::1] known,  # IN OUT [n_categories] -1; then the code of each category that occurs
+    int32_t[::1] known,  # IN OUT [1 + n_categories] -1; then, behind the code of none, those that occur
     int32_t[::1] code,  # OUT [n] in order of first appearance, -1 for none
     int64_t[::1] first,  # OUT [n_categories] first row of each code
 ):
     """Codes without gaps for categories, and how many there are."""
-    cdef int64_t n_codes
+    cdef int64_t n_codes, n = category.shape[0]
     with nogil:
-        n_codes = _dense(start(category), category.shape[0], out(known), out(code), out(first))
+        n_codes = _dense(start(category), n, first.shape[0], out(known), out(code), out(first))
     return n_codes
 
 
@@ -119,60 +119,40 @@ def values_at(
         _values(&value[0], &row[0], row.shape[0], &found[0])
 
 
-def count_journeys(
+def fill_journeys(
     const int64_t[::1] offset,  # IN  [n_users + 1] positions of each user
     const int64_t[::1] row,  # IN  [n] row at each position; empty: the same
+    const int64_t[::1] tick,  # IN  [n] by position, never falling within a user
     const int32_t[::1] what,  # IN  [n_rows] channel * 2 + converted, channel -1 is no touch
     const int64_t[::1] user,  # IN  [n_chosen] users to look at
-    int n_threads,
-    int32_t[::1] seen,  # OUT [n] what, by position; of the chosen alone
-    int64_t[::1] touch_offset,  # OUT [n_chosen + 1]
-    int64_t[::1] conversion_offset,  # OUT [n_chosen + 1]
-):
-    """How many touches and conversions each chosen user has, as offsets."""
-    cdef Events events
-    with nogil:
-        events.offset = start(offset)
-        events.n = seen.shape[0]
-        events.row = start(row)
-        events.what = start(what)
-        events.n_chosen = user.shape[0]
-        events.user = start(user)
-        events.container = NULL
-        _count(events, n_threads, out(seen), out(touch_offset), out(conversion_offset))
-
-
-def fill_journeys(
-    const int64_t[::1] offset,  # IN  [n_users + 1]
-    const int64_t[::1] row,  # IN  [n] or empty
-    const int64_t[::1] tick,  # IN  [n] by position, never falling within a user
-    const int64_t[::1] user,  # IN  [n_chosen]
-    const int32_t[::1] seen,  # IN  from count_journeys
     const int32_t[::1] container,  # IN  [n_rows] -1 is one of its own; or [0]: the customer is the container
     uint64_t lookback,  # in ticks: a touch counts where its age is below; 0: no limit
     bint reset,  # a touch that an earlier conversion looked at does not count again
     int n_threads,
-    const int64_t[::1] touch_offset,  # IN  from count_journeys
-    const int64_t[::1] conversion_offset,  # IN
-    int32_t[::1] touch_channel,  # OUT [n_touches] by user and time
-    int64_t[::1] touch_tick,  # OUT [n_touches]
-    int64_t[::1] conversion_tick,  # OUT [n_conversions] by user and time
-    int64_t[::1] conversion_row,  # OUT [n_conversions]
-    int64_t[::1] touch_row,  # OUT [n_touches], or [0]: nobody asks
-    int64_t[::1] lo,  # OUT [n_conversions] first touch of the window
-    int64_t[::1] hi,  # OUT [n_conversions] behind its last touch; lo == hi: none
+    int64_t[::1] touch_offset,  # OUT [n_chosen + 1]
+    int64_t[::1] conversion_offset,  # OUT [n_chosen + 1]
+    int32_t[::1] touch_channel,  # OUT by user and time, as all that follow; each has room for all positions
+    int64_t[::1] touch_tick,  # OUT
+    int64_t[::1] conversion_tick,  # OUT
+    int64_t[::1] conversion_row,  # OUT
+    int64_t[::1] touch_row,  # OUT, or [0]: nobody asks
+    int64_t[::1] lo,  # OUT by conversion: first touch of the window
+    int64_t[::1] hi,  # OUT behind its last touch; lo == hi: none
 ):
-    """Touches and conversions by user and time, and the window of each conversion."""
+    """Touches and conversions of the chosen users, and the window of each conversion."""
     cdef Events events
     cdef Filled filled
     with nogil:
         events.offset = start(offset)
-        events.n = seen.shape[0]
+        events.n = tick.shape[0]
         events.row = start(row)
         events.tick = start(tick)
+        events.what = start(what)
         events.n_chosen = user.shape[0]
         events.user = start(user)
         events.container = start(container)
+        filled.touch_offset = out(touch_offset)
+        filled.conversion_offset = out(conversion_offset)
         filled.channel = out(touch_channel)
         filled.touch_tick = out(touch_tick)
         filled.conversion_tick = out(conversion_tick)
@@ -180,8 +160,7 @@ def fill_journeys(
         filled.touch_row = out(touch_row)
         filled.lo = out(lo)
         filled.hi = out(hi)
-        _fill(events, start(seen), lookback > 0, lookback, reset, n_threads,
-              start(touch_offset), start(conversion_offset), filled)
+        _fill(events, lookback > 0, lookback, reset, n_threads, filled)
 
 
 def null_windows(

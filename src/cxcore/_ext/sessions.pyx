@@ -215,8 +215,8 @@ def session_ids(
     const uint8_t[::1] key,             # IN  canonical bytes
     int own,
     int n_threads,
-    const int64_t[:, ::1] before,       # IN  [n_users, 3] earlier sessions, start of the last, how many began
-                                        #     before it in its microsecond (-1: it does not count); or [0, 3]
+    const int64_t[:, ::1] before,       # IN  [3, n_users] earlier sessions, start of the last, how many began
+                                        #     before it in its microsecond (-1: it does not count); or [3, 0]
     int64_t[:, ::1] name,               # OUT [n_sessions, 2] id and number inside the user
     int32_t[::1] user,                  # OUT [n_sessions]
     int64_t[::1] same,                  # OUT [n_sessions] earlier ones in its microsecond, or [0]
@@ -228,7 +228,7 @@ def session_ids(
         c_session_ids(
             &session_offset[0], session_offset.shape[0] - 1, &start[0], tick_length, &key_offset[0],
             &key[0] if key.shape[0] else NULL, own, n_threads,
-            &before[0, 0] if before.shape[0] else NULL, &name[0, 0], &user[0],
+            &before[0, 0] if before.shape[1] else NULL, &name[0, 0], &user[0],
             &same[0] if same.shape[0] else NULL,
         )
 

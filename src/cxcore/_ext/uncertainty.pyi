@@ -46,6 +46,25 @@ def add_squares(
     n_threads: int,
     sums: NDArray[np.float64],
 ) -> None: ...
+def table_squares(
+    view: JourneyView,
+    rows: NDArray[np.float64],
+    of_value: NDArray[np.float64],
+    alone: NDArray[np.uint8],
+    mean: NDArray[np.float64],
+    n: float,
+    n_threads: int,
+    sums: NDArray[np.float64],
+) -> None: ...
+def touch_squares(
+    view: JourneyView,
+    of_touch: NDArray[np.float64],
+    alone: NDArray[np.uint8],
+    mean: NDArray[np.float64],
+    n: float,
+    n_threads: int,
+    sums: NDArray[np.float64],
+) -> None: ...
 def add_powers(
     influence: NDArray[np.float64],
     times: NDArray[np.float64],

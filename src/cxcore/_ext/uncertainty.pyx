@@ -48,6 +48,10 @@ cdef extern from "cxcore/uncertainty.hpp" namespace "cxcore" nogil:
 
     void _add_squares "cxcore::add_squares"(
         const double*, const double*, int64_t, int64_t, const double*, int, double*) except +
+    void _table_squares "cxcore::table_squares"(
+        const Journeys&, const StepTable&, const uint8_t*, const double*, double, int, double*) except +
+    void _touch_squares "cxcore::touch_squares"(
+        const Journeys&, const double*, const uint8_t*, int64_t, const double*, double, int, double*) except +
     void _add_powers "cxcore::add_powers"(
         const double*, const double*, int64_t, int64_t, const Contrasts&, int, double*) except +
 
@@ -167,6 +171,44 @@ def add_squares(
     with nogil:
         _add_squares(&influence[0, 0], &times[0] if times.shape[0] else NULL, influence.shape[0],
                      influence.shape[1], &mean[0], n_threads, &sums[0, 0])
+
+
+def table_squares(
+    JourneyView view,
+    const double[:, ::1] rows,  # IN  as of table_influence
+    const double[:, ::1] of_value,  # IN
+    const uint8_t[::1] alone,  # IN  [n_conversions] 1 where no touch earned it
+    const double[::1] mean,  # IN  [2 * C + 3] of a customer
+    double n,  # customers in all
+    int n_threads,
+    double[:, ::1] sums,  # OUT [2 * C + 3, 2] as of add_squares
+):
+    """The sums of add_squares of a chain: channels, no channel, all conversions."""
+    cdef StepTable table
+    if rows.shape[0] == 0:
+        return
+    with nogil:
+        table.n_channels = of_value.shape[0]
+        table.rows = &rows[0, 0]
+        table.of_value = &of_value[0, 0]
+        _table_squares(view.journeys, table, &alone[0] if alone.shape[0] else NULL, &mean[0], n, n_threads,
+                       &sums[0, 0])
+
+
+def touch_squares(
+    JourneyView view,
+    const double[:, ::1] of_touch,  # IN  [n_touches, 2] conversions and value, times not applied
+    const uint8_t[::1] alone,  # IN  [n_conversions] 1 where no touch earned it
+    const double[::1] mean,  # IN  [2 * C + 3] of a customer
+    double n,  # customers in all
+    int n_threads,
+    double[:, ::1] sums,  # OUT [2 * C + 3, 2] as of add_squares
+):
+    """The sums of add_squares for credit by touch: channels, no channel, all conversions."""
+    with nogil:
+        _touch_squares(view.journeys, &of_touch[0, 0] if of_touch.shape[0] else NULL,
+                       &alone[0] if alone.shape[0] else NULL, mean.shape[0], &mean[0], n, n_threads,
+                       &sums[0, 0])
 
 
 def add_powers(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cxcore._columns import Float64, Int64
 from cxcore.attribution.base import Credit, Journeys, Model
@@ -44,7 +45,9 @@ def answer_of(
     """One row per model and channel that was touched, as ordered, and the unattributed rest."""
     names = journeys.names
     shown = names[touched].append(pl.Series([None], dtype=names.dtype))
-    rests = [_rest(model, journeys) for model in models]
+    alone = [model.unattributed(journeys) for model in models]
+    once = {id(which): _rest(which, journeys) for which in {id(w): w for w in alone}.values()}
+    rests = [once[id(which)] for which in alone]
     # where all conversions have been earned there is no row of the rest
     rows = [np.arange(len(touched) + (count > 0)) for count, _ in rests]
     n = journeys.n_conversions
@@ -66,9 +69,8 @@ def answer_of(
     return pl.DataFrame(columns, schema=schema)
 
 
-def _rest(model: Model, journeys: Journeys) -> tuple[float, float]:
+def _rest(alone: NDArray[np.bool_], journeys: Journeys) -> tuple[float, float]:
     """Conversions that no touch earned, and their value."""
-    alone = model.unattributed(journeys)
     if not alone.any():
         return 0.0, 0.0
     weight = journeys.weight[alone]

@@ -55,7 +55,7 @@ def answer_of_events(
         check_roles(call, events.house.columns, {**others, "by": by})
         log = touchpoints(call, events.house, models, **others, n_threads=windows.n_threads)
         who = None if len(events.tick) == len(events.columns.code) else pl.Series(events.columns.code) >= 0
-        log, groups = log.by(call, events.house, roles, by, who, windows)
+        log, groups = log.by(call, events.house, roles, by, who, windows, events.columns.code)
         return events.engine.from_house(events.frame, answer(events, log, log.met(who), groups))
     engine, frame = open_frame(call, events)
     check_event_roles(call, engine.columns(frame), roles, **others, by=by)

@@ -13,6 +13,7 @@ from cxcore import _columns, _options, errors
 from cxcore._columns import EventColumns, EventRoles, Float64, Int32, Int64
 from cxcore._ext import journeys as kernel
 from cxcore._ext import uncertainty
+from cxcore._ext.arrays import empty
 from cxcore._index import EventIndex
 from cxcore.attribution.base import Journeys, Model, UInt64
 from cxcore.attribution.groups import Groups
@@ -58,12 +59,19 @@ class Touchpoints:
         by: Any,
         who: pl.Series | None,
         windows: Windows,
+        code: Int32 | None = None,
     ) -> tuple[Touchpoints, Groups | None]:
-        """The same with a group a row, and the groups of touches and conversions. ``who``: as in ``met``."""
+        """The same with a group a row, and the groups of touches and conversions. ``who``: as in ``met``.
+
+        ``code``: of the user of each row, where that is known.
+        """
         n, groups, counts = None, None, (self.channel >= 0) | self.converted
         counts = counts if who is None else counts & who
         if windows.counted and not windows.reads_everyone and roles.null_user != "own":  # who are all read
-            n = house.select(pl.col(roles.user).filter(counts)).n_unique()
+            if code is None:
+                n = house.select(pl.col(roles.user).filter(counts)).n_unique()
+            else:
+                n = int(np.count_nonzero(np.bincount(pl.Series(code).filter(counts).to_numpy())))
         if by is not None:
             groups = Groups.of(call, house, by, counts, windows.n_threads)
         group = None if groups is None else pl.Series(groups.code)
@@ -230,20 +238,19 @@ def journeys_of(index: EventIndex, log: Touchpoints, windows: Windows) -> Journe
     lookback, n_threads = windows.ticks(index.columns.tick_length), windows.n_threads
     offset, user = _users(index, log, everyone=windows.reads_everyone)
     touch_offset, conversion_offset = (np.empty(len(user) + 1, np.int64) for _ in range(2))
-    seen = np.empty(len(index.tick), np.int32)
-    kernel.count_journeys(offset, index.row, log.what, user, n_threads, seen, touch_offset, conversion_offset)
-    n_touches, n_conversions = int(touch_offset[-1]), int(conversion_offset[-1])
-    channel = np.empty(n_touches, np.int32)
-    tick, touch_row = np.empty(n_touches, np.int64), np.empty(n_touches if windows.with_rows else 0, np.int64)
-    conversion_tick, row, lo, hi = (np.empty(n_conversions, np.int64) for _ in range(4))
+    room = int((offset[user + 1] - offset[user]).sum())  # pages that nothing is written to cost nothing
+    channel, tick = empty(room, np.int32), empty(room, np.int64)
+    touch_row = empty(room if windows.with_rows else 0, np.int64)
+    conversion_tick, row, lo, hi = (empty(room, np.int64) for _ in range(4))
     kernel.fill_journeys(
-        *(offset, index.row, index.tick, user, seen),
+        *(offset, index.row, index.tick, log.what, user),
         np.empty(0, np.int32) if log.container is None else log.container.to_numpy(),
         *(lookback, windows.reset, n_threads),
-        *(touch_offset, conversion_offset),
-        channel,
+        *(touch_offset, conversion_offset, channel),
         *(tick, conversion_tick, row, touch_row, lo, hi),
     )
+    channel, tick, touch_row = (x[: touch_offset[-1]] for x in (channel, tick, touch_row))
+    conversion_tick, row, lo, hi = (x[: conversion_offset[-1]] for x in (conversion_tick, row, lo, hi))
     journeys = Journeys(
         names=log.names,
         touch_offset=touch_offset,

@@ -85,6 +85,11 @@ class Markov(Model):
     def influence(self, fitted: TakenOut | StatesTakenOut, some: Journeys) -> Float64:
         return fitted.influence(some)
 
+    def squares(
+        self, fitted: TakenOut | StatesTakenOut, people: Journeys, mean: Float64, n: float
+    ) -> Float64 | None:
+        return fitted.squares(people, mean, n) if isinstance(fitted, TakenOut) else None
+
 
 def check_order(call: str, option: str, value: Any) -> int:
     """How many touches a chain remembers."""

@@ -18,7 +18,7 @@ def replicates_of(sample: Sample, seed: int, n_replicates: int) -> Float64:
     of_models = drawn[:, :-1].reshape(n_replicates, len(sample.models), -1, 2)
     journeys = sample.journeys
     for at, model in enumerate(sample.models):
-        if _is_sum(model):
+        if model.is_sum:
             of_models[:, at, :-1] = _of_touches(model, journeys, seed, n_replicates)
         else:
             for replicate in range(n_replicates):
@@ -28,11 +28,6 @@ def replicates_of(sample: Sample, seed: int, n_replicates: int) -> Float64:
     of_models[:, :, -1], drawn[:, -1] = _of_conversions(journeys, seed, n_replicates)
     scaled: Float64 = drawn / _part_drawn(sample.everyone, seed, n_replicates)[:, None]
     return scaled
-
-
-def _is_sum(model: Model) -> bool:
-    """Is its credit a sum over customers, who learn nothing of each other?"""
-    return isinstance(model, TouchModel) and type(model).fit is Model.fit
 
 
 def _redrawn(journeys: Journeys, seed: int, replicate: int) -> Journeys:

@@ -134,17 +134,27 @@ class Sample:
             squares: Float64 = self.powers(contrasts)[:, 0]
             return squares
         # Columns and their products with the last are enough, and a pass over what lies side by side.
+        square, product = self._squares[contrasts.a].T
+        parts = (contrasts.alpha**2 * square, contrasts.beta**2 * self._squares[total, 0])
+        less = 2.0 * contrasts.alpha * contrasts.beta * product
+        whole = np.where(contrasts.beta == 0.0, parts[0], parts[0] + parts[1] - less)
+        return np.where(whole > 1e-13 * (parts[0] + parts[1]), whole, 0.0)  # the rest is rounding
+
+    @cached_property
+    def _squares(self) -> Float64:
+        """Squares of each column of the row less the mean, and products with the last: [n_columns, 2]."""
         mean = self.estimates / max(self.everyone.n, 1.0)
+        people, model = self.readers, self.models[0]
+        if len(self.models) == 1 and not len(people.customer):
+            found = model.squares(model.fit(self.journeys), people, mean, self.everyone.n)
+            if found is not None:
+                return found
         sums, read = np.zeros((self.n_columns, 2)), 0.0
         for block, times in self.influences():
             read += float(times.sum()) if len(times) else len(block)
             kernel.add_squares(block, times, mean, self.journeys.n_threads, sums)
         sums += (self.everyone.n - read) * np.column_stack((mean**2, mean * mean[-1]))
-        square, product = sums[contrasts.a].T
-        parts = (contrasts.alpha**2 * square, contrasts.beta**2 * sums[total, 0])
-        less = 2.0 * contrasts.alpha * contrasts.beta * product
-        whole = np.where(contrasts.beta == 0.0, parts[0], parts[0] + parts[1] - less)
-        return np.where(whole > 1e-13 * (parts[0] + parts[1]), whole, 0.0)  # the rest is rounding
+        return sums
 
     def powers(self, contrasts: Contrasts) -> Float64:
         """Sums over all customers of squares and cubes of what they change, less the mean: [n, 2]."""

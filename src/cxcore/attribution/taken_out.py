@@ -41,6 +41,14 @@ class TakenOut:
         uncertainty.chain_influence(some.view, *left, n_threads, influence)
         return influence
 
+    def squares(self, people: Journeys, mean: Float64, n: float) -> Float64 | None:
+        """Their squares, where there is a table of steps (``Model.squares``)."""
+        if len(self.part) > _TABLE:
+            return None
+        sums, alone = np.zeros((len(mean), 2)), people.alone.view(np.uint8)
+        uncertainty.table_squares(people.view, *self._table, alone, mean, n, people.n_threads, sums)
+        return sums
+
     @cached_property
     def _table(self) -> tuple[Float64, Float64]:
         """What each step changes: with few channels a sum over steps is faster than the formula."""

@@ -14,7 +14,7 @@ from cxcore._columns import EventColumns, Int32, Int64, event_columns, marks
 from cxcore._index import EventIndex, index_columns
 from cxcore._rule_columns import RuleColumns, rule_columns, split_codes, split_columns
 from cxcore.engines import open_frame
-from cxcore.sessions.found import Sessions, Wanted, find, labels, walk
+from cxcore.sessions.found import Sessions, Wanted, find, frame_of, labels, walk
 from cxcore.sessions.kept import (
     EVENTS,
     GAP,
@@ -128,7 +128,7 @@ def _log(call: str, house: pl.DataFrame, kept: Kept | None, plan: Plan) -> pl.Da
         made[inside] = house[name] if untyped else summands(call, house[name])
     for inside, name in plan.anys.items():
         made[inside] = marks(call, "any", house, name)
-    return pl.DataFrame(made)
+    return frame_of(made)
 
 
 def _as_before(call: str, log: pl.DataFrame, time: pl.DataType, kept: Kept, plan: Plan) -> pl.DataFrame:
@@ -174,5 +174,5 @@ def _in_stretches(call: str, events: Events, plan: Plan) -> Batch:
         stretch = np.arange(len(found.start))
         lines = {TICK: found.start, LAST: found.end, EVENTS: found.events}
         made = facts(len(stretch), lines, plan.n_walked)
-        rows = Rows(found.user, made, taken(events.log, columns.keys.first[found.user]))
+        rows = Rows(found.user, made, taken(events.log, columns.keys.first.take(found.user)))
     return Batch(rows, np.full(len(rows), -1), stretch, events, found)

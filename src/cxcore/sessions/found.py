@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import polars as pl
@@ -143,7 +143,7 @@ def _of_rules(call: str, index: EventIndex, rules: Rules, n_threads: int) -> Ses
 def walk(
     index: EventIndex, rules: Rules, read: RuleColumns, n_threads: int, before: Int64 | None = None
 ) -> Sessions:
-    """Sessions by all rules. ``before`` int64[n_users, 3] has how many sessions of a user came before these,
+    """Sessions by all rules. ``before`` int64[3, n_users] has how many sessions of a user came before these,
     when the last of them began, and how many earlier ones began in its microsecond (-1 where that counts for
     nothing); none came where None.
     """
@@ -186,7 +186,7 @@ def _names(
     before: Int64 | None = None,
     same: Int64 | None = None,
 ) -> tuple[Int64, Int32]:
-    before = np.empty((0, 3), np.int64) if before is None else before
+    before = np.empty((3, 0), np.int64) if before is None else before
     same = _none() if same is None else same
     name, user = empty((len(start), 2), np.int64), empty(len(start), np.int32)
     keys, length = columns.keys, columns.tick_length
@@ -237,9 +237,9 @@ def row_columns(
         rule_kernels.name_copies(found.copy, row_id, row_number)
     else:
         kernels.name_rows(label, name, n_threads, row_id, row_number)
-    rows = pl.DataFrame(dict(zip(ROW_COLUMNS, (row_id, row_number), strict=True)))
+    rows = frame_of(dict(zip(ROW_COLUMNS, (row_id, row_number), strict=True)))
     if more:
-        of_session = pl.DataFrame(_extras(found, reason, long_after))
+        of_session = frame_of(_extras(found, reason, long_after))
         session = pl.Series(label)
         session = session.to_frame("at").select(pl.when(pl.col("at") >= 0).then("at")).to_series()
         rows = rows.hstack(of_session.select(pl.all().gather(session)))
@@ -271,13 +271,15 @@ def table_of(
     """The table of sessions; ``users`` are columns of the log, ``time`` is the type of its times."""
     columns = found.columns
     # users are few, and their rows far apart: each is fetched once, then given to its sessions
-    user, first = pl.Series(found.user.view(np.uint32)), pl.Series(columns.keys.first)
-    if columns.own >= 0:  # the shared code of rows without a user has no key
-        user = user.to_frame("at").select(pl.when(pl.col("at") != columns.own).then("at")).to_series()
+    user, has_own = pl.Series(found.user.view(np.uint32)), columns.own >= 0
+    first = pl.Series(columns.keys.first[: columns.own] if has_own else columns.keys.first)
+    keys = {name: column[first] for name, column in users.items()}
+    if has_own:  # the shared code of rows without a user, behind all others, has no key
+        keys = {name: values.extend_constant(None, 1) for name, values in keys.items()}
     start, end = pl.Series(found.start), pl.Series(found.end)
-    return pl.DataFrame(
+    return frame_of(
         {
-            **{name: column.gather(first).gather(user) for name, column in users.items()},
+            **{name: values[user] for name, values in keys.items()},
             "session_id": found.name[:, 0],
             "session_number": found.name[:, 1],
             "start": times(start, time),
@@ -289,6 +291,16 @@ def table_of(
     )
 
 
+def frame_of(columns: Mapping[str, Any]) -> pl.DataFrame:
+    """Columns of one length, arrays or Series. Given a mapping, Polars would look at each value first."""
+    return pl.DataFrame(
+        [
+            values.alias(name) if isinstance(values, pl.Series) else pl.Series(name, values)
+            for name, values in columns.items()
+        ]
+    )
+
+
 def times(ticks: pl.Series, dtype: pl.DataType) -> pl.Series:
     """Ticks as the time column had them."""
     return ticks.cast(pl.Int32).cast(dtype) if dtype == pl.Date else ticks.cast(dtype)
@@ -296,8 +308,9 @@ def times(ticks: pl.Series, dtype: pl.DataType) -> pl.Series:
 
 def _apart(found: Sessions) -> pl.Series:
     """Ticks from start to end; null where an int64 cannot hold them, and would be negative."""
-    ticks = pl.Series(found.end - found.start)
-    if (ticks < 0).any():
+    apart = found.end - found.start
+    ticks = pl.Series(apart)
+    if len(apart) and apart.min() < 0:
         ticks = ticks.to_frame("ticks").select(pl.when(pl.col("ticks") >= 0).then("ticks")).to_series()
     return ticks
 
@@ -307,7 +320,8 @@ def _lengths(ticks: pl.Series, dtype: pl.DataType, tick_length: int) -> pl.Serie
     if not isinstance(dtype, pl.Duration):
         return ticks.cast(dtype)
     unit = _options.NANOSECONDS[dtype.time_unit]
-    return (ticks * (tick_length // unit)).cast(dtype)
+    per = tick_length // unit
+    return (ticks if per == 1 else ticks * per).cast(dtype)
 
 
 def table_schema(before: pl.Schema, roles: EventRoles) -> pl.Schema:

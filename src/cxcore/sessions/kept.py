@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,9 +39,9 @@ TICK, LAST, EVENTS, GAP, MARK, REACH, ID, NUMBER, SAME, VALUES = range(10)
 N_FACTS = 10
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
-    """What a stream was asked for, checked; lengths in nanoseconds."""
+    """What a stream was asked for, checked; lengths in nanoseconds. What follows from it is found once."""
 
     roles: EventRoles
     rules: Rules
@@ -49,18 +50,18 @@ class Plan:
     forget: int | None
     n_threads: int
 
-    @property
+    @cached_property
     def users(self) -> dict[str, str]:
         """Names of the user's columns: inside, outside."""
         return {f"user{at}": name for at, name in enumerate(self.roles.user)}
 
-    @property
+    @cached_property
     def inside(self) -> EventRoles:
         """Roles of what is kept. Rows without a time are not."""
         order = None if self.roles.order is None else "order"
         return replace(self.roles, user=tuple(self.users), time="time", order=order, null_time="error")
 
-    @property
+    @cached_property
     def measured(self) -> Measures:
         """Measures of what is kept."""
         first, last = (
@@ -68,35 +69,35 @@ class Plan:
         )
         return Measures(first, last, tuple(self.sums), tuple(self.anys))
 
-    @property
+    @cached_property
     def edges(self) -> dict[str, str]:
         """Columns whose first or last values are asked for: outside, inside."""
         names = dict.fromkeys((*self.measures.first, *self.measures.last))
         return {name: f"edge{at}" for at, name in enumerate(names)}
 
-    @property
+    @cached_property
     def sums(self) -> dict[str, str]:
         return {f"sum{at}": name for at, name in enumerate(self.measures.sum)}
 
-    @property
+    @cached_property
     def anys(self) -> dict[str, str]:
         return {f"any{at}": name for at, name in enumerate(self.measures.any)}
 
-    @property
+    @cached_property
     def splits(self) -> list[str]:
         return [f"split{at}" for at in range(len(self.rules.split_on))]
 
-    @property
+    @cached_property
     def has_marks(self) -> bool:
         return any(
             mark is not None for mark in (self.rules.start_on, self.rules.end_on, self.rules.keep_alive)
         )
 
-    @property
+    @cached_property
     def has_gaps(self) -> bool:
         return isinstance(self.rules.gap, pl.Expr)
 
-    @property
+    @cached_property
     def n_walked(self) -> int:
         """Lines of facts that a walk reads; the first ones."""
         return MARK + 1 if self.has_marks or self.has_gaps else EVENTS + 1
@@ -108,7 +109,7 @@ class Plan:
         whole = _options.ticks_below(self.rules.gap + self.lateness, tick_length, 2**70)
         return whole - self.rules.gap_ticks(tick_length)
 
-    @property
+    @cached_property
     def values(self) -> list[str]:
         """Columns of the log that are kept of a closed session."""
         return [*self.users, *self.splits]
@@ -135,7 +136,7 @@ class Rows:
         return len(self.user)
 
     def __getitem__(self, at: Int64) -> Rows:
-        return Rows(self.user[at], self.facts.take(at, axis=1), taken(self.log, at))
+        return Rows(self.user.take(at), self.facts.take(at, axis=1), taken(self.log, at))
 
     @staticmethod
     def pooled(parts: Sequence[Rows]) -> Rows:
@@ -147,14 +148,14 @@ class Rows:
         return Rows(
             np.concatenate([part.user for part in parts]),
             np.concatenate([part.facts[:n_lines] for part in parts], axis=1),
-            pl.concat([part.log for part in parts]),
+            pl.concat([part.log for part in parts], rechunk=True),  # rows of it are taken several times
         )
 
 
 def facts(n: int, lines: Mapping[int, Any], n_lines: int = N_FACTS) -> Int64:
-    made = np.zeros((n_lines, n), np.int64)
-    for line, values in lines.items():
-        made[line] = values
+    made = np.empty((n_lines, n), np.int64)
+    for line in range(n_lines):
+        made[line] = lines.get(line, 0)
     return made
 
 
@@ -196,6 +197,8 @@ def put(frame: pl.DataFrame, columns: Mapping[str, Any]) -> pl.DataFrame:
 
 def taken(frame: pl.DataFrame, at: Int64) -> pl.DataFrame:
     """Some rows of it; nothing is planned, unlike ``frame[at]``."""
+    if not len(at):
+        return frame.clear()
     rows = pl.Series(at.astype(np.uint32))
     return pl.DataFrame([column[rows] for column in frame])
 
@@ -239,17 +242,19 @@ def folded(
     The row stands for the session as a whole: it lies at its start, and what the others add up to is in it.
     """
     is_first = np.zeros(len(of_row), np.bool_)
-    is_first[row_at(index)[found.begin[:-1][which]]] = True
+    is_first[row_at(index).take(found.begin[:-1][which])] = True
     keep = is_first
     if plan.edges:
         keep = keep | (_edge_rows(index, found, plan) & (of_row >= 0) & np.append(which, False)[of_row])
     at = np.flatnonzero(keep)
-    rows, session, first = rows_at(at), of_row[at], is_first[at]
-    rows.facts[LAST] = np.where(first, found.end[session], rows.facts[TICK])
-    rows.facts[EVENTS] = np.where(first, found.events[session], 0)
+    rows, session, first = rows_at(at), of_row.take(at), is_first.take(at)
+    rows.facts[LAST] = np.where(first, found.end.take(session), rows.facts[TICK])
+    rows.facts[EVENTS] = np.where(first, found.events.take(session), 0)
     if plan.has_gaps:
         whole = length(found.start[session], found.until[session])
         rows.facts[GAP] = np.where(first, whole, rows.facts[GAP])
+    if not (plan.sums or plan.anys):
+        return rows, at
     values = measure(call, found, index, replace(plan.measured, first=(), last=()), plan.n_threads)
     new: dict[str, Any] = {}
     for name, column in zip((*plan.sums, *plan.anys), values, strict=True):

@@ -146,21 +146,18 @@ def log_of(records: Int64, kept: Kept, plan: Plan) -> pl.DataFrame:
 
 
 def commit(
-    table: UserTable, kept: Kept, met: Met, closed: Rows, open_rows: Rows, watermark: int | None, plan: Plan
+    table: UserTable, kept: Kept, met: Met, closed: Rows, open_rows: Rows, watermark: int | None
 ) -> None:
     """Records of the users who have closed sessions now, and the rows that are open now; nothing, or all."""
-    lines, known = closed.facts, met.records[VALUES, closed.user]
-    lines[VALUES] = known
-    new = np.arange(len(closed)) if plan.splits else np.flatnonzero(known == 0)
-    values = kept.values
-    if len(new):
-        lines[VALUES, new] = np.arange(1, len(new) + 1) + sum(map(len, values))
-        values = _with(values, taken(closed.log, new))
-    code = met.code[closed.user]
+    lines, values, n_new = closed.facts, kept.values, len(closed.log)
+    if n_new:
+        lines[VALUES, lines[VALUES] == 0] = np.arange(1, n_new + 1) + sum(map(len, values))
+        values = _with(values, closed.log)
+    code = met.code.take(closed.user)
     if len(met.forgotten):
         code = np.append(met.code[met.forgotten], code)
         lines = np.append(met.records[:, met.forgotten], lines, axis=1)
-    still_open = Rows.pooled([replace(open_rows, user=met.code[open_rows.user]), met.others])
+    still_open = Rows.pooled([replace(open_rows, user=met.code.take(open_rows.user)), met.others])
     table.put(code, lines, replace(kept, open=still_open, values=values, watermark=watermark))
 
 

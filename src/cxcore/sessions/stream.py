@@ -19,7 +19,7 @@ from cxcore.engines import open_frame
 from cxcore.engines.base import Engine
 from cxcore.sessions import saved
 from cxcore.sessions.batch import Batch, batch_of
-from cxcore.sessions.found import TABLE_COLUMNS, times
+from cxcore.sessions.found import TABLE_COLUMNS, frame_of, times
 from cxcore.sessions.kept import ID, LAST, NUMBER, REACH, Kept, Plan, taken
 from cxcore.sessions.measures import measures_of
 from cxcore.sessions.records import commit, first_table, meet, tick_length, users_of, with_room
@@ -40,6 +40,8 @@ from cxcore.sessions.walked import Walked, closed_rows, open_rows, walk_batch, w
 Role = str | pl.Expr | None
 _CALL = "SessionStream"
 _RENAMED = ("old_session_id", "old_session_number", "session_id", "session_number")
+
+_NO_NAMES = {name: pl.Series(name, [], pl.Int64) for name in _RENAMED}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -235,7 +237,7 @@ class SessionStream:
             closing, kept = ~walked.was_closed, users.kept
             update = SessionUpdate(walked.table(call, closing, plan), _revised(walked, plan), nothing)
             closed, none = closed_rows(walked, closing, plan), open_rows(call, walked, closing, plan)
-            commit(users, kept, walked.pool.met, closed, none, kept.watermark, plan)
+            commit(users, kept, walked.pool.met, closed, none, kept.watermark)
         return update
 
     @property
@@ -352,7 +354,7 @@ def _advance(
     closing = walked.passed(watermark, slack)
     update = SessionUpdate(walked.table(call, closing, plan), _revised(walked, plan), taken(house, late))
     closed, still_open = closed_rows(walked, closing, plan), open_rows(call, walked, closing, plan)
-    commit(table, kept, met, closed, still_open, watermark, plan)
+    commit(table, kept, met, closed, still_open, watermark)
     return update, table
 
 
@@ -374,11 +376,13 @@ def _revised(walked: Walked, plan: Plan) -> pl.DataFrame:
     """Sessions that were open before and have another name now."""
     pool, found = walked.pool, walked.found
     which = slice(pool.n_closed, pool.n_kept)
-    old, now = pool.met.open.facts[[ID, NUMBER]].T, found.name[walked.of_row[which]]
-    changed = (old[:, 1] > 0) & (old != now).any(axis=1)  # 0 behind the first row of each
-    at = np.flatnonzero(changed)
-    renamed = dict(zip(_RENAMED, (*old[at].T, *now[at].T), strict=True))
+    old, now = pool.met.open.facts[ID : NUMBER + 1], found.name.take(walked.of_row[which], axis=0).T
+    changed = (old[1] > 0) & ((old[0] != now[0]) | (old[1] != now[1]))  # 0 behind the first row of each
+    at, log = np.flatnonzero(changed), pool.rows.log
+    if not len(at):
+        return frame_of(
+            {**{outside: log[inside].clear() for inside, outside in plan.users.items()}, **_NO_NAMES}
+        )
+    renamed = dict(zip(_RENAMED, (*old[:, at], *now[:, at]), strict=True))
     row = pl.Series((at + pool.n_closed).astype(np.uint32))
-    return pl.DataFrame(
-        {**{outside: pool.rows.log[inside][row] for inside, outside in plan.users.items()}, **renamed}
-    )
+    return frame_of({**{outside: log[inside][row] for inside, outside in plan.users.items()}, **renamed})

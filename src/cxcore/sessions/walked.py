@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from cxcore._index import EventIndex, index_columns
 from cxcore._rule_columns import ENDS, RuleColumns, calendar_edges, split_codes
 from cxcore.engines import open_frame
 from cxcore.sessions.batch import Batch
-from cxcore.sessions.found import Sessions, gap_reasons, table_of, walk
+from cxcore.sessions.found import Sessions, frame_of, gap_reasons, table_of, walk
 from cxcore.sessions.kept import (
     EVENTS,
     GAP,
@@ -24,6 +25,7 @@ from cxcore.sessions.kept import (
     REACH,
     SAME,
     TICK,
+    VALUES,
     Bools,
     Kept,
     Plan,
@@ -70,7 +72,7 @@ class Pool:
         records, walked = self.met.records, self.n_closed > 0
         known = records[NUMBER] > 0
         lines = (records[NUMBER] - (known & walked), records[TICK], records[SAME] - (~known | walked))
-        return np.stack(lines, axis=1)
+        return np.stack(lines)
 
     def touches_closed(self) -> Bools:
         """Rows of the batch before, in, or within the gap behind the last closed session of their user."""
@@ -79,8 +81,8 @@ class Pool:
             self.rows.user[self.n_kept :],
             self.met.records,
         )
-        is_near = self.rows.facts[TICK, self.n_kept :] <= records[REACH][user]
-        late[self.n_kept :] = is_near & (records[NUMBER] > 0)[user]
+        is_near = self.rows.facts[TICK, self.n_kept :] <= records[REACH].take(user)
+        late[self.n_kept :] = is_near & (records[NUMBER] > 0).take(user)
         return late
 
     def columns(self, call: str, late: Bools, plan: Plan) -> EventColumns:
@@ -96,7 +98,7 @@ class Pool:
         return EventColumns(keys, code, count, self.rows.facts[TICK], tie, self.tick_length, met.own)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Walked:
     """Sessions of a pool.
 
@@ -111,10 +113,10 @@ class Walked:
     of_row: Int64
     was_closed: Bools
 
-    @property
+    @cached_property
     def first_row(self) -> Int64:
         """Of each session."""
-        return row_at(self.index)[self.found.begin[:-1]]
+        return row_at(self.index).take(self.found.begin[:-1])
 
     def passed(self, watermark: int | None, slack: int) -> Bools:
         """Sessions behind which the watermark lies by more than the slack, but for those closed before."""
@@ -127,18 +129,18 @@ class Walked:
         found, at = self.found, np.flatnonzero(which)
         some = replace(
             found,
-            start=found.start[at],
-            end=found.end[at],
-            events=found.events[at],
+            start=found.start.take(at),
+            end=found.end.take(at),
+            events=found.events.take(at),
             name=found.name.take(at, axis=0),
-            user=found.user[at],
-            reason=found.reason[at],
+            user=found.user.take(at),
+            reason=found.reason.take(at),
         )
         users = {outside: self.pool.rows.log[inside] for inside, outside in plan.users.items()}
         sheet = table_of(some, users, self.pool.time, plan.rules.long_after)
-        values = measure(call, found, self.index, plan.measured, plan.n_threads)
-        if not values.width:
+        if not plan.measures.names:
             return sheet
+        values = measure(call, found, self.index, plan.measured, plan.n_threads)
         values.columns = plan.measures.names
         return sheet.hstack(values.filter(pl.Series(which)))
 
@@ -213,35 +215,40 @@ def _read(call: str, pool: Pool, columns: EventColumns, plan: Plan) -> RuleColum
 
 
 def closed_rows(walked: Walked, closing: Bools, plan: Plan) -> Rows:
-    """A record of each user with a session that closes: the last of these."""
+    """A record of each user with a session that closes: the last of these; and columns of the log of those
+    records that have none yet.
+    """
     found, user = walked.found, walked.found.user
     is_closed = closing | walked.was_closed
     ends = np.append((user[1:] != user[:-1]) | ~is_closed[1:], True) if len(user) else closing
     at = np.flatnonzero(closing & ends)
-    last = found.begin[at + 1] - 1
-    last_row, rows = row_at(walked.index)[last], walked.pool.rows
-    # rows without a user touch nothing: what comes after them in time is after them
-    reach = np.where(user[at] == found.columns.own, found.start[at], walked.reach[at])
+    last = found.begin.take(at + 1) - 1
+    last_row, rows, user = row_at(walked.index).take(last), walked.pool.rows, user.take(at)
+    start, reach, (ids, numbers) = found.start.take(at), walked.reach.take(at), found.name.take(at, axis=0).T
+    if found.columns.own >= 0:  # rows without a user touch nothing: what comes after them in time is after
+        reach = np.where(user == found.columns.own, start, reach)
     lines: dict[int, Any] = {
-        TICK: found.start[at],
-        LAST: found.end[at],
-        EVENTS: found.events[at],
+        TICK: start,
+        LAST: found.end.take(at),
+        EVENTS: found.events.take(at),
         REACH: reach,
-        ID: found.name[at, 0],
-        NUMBER: found.name[at, 1],
-        SAME: found.same[at],
+        ID: ids,
+        NUMBER: numbers,
+        SAME: found.same.take(at),
+        VALUES: 0 if plan.splits else walked.pool.met.records[VALUES].take(user),
     }
     if plan.has_gaps:
-        lines[GAP] = length(found.start[at], found.until[at])
+        lines[GAP] = length(start, found.until[at])
     if plan.has_marks:
         lines[MARK] = rows.facts[MARK][last_row] & ENDS
-    first = pl.Series(walked.first_row[at].astype(np.uint32))
+    made = facts(len(at), lines)
+    first = pl.Series(walked.first_row.take(at[made[VALUES] == 0]).astype(np.uint32))
     log = {name: rows.log[name][first] for name in plan.users}
     for name in plan.splits:
         values = rows.log[name]
         carries = plan.rules.split_null == "carry" and values.null_count()
         log[name] = _carried(walked, values).gather(last) if carries else values.gather(last_row)
-    return Rows(user[at], facts(len(at), lines), pl.DataFrame(log))
+    return Rows(user, made, frame_of(log))
 
 
 def _carried(walked: Walked, values: pl.Series) -> pl.Series:
@@ -262,7 +269,8 @@ def open_rows(call: str, walked: Walked, closing: Bools, plan: Plan) -> Rows:
         rows = pool[at]
     is_first = np.zeros(len(of_row), np.bool_)
     is_first[walked.first_row[is_open]] = True
-    lines = facts(len(at), dict(enumerate(rows.facts)) | {REACH: walked.reach[of_row[at]]})
-    for line, part in zip((ID, NUMBER), found.name.take(of_row[at], axis=0).T, strict=True):
-        lines[line] = np.where(is_first[at], part, 0)
+    session, first = of_row.take(at), is_first.take(at)
+    lines = facts(len(at), dict(enumerate(rows.facts)) | {REACH: walked.reach.take(session)})
+    for line, part in zip((ID, NUMBER), found.name.take(session, axis=0).T, strict=True):
+        lines[line] = part * first
     return replace(rows, facts=lines)

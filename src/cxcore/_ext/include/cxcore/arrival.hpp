@@ -2,14 +2,15 @@
 // sort.
 //
 // Sessions are labelled in the order in which they open, so that rows that lie together have labels, and
-// names, that lie together. Disorder is handled exactly: a late event joins the open session of its user, or
-// extends it backwards where that is certain; a user for whom nothing is certain is done again alone, on an
-// index of its own. Threads own whole users and each walks all rows; which thread has which user changes no
-// answer.
+// names, that lie together. Disorder is handled exactly: a late event walks back over the sessions of its
+// user to the place where it belongs. There it joins one, stands alone, or joins two to one, and then two
+// labels name one session. A user whose events walk too far is done again alone, on an index. Threads own
+// whole users and each walks all rows; which thread has which user changes no answer.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "index.hpp"
@@ -35,48 +36,143 @@ struct ArrivalSessions {
 
 namespace arrival {
 
-constexpr int32_t nothing = -1;  // the label of a user who has no event yet
-constexpr int32_t again = -2;    // and of one who is not certain: done again, on an index
+constexpr int32_t again = -1;  // the label of a user who is done again
 
-struct Open {                           // two to a cache line
-    int64_t start, last, previous_end;  // the least time where none came before
-    int32_t events;
-    int32_t label = nothing;
+struct Open {  // a user's last session; two to a cache line
+    int64_t start = 0, end = INT64_MIN;
+    int32_t events = 0, label = 0, number = 0;
 };
-struct Closed {
+struct Session {
     int64_t start, end;
-    int32_t events, user, label;
+    int32_t events, user;
+    int32_t before;  // the one before it of its user; 0 where there is none
+    int32_t number;  // inside the user, from 1; 0 where it became part of another
 };
 
-// Takes an event; true where a session was opened for it, and is to be labelled.
-inline bool take(Open& open, int32_t user, int64_t t, uint64_t gap, Array<Closed>& closed) {
-    if (open.label == nothing) {
-        open = {t, t, INT64_MIN, 1, nothing};
-        return true;
-    }
-    if (t >= open.last) {
-        if (silence(open.last, t) <= gap) {
-            open.last = t, ++open.events;
-            return false;
+// The sessions of the users that one thread has, in the order in which they open.
+class Hand {
+  public:
+    Array<Session> sessions;                        // behind one that stands for none
+    std::vector<std::pair<int32_t, int32_t>> same;  // two that became the second of them
+
+    // Labels of a hand are `step` apart.
+    Hand(Array<Open>& open, uint64_t gap, int32_t mine, int32_t step)
+        : open_(open.data()),
+          gap_(gap),
+          mine_(mine),
+          step_(step) {}
+
+    int32_t label(int32_t at) const { return at * step_ + mine_; }
+
+    // The rows [from, to) of its users. OUT labels int32[n_rows] of these rows
+    void take(const int32_t* code, const int64_t* tick, int64_t from, int64_t to, int64_t n_rows,
+              const uint8_t* hand_of, int32_t* labels) {
+        constexpr int64_t ahead = 24;
+        sessions.resize(static_cast<size_t>(n_ + to - from));
+        for (int64_t i = from; i < to; ++i) {
+            if (i + ahead < n_rows && code[i + ahead] >= 0) __builtin_prefetch(&open_[code[i + ahead]], 1);
+            const int32_t user = code[i];
+            if (user < 0) {
+                if (mine_ == 0) labels[i] = -1;
+                continue;
+            }
+            if (step_ > 1 && hand_of[user] != mine_) continue;
+            Open& open = open_[user];
+            if (open.label == again) continue;
+            const int64_t t = tick[i];
+            if (t < open.end) {
+                labels[i] = label(take_late(open, t));
+                continue;
+            }
+            if (open.number && silence(open.end, t) <= gap_) {
+                open.end = t, ++open.events;
+            } else {
+                close(open);
+                of(n_) = {t, t, 1, user, open.label, open.number + 1};
+                open = {t, t, 1, n_++, open.number + 1};
+            }
+            labels[i] = label(open.label);
         }
-        closed.push_back({open.start, open.last, open.events, user, open.label});
-        open = {t, t, open.last, 1, nothing};
-        return true;
     }
-    const bool is_certain = t >= open.start || (silence(t, open.start) <= gap && t > open.previous_end &&
-                                                silence(open.previous_end, t) > gap);
-    if (is_certain)
-        open.start = std::min(open.start, t), ++open.events;
-    else
-        open.label = again;
-    return false;
-}
+    // What an open session has become since it opened.
+    void close(const Open& open) {
+        Session& session = of(open.label);
+        session.start = open.start, session.end = open.end, session.events = open.events;
+    }
+    // After the last event.
+    void finish() {
+        sessions.resize(static_cast<size_t>(n_));
+        std::sort(moved_.begin(), moved_.end());
+        moved_.erase(std::unique(moved_.begin(), moved_.end()), moved_.end());
+        for (const int32_t user : moved_) {
+            int32_t n = 0;
+            for (int32_t at = std::max(open_[user].label, 0); at; at = of(at).before) ++n;
+            open_[user].number = n;
+            for (int32_t at = std::max(open_[user].label, 0); at; at = of(at).before) of(at).number = n--;
+        }
+    }
+
+  private:
+    Session& of(int32_t at) { return sessions[static_cast<size_t>(at)]; }
+
+    int32_t take_late(Open& open, int64_t t) {
+        close(open);
+        const int32_t at = find_late(open.label, t);
+        const Session& now = of(open.label);
+        open.start = now.start, open.end = now.end, open.events = now.events;
+        if (at != again) return at;
+        for (int32_t gone = open.label; gone; gone = of(gone).before) of(gone).number = 0;
+        return open.label = again;
+    }
+    // The session of a late event, looked for from the user's last one back.
+    int32_t find_late(int32_t later, int64_t t) {
+        if (t >= of(later).start) return ++of(later).events, later;
+        for (int steps = 0; steps < 32; ++steps) {
+            const int32_t earlier = of(later).before;
+            if (earlier && t < of(earlier).start) {
+                later = earlier;
+                continue;
+            }
+            const bool joins_later = silence(t, of(later).start) <= gap_;
+            const bool joins_earlier =
+                earlier && (t <= of(earlier).end || silence(of(earlier).end, t) <= gap_);
+            if (joins_later) {
+                of(later).start = t, ++of(later).events;
+                if (joins_earlier) join(earlier, later);
+                return later;
+            }
+            if (!joins_earlier) return insert(later, t);
+            of(earlier).end = std::max(of(earlier).end, t), ++of(earlier).events;
+            return earlier;
+        }
+        return again;
+    }
+    void join(int32_t earlier, int32_t later) {
+        Session &from = of(earlier), &to = of(later);
+        to.start = from.start, to.events += from.events, to.before = from.before;
+        from.number = 0;
+        same.emplace_back(earlier, later);
+        moved_.push_back(to.user);
+    }
+    int32_t insert(int32_t later, int64_t t) {
+        const int32_t at = n_++;
+        of(at) = {t, t, 1, of(later).user, of(later).before, 1};
+        of(later).before = at;
+        moved_.push_back(of(later).user);
+        return at;
+    }
+
+    Open* open_;
+    uint64_t gap_;
+    int32_t mine_, step_, n_ = 1;
+    std::vector<int32_t> moved_;  // users whose sessions have other numbers than their order
+};
 
 // Each user's hand, by the rows that the users have: whoever has least takes the next.
-inline Array<uint8_t> share_out(const int64_t* count, int64_t n_users, int n_hands) {
-    Array<uint8_t> hand(static_cast<size_t>(n_users));
+inline Array<uint8_t> share_out(const int64_t* count, int64_t n_users, int64_t n_hands) {
+    Array<uint8_t> hand(static_cast<size_t>(n_users), 0);
     std::vector<int64_t> load(static_cast<size_t>(n_hands), 0);
-    for (int64_t u = 0; u < n_users; ++u) {
+    for (int64_t u = 0; n_hands > 1 && u < n_users; ++u) {
         const auto least = std::min_element(load.begin(), load.end());
         *least += count[u];
         hand[static_cast<size_t>(u)] = static_cast<uint8_t>(least - load.begin());
@@ -84,25 +180,21 @@ inline Array<uint8_t> share_out(const int64_t* count, int64_t n_users, int n_han
     return hand;
 }
 
-// Sorts the rows of users that are not certain as a small log of their own.
+// Sorts the rows of users who are done again, as a small log of their own.
 struct Again {
     Array<int32_t> user;       // [n_again] codes in the log
-    Array<int32_t> code;       // [n_users] codes among them, or -1
     Array<int64_t> row, tick;  // by position
     Begins found;
 
     Again(const Array<Open>& open, const int32_t* log_code, const int64_t* log_tick, int64_t n, GapRule rule,
-          int n_threads)
-        : code(open.size(), -1) {
-        for (size_t u = 0; u < open.size(); ++u) {
-            if (open[u].label != again) continue;
-            code[u] = static_cast<int32_t>(user.size());
-            user.push_back(static_cast<int32_t>(u));
-        }
+          int n_threads) {
+        for (size_t u = 0; u < open.size(); ++u)
+            if (open[u].label == again) user.push_back(static_cast<int32_t>(u));
         found.offset.assign(1, 0);
         if (user.empty()) return;
+        Array<int32_t> code(open.size(), -1), codes;  // of users in the log, of rows
+        for (size_t c = 0; c < user.size(); ++c) code[static_cast<size_t>(user[c])] = static_cast<int32_t>(c);
         Array<int64_t> offset(user.size() + 1, 0), log_row, unsorted;
-        Array<int32_t> codes;
         for (int64_t i = 0; i < n; ++i) {
             const int32_t c = log_code[i] < 0 ? -1 : code[static_cast<size_t>(log_code[i])];
             if (c < 0) continue;
@@ -120,6 +212,40 @@ struct Again {
     }
 };
 
+// The sessions of a hand to their places.
+inline void place(const Hand& hand, ArrivalSessions& result) {
+    const auto session = [&](int32_t at) -> int64_t& {
+        return result.session[static_cast<size_t>(hand.label(at))];
+    };
+    for (size_t k = 1; k < hand.sessions.size(); ++k) {
+        const Session& s = hand.sessions[k];
+        if (!s.number) continue;
+        const int64_t at = result.offset[static_cast<size_t>(s.user)] + s.number - 1;
+        result.start[static_cast<size_t>(at)] = s.start;
+        result.end[static_cast<size_t>(at)] = s.end;
+        result.events[static_cast<size_t>(at)] = s.events;
+        session(static_cast<int32_t>(k)) = at;
+    }
+    for (auto pair = hand.same.rbegin(); pair != hand.same.rend(); ++pair)
+        session(pair->first) = session(pair->second);
+}
+
+// The same for users who are done again; their labels are behind all others.
+inline void place(const Again& redone, size_t n_labels, ArrivalSessions& result, int32_t* label) {
+    for (size_t c = 0; c < redone.user.size(); ++c) {
+        auto at = static_cast<size_t>(result.offset[static_cast<size_t>(redone.user[c])]);
+        for (auto s = static_cast<size_t>(redone.found.offset[c]);
+             s < static_cast<size_t>(redone.found.offset[c + 1]); ++s, ++at) {
+            const auto from = static_cast<size_t>(redone.found.begin[s]);
+            const auto to = static_cast<size_t>(redone.found.begin[s + 1]);
+            result.start[at] = redone.tick[from], result.end[at] = redone.tick[to - 1];
+            result.events[at] = static_cast<int64_t>(to - from);
+            result.session[n_labels + s] = static_cast<int64_t>(at);
+            for (size_t p = from; p < to; ++p) label[redone.row[p]] = static_cast<int32_t>(n_labels + s);
+        }
+    }
+}
+
 }  // namespace arrival
 
 // IN code int32[n] (-1: left out), tick int64[n], count int64[n_users]; OUT label int32[n] (-1 where left
@@ -131,76 +257,40 @@ inline ArrivalSessions sessionize_arrival(const int32_t* code, const int64_t* ti
     Array<Open> open(static_cast<size_t>(n_users));
     if (rule.own >= 0) open[static_cast<size_t>(rule.own)].label = again;  // its ids need time order
     const int64_t most = std::min<int64_t>({n_threads, n >> 16, INT32_MAX / (n + 1), 255});  // labels fit
-    const int hands = static_cast<int>(std::max<int64_t>(1, most));
-    const auto hand_of = share_out(count, hands > 1 ? n_users : 0, hands);
-    std::vector<Array<Closed>> closed(static_cast<size_t>(hands));
-    std::vector<int32_t> n_opened(static_cast<size_t>(hands), 0);
-    for_each_piece(hands, n_threads, [&](int64_t hand) {
-        auto& mine = closed[static_cast<size_t>(hand)];
-        int32_t next = static_cast<int32_t>(hand);  // labels of a hand are `hands` apart
-        for (int64_t i = 0; i < n; ++i) {
-            constexpr int64_t ahead = 24;
-            if (i + ahead < n && code[i + ahead] >= 0)
-                __builtin_prefetch(&open[static_cast<size_t>(code[i + ahead])], 1);
-            const int32_t user = code[i];
-            if (user < 0) {
-                if (hand == 0) label[i] = -1;
-                continue;
-            }
-            if (hands > 1 && hand_of[static_cast<size_t>(user)] != hand) continue;
-            Open& state = open[static_cast<size_t>(user)];
-            if (state.label == again) continue;
-            if (take(state, user, tick[i], rule.gap, mine)) {
-                state.label = next;
-                next += hands;
-            }
-            label[i] = state.label;
-        }
-        n_opened[static_cast<size_t>(hand)] = next;
+    const auto n_hands = static_cast<int32_t>(std::max<int64_t>(1, most));
+    const auto hand_of = share_out(count, n_users, n_hands);
+    std::vector<Hand> hands;
+    for (int32_t h = 0; h < n_hands; ++h) hands.emplace_back(open, rule.gap, h, n_hands);
+    for_each_piece(n_hands, n_threads, [&](int64_t h) {
+        Hand& hand = hands[static_cast<size_t>(h)];
+        constexpr int64_t block = 1 << 12;
+        for (int64_t from = 0; from < n; from += block)
+            hand.take(code, tick, from, std::min(n, from + block), n, hand_of.data(), label);
+        hand.finish();
     });
-    const int32_t n_labels = *std::max_element(n_opened.begin(), n_opened.end());
     const Again redone(open, code, tick, n, rule, n_threads);
 
-    // How many sessions each user has, then each to its place.
     ArrivalSessions result;
     result.offset.assign(static_cast<size_t>(n_users) + 1, 0);
-    const auto is_done = [&](int32_t user) { return redone.code[static_cast<size_t>(user)] < 0; };
-    for (const auto& mine : closed)
-        for (const auto& s : mine) result.offset[static_cast<size_t>(s.user) + 1] += is_done(s.user);
-    for (size_t u = 0; u < open.size(); ++u) result.offset[u + 1] += open[u].label >= 0;
+    for (size_t u = 0; u < open.size(); ++u) {
+        if (open[u].label == again) continue;
+        hands[hand_of[u]].close(open[u]);
+        result.offset[u + 1] = open[u].number;
+    }
     for (size_t c = 0; c < redone.user.size(); ++c)
         result.offset[static_cast<size_t>(redone.user[c]) + 1] =
             redone.found.offset[c + 1] - redone.found.offset[c];
     for (size_t u = 0; u < open.size(); ++u) result.offset[u + 1] += result.offset[u];
 
+    size_t n_labels = 0;
+    for (const Hand& hand : hands)
+        n_labels = std::max(n_labels, hand.sessions.size() * static_cast<size_t>(n_hands));
     const auto n_sessions = static_cast<size_t>(result.offset.back());
     const size_t n_redone = redone.user.empty() ? 0 : redone.found.begin.size() - 1;
     result.start.resize(n_sessions), result.end.resize(n_sessions), result.events.resize(n_sessions);
-    result.session.assign(static_cast<size_t>(n_labels) + n_redone, -1);
-    Array<int64_t> next(result.offset.begin(), result.offset.end() - 1);
-    const auto put = [&](int32_t user, size_t label_of, int64_t start, int64_t end, int64_t events) {
-        const int64_t at = next[static_cast<size_t>(user)]++;
-        result.start[static_cast<size_t>(at)] = start;
-        result.end[static_cast<size_t>(at)] = end;
-        result.events[static_cast<size_t>(at)] = events;
-        result.session[label_of] = at;
-    };
-    for (const auto& mine : closed)  // a user's sessions close in their order
-        for (const auto& s : mine)
-            if (is_done(s.user)) put(s.user, static_cast<size_t>(s.label), s.start, s.end, s.events);
-    for (size_t u = 0; u < open.size(); ++u)
-        if (const Open& s = open[u]; s.label >= 0)
-            put(static_cast<int32_t>(u), static_cast<size_t>(s.label), s.start, s.last, s.events);
-    for (size_t c = 0; c < redone.user.size(); ++c)
-        for (auto s = static_cast<size_t>(redone.found.offset[c]);
-             s < static_cast<size_t>(redone.found.offset[c + 1]); ++s) {
-            const auto from = static_cast<size_t>(redone.found.begin[s]);
-            const auto to = static_cast<size_t>(redone.found.begin[s + 1]);
-            const size_t mine = static_cast<size_t>(n_labels) + s;
-            put(redone.user[c], mine, redone.tick[from], redone.tick[to - 1],
-                static_cast<int64_t>(to - from));
-            for (size_t p = from; p < to; ++p) label[redone.row[p]] = static_cast<int32_t>(mine);
-        }
+    result.session.assign(n_labels + n_redone, -1);
+    for (const Hand& hand : hands) place(hand, result);
+    place(redone, n_labels, result, label);
     return result;
 }
 

@@ -120,6 +120,7 @@ struct Span {  // the touches [lo, hi) get `each`, decayed by their distance to 
 template <class Decay>
 void spread(const std::vector<Span>& spans, const int64_t* tick, Sliding<Amount, Decay>& active,
             const Sink& sink) {
+    if (spans.empty()) return;
     const auto when = [&](int64_t touch) { return tick ? tick[touch] : 0; };
     active.clear();
     int64_t next = static_cast<int64_t>(spans.size()) - 1;

@@ -47,19 +47,21 @@ inline uint64_t age(int64_t now, int64_t then) {
     return static_cast<uint64_t>(now) - static_cast<uint64_t>(then);
 }
 
-// Categories to codes in order of first appearance, without a hash: `known` holds the code of each category
-// that occurs, -1 before. Returns how many occur.
-inline int64_t dense_codes(const int32_t* category, int64_t n, int32_t* known, int32_t* code,
-                           int64_t* first) {
+// Categories to codes in order of first appearance, without a hash: `known` [1 + n_categories] holds the code
+// of each category that occurs, and before them that of none; -1 before. Returns how many occur.
+inline int64_t dense_codes(const int32_t* category, int64_t n, int64_t n_categories, int32_t* known,
+                           int32_t* code, int64_t* first) {
     int32_t n_codes = 0;
-    for (int64_t r = 0; r < n; ++r) {
-        const int32_t c = category[r];
-        if (c >= 0 && known[c] < 0) {
+    int64_t r = 0;
+    for (; r < n && n_codes < n_categories; ++r) {
+        const int32_t c = category[r] + 1;
+        if (c > 0 && known[c] < 0) {
             known[c] = n_codes;
             first[n_codes++] = r;
         }
-        code[r] = c < 0 ? -1 : known[c];
+        code[r] = known[c];
     }
+    for (; r < n; ++r) code[r] = known[category[r] + 1];  // all have been met
     return n_codes;
 }
 
@@ -106,76 +108,62 @@ inline void values_at(const double* value, const int64_t* row, int64_t n, double
 
 constexpr int64_t user_block = 4096;
 
-// Touches and conversions of each chosen user, as offsets. `seen` is `what` by position: rows lie anywhere in
-// memory, and are visited once.
-inline void count_journeys(const Events& e, int n_threads, int32_t* seen, int64_t* touch_offset,
-                           int64_t* conversion_offset) {
-    touch_offset[0] = conversion_offset[0] = 0;
-    for_each_block(e.n_chosen, user_block, n_threads, [&](int64_t from, int64_t to) {
-        for (int64_t k = from; k < to; ++k) {
-            const int64_t begin = e.offset[e.user[k]], end = e.offset[e.user[k] + 1];
-            int64_t touches = 0, conversions = 0;
-            for (int64_t p = begin; p < end; ++p) {
-                constexpr int64_t ahead = 16;
-                if (e.row && p + ahead < e.n) __builtin_prefetch(&e.what[e.row[p + ahead]]);
-                seen[p] = e.what[row_at(e, p)];
-                touches += is_touch(seen[p]);
-                conversions += is_conversion(seen[p]);
-            }
-            touch_offset[k + 1] = touches;
-            conversion_offset[k + 1] = conversions;
-        }
-    });
-    for (int64_t k = 0; k < e.n_chosen; ++k) {
-        touch_offset[k + 1] += touch_offset[k];
-        conversion_offset[k + 1] += conversion_offset[k];
-    }
-}
-
-// The touches of each conversion's container, [lo, hi): those of the run of equal containers that it lies in.
+// Narrows [lo, hi) to the touches of the conversion's container: the run of equal ones that it lies in.
 // Rows that are neither touch nor conversion end no run. User k of the chosen has the touches from t and the
 // conversions from c.
-inline void containers(const Events& e, const int32_t* seen, int64_t k, int64_t t, int64_t c, int64_t* lo,
-                       int64_t* hi) {
+inline void containers(const Events& e, int64_t k, int64_t t, int64_t c, int64_t* lo, int64_t* hi) {
     int64_t run_touch = t, run_conversion = c;
     int32_t before = -1;
     const auto close = [&] {
         for (; run_conversion < c; ++run_conversion) {
             lo[run_conversion] = run_touch;
-            hi[run_conversion] = t;
+            hi[run_conversion] = std::min(hi[run_conversion], t);
         }
         run_touch = t;
     };
     for (int64_t p = e.offset[e.user[k]]; p < e.offset[e.user[k] + 1]; ++p) {
-        if (!is_touch(seen[p]) && !is_conversion(seen[p])) continue;
+        const int32_t what = e.what[row_at(e, p)];
+        if (!is_touch(what) && !is_conversion(what)) continue;
         const int32_t now = e.container[row_at(e, p)];
         if (now != before || now < 0) close();
         before = now;
-        t += is_touch(seen[p]);
-        c += is_conversion(seen[p]);
+        t += is_touch(what);
+        c += is_conversion(what);
     }
     close();
 }
 
-// Windows of one user: touches [t0, t1), conversions [k0, k1). A touch counts where 0 <= age < lookback;
-// with `reset`, not where an earlier conversion looked at it; where `contained`, only in [lo, hi) as it is.
-inline void windows(int64_t t0, int64_t t1, int64_t k0, int64_t k1, bool limited, uint64_t lookback,
-                    bool reset, bool contained, const int64_t* touch_tick, const int64_t* conversion_tick,
-                    int64_t* lo, int64_t* hi) {
-    int64_t first = t0, end = t0;
-    for (int64_t k = k0; k < k1; ++k) {
-        const int64_t now = conversion_tick[k];
-        if (reset && k > k0) first = std::max(first, hi[k - 1]);
-        while (end < t1 && touch_tick[end] <= now) ++end;
-        if (limited)
-            while (first < end && age(now, touch_tick[first]) >= lookback) ++first;
-        lo[k] = contained ? std::max(first, lo[k]) : first;
-        hi[k] = contained ? std::min(end, hi[k]) : end;
+// Windows [lo, hi) of one user: touches [t0, t1), conversions [k0, k1), before each of which lie the touches
+// up to hi. Those of its own instant count, too.
+inline void window_ends(int64_t t1, int64_t k0, int64_t k1, const int64_t* touch_tick,
+                        const int64_t* conversion_tick, int64_t* hi) {
+    for (int64_t k = k1; k-- > k0;) {
+        if (k + 1 < k1 && conversion_tick[k] == conversion_tick[k + 1])
+            hi[k] = hi[k + 1];
+        else
+            while (hi[k] < t1 && touch_tick[hi[k]] == conversion_tick[k]) ++hi[k];
     }
 }
 
-// Where the touches and conversions of all users go, each in order of time.
+// A touch counts where its age is below lookback; with `reset`, not where an earlier conversion looked at it;
+// where `contained`, not before lo as it is.
+inline void window_starts(int64_t t0, int64_t k0, int64_t k1, bool limited, uint64_t lookback, bool reset,
+                          bool contained, const int64_t* touch_tick, const int64_t* conversion_tick,
+                          int64_t* lo, const int64_t* hi) {
+    int64_t first = t0;
+    for (int64_t k = k0; k < k1; ++k) {
+        if (reset && k > k0) first = std::max(first, hi[k - 1]);
+        if (limited)
+            while (first < hi[k] && age(conversion_tick[k], touch_tick[first]) >= lookback) ++first;
+        lo[k] = contained ? std::max(first, lo[k]) : first;
+    }
+}
+
+// Where the touches and conversions of the chosen go, by user and time; each has room for all their
+// positions.
 struct Filled {
+    int64_t* touch_offset;       // [n_chosen + 1]
+    int64_t* conversion_offset;  // [n_chosen + 1]
     int32_t* channel;
     int64_t* touch_tick;
     int64_t* conversion_tick;
@@ -185,33 +173,98 @@ struct Filled {
     int64_t* hi;
 };
 
-inline void fill_journeys(const Events& e, const int32_t* seen, bool limited, uint64_t lookback, bool reset,
-                          int n_threads, const int64_t* touch_offset, const int64_t* conversion_offset,
-                          const Filled& out) {
-    for_each_block(e.n_chosen, user_block, n_threads, [&](int64_t from, int64_t to) {
-        const int64_t t_end = touch_offset[to], c_end = conversion_offset[to];
-        for (int64_t k = from; k < to; ++k) {
-            int64_t t = touch_offset[k], c = conversion_offset[k];
-            for (int64_t p = e.offset[e.user[k]]; p < e.offset[e.user[k] + 1]; ++p) {
-                // Written whatever it is, since that is noise to the processor: the next one lies over what
-                // does not count.
-                if (t < t_end) {
-                    out.channel[t] = seen[p] >> 1;
-                    out.touch_tick[t] = e.tick[p];
-                    if (out.touch_row) out.touch_row[t] = row_at(e, p);
-                }
-                if (c < c_end) {
-                    out.conversion_tick[c] = e.tick[p];
-                    out.conversion_row[c] = row_at(e, p);
-                }
-                t += is_touch(seen[p]);
-                c += is_conversion(seen[p]);
-            }
-            if (e.container) containers(e, seen, k, touch_offset[k], conversion_offset[k], out.lo, out.hi);
-            windows(touch_offset[k], t, conversion_offset[k], c, limited, lookback, reset, e.container,
-                    out.touch_tick, out.conversion_tick, out.lo, out.hi);
+struct Ends {  // of touches and of conversions
+    int64_t touch, conversion;
+};
+
+// The chosen users [from, to), from a place in each list; gives the place behind them.
+inline Ends fill_users(const Events& e, int64_t from, int64_t to, Ends at, bool limited, uint64_t lookback,
+                       bool reset, const Filled& out) {
+    // Rows lie anywhere in memory: those of users to come are asked for ahead.
+    constexpr int64_t users_ahead = 4, rows_ahead = 16;
+    for (int64_t k = from; k < to; ++k) {
+        if (e.row && k + users_ahead < to) {
+            const int64_t begin = e.offset[e.user[k + users_ahead]],
+                          end = e.offset[e.user[k + users_ahead] + 1];
+            for (int64_t p = begin; p < std::min(end, begin + rows_ahead); ++p)
+                __builtin_prefetch(&e.what[e.row[p]]);
         }
-    });
+        int64_t t = out.touch_offset[k] = at.touch, c = out.conversion_offset[k] = at.conversion;
+        const int64_t begin = e.offset[e.user[k]], end = e.offset[e.user[k] + 1];
+        for (int64_t p = begin; p < end; ++p) {
+            if (e.row && p + rows_ahead < end) __builtin_prefetch(&e.what[e.row[p + rows_ahead]]);
+            const int64_t row = row_at(e, p);
+            const int32_t what = e.what[row];
+            // Written whatever it is, since that is noise to the processor: the next one lies over what does
+            // not count.
+            out.channel[t] = what >> 1;
+            out.touch_tick[t] = out.conversion_tick[c] = e.tick[p];
+            if (out.touch_row) out.touch_row[t] = row;
+            t += is_touch(what);
+            out.conversion_row[c] = row;
+            out.hi[c] = t;
+            c += is_conversion(what);
+        }
+        window_ends(t, at.conversion, c, out.touch_tick, out.conversion_tick, out.hi);
+        if (e.container) containers(e, k, at.touch, at.conversion, out.lo, out.hi);
+        window_starts(at.touch, at.conversion, c, limited, lookback, reset, e.container, out.touch_tick,
+                      out.conversion_tick, out.lo, out.hi);
+        at = {t, c};
+    }
+    return at;
+}
+
+// Moves what lies from one place on to where it belongs.
+inline void close_up(const Filled& out, Ends from, Ends end, Ends to) {
+    const auto move = [](auto* items, int64_t first, int64_t last, int64_t place) {
+        if (items) std::copy(items + first, items + last, items + place);
+    };
+    for (int64_t* items : {out.touch_tick, out.touch_row}) move(items, from.touch, end.touch, to.touch);
+    move(out.channel, from.touch, end.touch, to.touch);
+    for (int64_t k = from.conversion; k < end.conversion; ++k) {
+        out.lo[k] -= from.touch - to.touch;
+        out.hi[k] -= from.touch - to.touch;
+    }
+    for (int64_t* items : {out.conversion_tick, out.conversion_row, out.lo, out.hi})
+        move(items, from.conversion, end.conversion, to.conversion);
+}
+
+// One hand fills block after block without a gap. Several fill each block where its positions would lie, and
+// the blocks are closed up in the end.
+inline void fill_journeys(const Events& e, bool limited, uint64_t lookback, bool reset, int n_threads,
+                          const Filled& out) {
+    const int64_t n = e.n_chosen;
+    Ends end{0, 0};
+    if (n_threads <= 1) {
+        end = fill_users(e, 0, n, end, limited, lookback, reset, out);
+    } else {
+        std::vector<int64_t> first(1, 0);
+        std::vector<Ends> ends(static_cast<size_t>((n + user_block - 1) / user_block));
+        for (int64_t from = 0; from < n; from += user_block) {
+            int64_t positions = 0;
+            for (int64_t k = from; k < std::min(n, from + user_block); ++k)
+                positions += e.offset[e.user[k] + 1] - e.offset[e.user[k]];
+            first.push_back(first.back() + positions);
+        }
+        for_each_block(n, user_block, n_threads, [&](int64_t from, int64_t to) {
+            const auto block = static_cast<size_t>(from / user_block);
+            const Ends begin{first[block], first[block]};
+            ends[block] = fill_users(e, from, to, begin, limited, lookback, reset, out);
+        });
+        for (size_t block = 0; block < ends.size(); ++block) {
+            const Ends begin{first[block], first[block]};
+            const int64_t from = static_cast<int64_t>(block) * user_block;
+            close_up(out, begin, ends[block], end);
+            for (int64_t k = from; k < std::min(n, from + user_block); ++k) {
+                out.touch_offset[k] -= begin.touch - end.touch;
+                out.conversion_offset[k] -= begin.conversion - end.conversion;
+            }
+            end.touch += ends[block].touch - begin.touch;
+            end.conversion += ends[block].conversion - begin.conversion;
+        }
+    }
+    out.touch_offset[n] = end.touch;
+    out.conversion_offset[n] = end.conversion;
 }
 
 // Journeys that did not convert: the touches after the last conversion of a user (all where there is none),

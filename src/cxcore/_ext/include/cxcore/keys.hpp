@@ -75,6 +75,10 @@ void encode_rows(const Column& column, int64_t from, int64_t to, PartEncoder<Key
 // Whole numbers of a small range (running numbers, categories' codes) need no hash: a table by value.
 struct Span {
     int64_t least = INT64_MAX, most = INT64_MIN;
+    void take(const Span& other) {
+        least = std::min(least, other.least);
+        most = std::max(most, other.most);
+    }
     bool is_small(int64_t n) const {
         return least <= most && static_cast<uint64_t>(most) - static_cast<uint64_t>(least) <
                                     static_cast<uint64_t>(4 * n + 1024);
@@ -90,26 +94,25 @@ inline Span span_of(const Column& column, int n_threads) {
     const int64_t n = column.size(), n_parts = parts_of(n, n_threads);
     std::vector<Span> parts(static_cast<size_t>(n_parts));
     for_each_piece(n_parts, n_threads, [&](int64_t part) {
-        Span span;
+        Span spans[4];  // in turns, so that no row waits for the one before
         for_each_run(column, n * part / n_parts, n * (part + 1) / n_parts,
                      [&](size_t k, int64_t, int64_t at, int64_t size) {
                          const Chunk chunk = column.chunk(k);
                          with_nulls(chunk, at, [&](auto is_null) {
                              chunk.with_numbers(at, [&](auto read) {
-                                 for (int64_t i = 0; i < size; ++i) {
-                                     if (is_null(i)) continue;
-                                     span.least = std::min(span.least, read(i));
-                                     span.most = std::max(span.most, read(i));
-                                 }
+                                 const auto take = [&](Span& span, int64_t i) {
+                                     if (!is_null(i)) span.take({read(i), read(i)});
+                                 };
+                                 int64_t i = 0;
+                                 for (; i + 4 <= size; i += 4)
+                                     for (int64_t j = 0; j < 4; ++j) take(spans[j], i + j);
+                                 for (; i < size; ++i) take(spans[0], i);
                              });
                          });
                      });
-        parts[static_cast<size_t>(part)] = span;
+        for (const Span& span : spans) parts[static_cast<size_t>(part)].take(span);
     });
-    for (const Span& span : parts) {
-        parts[0].least = std::min(parts[0].least, span.least);
-        parts[0].most = std::max(parts[0].most, span.most);
-    }
+    for (const Span& span : parts) parts[0].take(span);
     return parts[0];
 }
 

@@ -87,72 +87,72 @@ struct Reads {
     static constexpr bool gap_of_row = gaps, mark = marks, value = values, key = copies, stretch = stretches;
 };
 
-// What is carried from one event of a user to the next.
+inline int64_t later_by(int64_t t, uint64_t ticks) {  // or the last tick there is
+    return silence(t, INT64_MAX) > ticks ? static_cast<int64_t>(static_cast<uint64_t>(t) + ticks) : INT64_MAX;
+}
+
+struct Session {
+    int64_t begin, start, end, events, until;
+    Reason reason;
+};
+
+// What is carried from one event of a user to the next. Each event is compared with two ticks and a counter;
+// all else is asked where a session starts.
 template <class Reads>
 struct Walk {
     const Rules& rules;
     const Calendar& calendar_;
-    const uint64_t gap_, max_duration_;
-    const int64_t max_events_;
-    bool is_first = true, ended = false;  // of the user; was the last event the end of its session?
-    int64_t start = 0, last = 0, until = 0, events = 0, period_end = INT64_MAX;
+    const uint64_t gap_;
+    const int64_t most_;  // events of a session
+    int64_t left = 0;     // events that it has room for; none before the first
+    int64_t limit = 0;    // last tick that its start allows
+    int64_t until = 0;    // last tick at which silence has not ended it
+    int64_t start = 0, last = 0, period_end = 0;
+    uint8_t before = 0;  // mark of the last event
+    bool is_first = true;
 
     Walk(const Rules& rules_, const Calendar& calendar)
         : rules(rules_),
           calendar_(calendar),
           gap_(rules_.gap),
-          max_duration_(rules_.max_duration),
-          max_events_(rules_.max_events) {}
+          most_(rules_.max_events) {}
 
-    bool is_silent(int64_t t) const {
-        if constexpr (Reads::gap_of_row) return t > until;
-        // heartbeats prolong nothing, and a stretch reaches behind its own tick
-        return silence(last, t) > gap_ && (!Reads::stretch || t > last);
+    // Which event starts a session is noise to the processor, so that all is asked and one branch taken.
+    bool starts_at(int64_t t, uint8_t mark, bool changed) const {
+        const bool told = Reads::mark && (mark & starts) | (before & ends);
+        return told | changed | (t > limit) | (t > until) | (left <= 0);
     }
-    // The last tick at which an event is not too late for the open session.
-    int64_t reach() const {
-        if constexpr (Reads::gap_of_row) return until;
-        return silence(last, INT64_MAX) > gap_ ? static_cast<int64_t>(static_cast<uint64_t>(last) + gap_)
-                                               : INT64_MAX;
-    }
-    // Does a session start at this event, and why? Which event it is is noise to the processor, so that all
-    // is asked of each, and one branch taken.
-    bool starts_at(int64_t t, uint8_t mark, bool changed, Reason& why) const {
-        const bool marked = Reads::mark && mark & starts;
-        const bool was_ended = Reads::mark && ended;
-        const bool is_next_period = t > period_end, is_late = is_silent(t);
-        const bool is_long = silence(start, t) > max_duration_, is_full = events >= max_events_;
-        if (!(is_first | marked | was_ended | changed | is_next_period | is_late | is_long | is_full))
-            return false;
-        why = is_first         ? first
-              : marked         ? start_on
-              : was_ended      ? end_on
-              : changed        ? split_on
-              : is_next_period ? calendar
-              : is_late        ? Reason::gap
-              : is_long        ? Reason::max_duration
-                               : Reason::max_events;
-        return true;
+    Reason why(int64_t t, uint8_t mark, bool changed) const {
+        if (is_first) return first;
+        if (Reads::mark && mark & starts) return start_on;
+        if (Reads::mark && before & ends) return end_on;
+        if (changed) return split_on;
+        if (t > period_end) return calendar;
+        if (t > until) return Reason::gap;
+        return silence(start, t) > rules.max_duration ? Reason::max_duration : Reason::max_events;
     }
     void open(int64_t t) {
-        start = last = t, events = 0, until = INT64_MIN;
+        start = last = t, until = INT64_MIN, left = most_;
         period_end = calendar_.last_tick(t);
+        limit = std::min(period_end, later_by(t, rules.max_duration));
         is_first = false;
     }
-    void join(int64_t t, int64_t row, uint8_t mark) {
-        if (!Reads::mark || !(mark & idles) || events == 0) {
-            if constexpr (Reads::stretch)
-                last = std::max(last, rules.last_of_row[row]);
-            else
-                last = t;
-            if constexpr (Reads::gap_of_row) {
-                int64_t mine;
-                if (__builtin_add_overflow(t, rules.gap_of_row[row], &mine)) mine = INT64_MAX;
-                until = std::max(until, mine);
-            }
+    void prolong(int64_t t, int64_t row) {
+        last = Reads::stretch ? std::max(last, rules.last_of_row[row]) : t;
+        if constexpr (Reads::gap_of_row) {
+            int64_t mine;
+            if (__builtin_add_overflow(t, rules.gap_of_row[row], &mine)) mine = INT64_MAX;
+            until = std::max(until, mine);
+        } else {
+            until = later_by(last, gap_);
         }
-        if constexpr (Reads::mark) ended = mark & ends;
-        events += Reads::stretch ? rules.events_of_row[row] : 1;
+    }
+    void count(int64_t row, uint8_t mark) {
+        before = mark;
+        left -= Reads::stretch ? rules.events_of_row[row] : 1;
+    }
+    void close(Session& session) const {
+        session.end = last, session.events = most_ - left, session.until = until;
     }
 };
 
@@ -221,8 +221,10 @@ class Copies {
         uint32_t* next = hash_.data();
         const auto hash_all = [&](int64_t n_keys) {
             for (int64_t u = user_from; u < user_to; ++u)
-                for (int64_t p = offset_[u], end = offset_[u + 1]; p < end; ++p)
+                for (int64_t p = offset_[u], end = offset_[u + 1]; p < end; ++p) {
+                    if (row_ && p + 32 < to) __builtin_prefetch(&rules_.key[row_[p + 32]]);
                     *next++ = static_cast<uint32_t>(hash(p, u, n_keys) >> 32);
+                }
         };
         if (rules_.n_keys == 1)
             hash_all(1);  // without a loop
@@ -275,11 +277,6 @@ class Copies {
     Array<int64_t> slots_;  // positions
 };
 
-struct Session {
-    int64_t begin, start, end, events, until;
-    Reason reason;
-};
-
 // What whole users have.
 struct Part {
     Array<Session> sessions;
@@ -295,16 +292,12 @@ void walk_users(const int64_t* offset, const int64_t* row, const int64_t* tick, 
     if constexpr (Reads::key) Copies(rule, offset, row).find(user_from, user_to, part.copies);
     const Copy *copy = part.copies.data(), *const no_copy = copy + part.copies.size();
     Values values(rule);
+    found.reserve(static_cast<size_t>(offset[user_to] - offset[user_from]) / (Reads::stretch ? 1 : 4) + 64);
     for (int64_t u = user_from; u < user_to; ++u) {
         const bool is_own = u == rule.own;
         if constexpr (Reads::value) values.clear();
         Walk<Reads> walk(rule, calendar);
         const size_t before = found.size();
-        const auto close = [&] {
-            if (walk.is_first) return;
-            Session& open = found.back();
-            open.end = walk.last, open.events = walk.events, open.until = walk.reach();
-        };
         for (int64_t p = offset[u]; p < offset[u + 1]; ++p) {
             constexpr int64_t ahead = 16;
             if (row && p + ahead < n_positions) {
@@ -320,15 +313,18 @@ void walk_users(const int64_t* offset, const int64_t* row, const int64_t* tick, 
             const int64_t r = row ? row[p] : p, t = tick[p];
             const uint8_t mark = Reads::mark ? rule.mark[r] : 0;
             const bool changed = Reads::value && values.change(r);
-            Reason why = first;
-            if (is_own || walk.starts_at(t, mark, changed, why)) {
-                close();
-                found.push_back({p, t, 0, 0, 0, why});
-                walk.open(t);
+            if (is_own | walk.starts_at(t, mark, changed)) {
+                if (!walk.is_first) walk.close(found.back());
+                Session& session = found.emplace_back();
+                session.begin = p, session.start = t;
+                session.reason = is_own ? first : walk.why(t, mark, changed);
+                walk.open(t), walk.prolong(t, r);  // a heartbeat too, where none is open
+            } else if (!Reads::mark || !(mark & idles)) {
+                walk.prolong(t, r);
             }
-            walk.join(t, r, mark);
+            walk.count(r, mark);
         }
-        close();
+        if (!walk.is_first) walk.close(found.back());
         n_sessions[u] = static_cast<int64_t>(found.size() - before);
     }
 }

@@ -115,7 +115,7 @@ inline int64_t microseconds(int64_t tick, int64_t tick_length) {
 // IN session_offset int64[n_users + 1], start int64[] ticks, key_offset int64[n_users + 1 (own user: none)],
 //    key uint8[]; OUT name int64[n_sessions][2] (id and number, side by side because rows take both),
 //    user int32[n_sessions]
-// A walk that does not begin with the user's first session: IN before int64[n_users][3] or null, how many
+// A walk that does not begin with the user's first session: IN before int64[3][n_users] or null, how many
 // sessions came before it, the start of the last of these, and how many earlier ones began in the microsecond
 // of that start (-1: it does not count); OUT same int64[n_sessions] or null, the like of each session
 inline void session_ids(const int64_t* session_offset, int64_t n_users, const int64_t* start,
@@ -129,9 +129,9 @@ inline void session_ids(const int64_t* session_offset, int64_t n_users, const in
             const Xxh64OfText hash(is_own ? &null_byte : key + at_key,
                                    is_own ? 1 : static_cast<size_t>(key_offset[u + 1] - at_key));
             const int64_t from = session_offset[u], to = session_offset[u + 1];
-            const int64_t number = before ? before[3 * u] + 1 : 1;
-            int64_t last = before ? microseconds(before[3 * u + 1], tick_length) : 0;
-            int64_t earlier = before ? before[3 * u + 2] : -1;
+            const int64_t number = before ? before[u] + 1 : 1;
+            int64_t last = before ? microseconds(before[n_users + u], tick_length) : 0;
+            int64_t earlier = before ? before[2 * n_users + u] : -1;
             for (int64_t s = from; s < to; ++s) {
                 const int64_t at = microseconds(start[s], tick_length);
                 earlier = at == last ? earlier + 1 : 0;

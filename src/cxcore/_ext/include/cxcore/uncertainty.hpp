@@ -12,11 +12,27 @@
 #include <cstdint>
 #include <vector>
 
+#include "cxcore/clones.hpp"
 #include "cxcore/journeys.hpp"
 #include "cxcore/markov.hpp"
 #include "cxcore/threads.hpp"
 
 namespace cxcore {
+
+// One row of numbers onto another, so many times.
+CXCORE_CLONES inline void add_row(const double* row, double times, int64_t n, double* out) {
+    for (int64_t c = 0; c < n; ++c) out[c] += times * row[c];
+}
+
+// The squares of a row less the mean, and its products with `last`; each so many times.
+CXCORE_CLONES inline void add_square_row(const double* row, const double* mean, double alike, double last,
+                                         int64_t n, double* square, double* product) {
+    for (int64_t c = 0; c < n; ++c) {
+        const double d = row[c] - mean[c];
+        square[c] += alike * d * d;
+        product[c] += last * d;
+    }
+}
 
 // Columns [c0, c1) of X, from the factors of D - F. OUT x [n, kTile]
 inline void inverse_columns(const double* a, const double* pivot, int64_t n, int64_t c0, int64_t c1,
@@ -175,8 +191,7 @@ struct TableWalk {
 
   private:
     void add(int64_t row, double times, double* out) const {
-        const double* const r = t.rows + row * 2 * t.n_channels;
-        for (int64_t c = 0; c < 2 * t.n_channels; ++c) out[c] += times * r[c];
+        add_row(t.rows + row * 2 * t.n_channels, times, 2 * t.n_channels, out);
     }
     void walk(const Journeys& j, int64_t t0, int64_t lo, int64_t hi, int64_t end, double* out) {
         ++change[lo - t0];
@@ -208,6 +223,12 @@ inline void customer_credit(const Journeys& j, const double* of_touch, int64_t n
 
 // ---------------------------------------------------------------------------------------------- sums
 
+// Users of one block of sums, of which there are few: each has a row of so many numbers.
+inline int64_t users_of_block(int64_t n_users, int64_t n_numbers) {
+    const int64_t most = std::clamp<int64_t>((int64_t{1} << 21) / n_numbers, 1, 256);
+    return std::max<int64_t>(influence_block, (n_users + most - 1) / most);
+}
+
 // Squares of columns less the mean, and products with the last column. Blocks are fixed and added in their
 // order. IN influence [n_users, n_columns], times [n_users] or null, mean [n_columns]; OUT sums [n_columns,
 // 2], added to
@@ -222,17 +243,117 @@ inline void add_squares(const double* influence, const double* times, int64_t n_
             const double* const x = influence + u * n_columns;
             const double alike = times ? times[u] : 1.0;
             const double last = alike * (x[n_columns - 1] - mean[n_columns - 1]);
-            for (int64_t c = 0; c < n_columns; ++c) {
-                const double d = x[c] - mean[c];
-                square[c] += alike * d * d;
-                product[c] += last * d;
-            }
+            add_square_row(x, mean, alike, last, n_columns, square, product);
         }
     });
     for (int64_t block = 0; block < n_blocks; ++block)
         for (int64_t c = 0; c < n_columns; ++c)
             for (int at = 0; at < 2; ++at)
                 sums[2 * c + at] += partial[static_cast<size_t>((block * 2 + at) * n_columns + c)];
+}
+
+// The same sums of a chain, each row squared while it is near: columns of channels, of what no touch earned,
+// and of all conversions. IN alone, mean, n as in touch_squares; OUT sums [n_columns, 2], added to
+inline void table_squares(const Journeys& j, const StepTable& t, const uint8_t* alone, const double* mean,
+                          double n, int n_threads, double* sums) {
+    const int64_t n_columns = 2 * t.n_channels + 3, total = n_columns - 1;
+    const int64_t size = users_of_block(j.n_users, 2 * n_columns);
+    const int64_t n_blocks = (j.n_users + size - 1) / size, width = 2 * n_columns + 1;
+    std::vector<double> partial(static_cast<size_t>(n_blocks * width));
+    for_each_block(j.n_users, size, n_threads, [&](int64_t from, int64_t to) {
+        double* const square = partial.data() + from / size * width;
+        double* const product = square + n_columns;
+        std::vector<double> row(static_cast<size_t>(n_columns));
+        TableWalk walk{t};
+        for (int64_t u = from; u < to; ++u) {
+            walk(j, u, row.data());
+            row[total - 2] = row[total - 1] = 0.0;
+            for (int64_t k = j.conversion_offset[u]; k < j.conversion_offset[u + 1]; ++k) {
+                if (!alone[k]) continue;
+                row[total - 2] += 1.0;
+                row[total - 1] += j.value[k];
+            }
+            row[total] = static_cast<double>(j.conversion_offset[u + 1] - j.conversion_offset[u]);
+            const double alike = j.times ? j.times[u] : 1.0;
+            const double last = alike * (row[total] - mean[total]);
+            add_square_row(row.data(), mean, alike, last, n_columns, square, product);
+            square[width - 1] += alike;
+        }
+    });
+    double silent = n;  // customers who are not there change nothing
+    for (int64_t block = 0; block < n_blocks; ++block) {
+        const double* const part = partial.data() + block * width;
+        for (int64_t c = 0; c < n_columns; ++c)
+            for (int at = 0; at < 2; ++at) sums[2 * c + at] += part[at * n_columns + c];
+        silent -= part[width - 1];
+    }
+    for (int64_t c = 0; c < n_columns; ++c) {
+        sums[2 * c] += silent * mean[c] * mean[c];
+        sums[2 * c + 1] += silent * mean[c] * mean[total];
+    }
+}
+
+// The same sums for a model whose credit is a sum over touches, from the credit of each touch: a customer's
+// columns are those of the channels met, of what no touch earned, and of all conversions; what is 0 counts
+// by how many customers have it. Cost does not grow with the number of channels.
+// IN of_touch [n_touches, 2], alone [n_conversions] 1 where no touch earned it, mean [n_columns], n customers
+// in all; OUT sums [n_columns, 2], added to, where n_columns = 2 * C + 3
+inline void touch_squares(const Journeys& j, const double* of_touch, const uint8_t* alone, int64_t n_columns,
+                          const double* mean, double n, int n_threads, double* sums) {
+    struct Sums {
+        double square, product, met;  // met: customers with an amount
+    };
+    const int64_t rest = n_columns - 3, total = n_columns - 1;
+    const int64_t size = users_of_block(j.n_users, 3 * n_columns);
+    const int64_t n_blocks = (j.n_users + size - 1) / size;
+    std::vector<Sums> partial(static_cast<size_t>(n_blocks * n_columns));
+    for_each_block(j.n_users, size, n_threads, [&](int64_t from, int64_t to) {
+        Sums* const mine = partial.data() + from / size * n_columns;
+        std::vector<double> amount(static_cast<size_t>(n_columns), 0.0);
+        std::vector<uint8_t> is_met(static_cast<size_t>(n_columns), 0);
+        std::vector<int64_t> met;  // of each pair the first column
+        const auto add = [&](int64_t column, double count, double value) {
+            if (!is_met[column]) met.push_back(column);
+            is_met[column] = 1;
+            amount[column] += count;
+            amount[column + 1] += value;
+        };
+        for (int64_t u = from; u < to; ++u) {
+            for (int64_t i = j.touch_offset[u]; i < j.touch_offset[u + 1]; ++i)
+                if (of_touch[2 * i] != 0.0 || of_touch[2 * i + 1] != 0.0)
+                    add(2 * j.channel[i], of_touch[2 * i], of_touch[2 * i + 1]);
+            for (int64_t k = j.conversion_offset[u]; k < j.conversion_offset[u + 1]; ++k)
+                if (alone[k]) add(rest, 1.0, j.value[k]);
+            const double alike = j.times ? j.times[u] : 1.0;
+            const auto converted = static_cast<double>(j.conversion_offset[u + 1] - j.conversion_offset[u]);
+            const double last = alike * (converted - mean[total]);
+            const auto close = [&](int64_t column, double x) {
+                const double d = x - mean[column];
+                mine[column].square += alike * d * d;
+                mine[column].product += last * x;
+                mine[column].met += alike;
+            };
+            for (const int64_t column : met) {
+                for (int64_t c = column; c < column + 2; ++c) {
+                    close(c, amount[c]);
+                    amount[c] = 0.0;
+                }
+                is_met[column] = 0;
+            }
+            met.clear();
+            if (converted > 0.0) close(total, converted);
+        }
+    });
+    for (int64_t c = 0; c < n_columns; ++c) {
+        double met = 0.0;
+        for (int64_t block = 0; block < n_blocks; ++block) {
+            const Sums& part = partial[static_cast<size_t>(block * n_columns + c)];
+            sums[2 * c] += part.square;
+            sums[2 * c + 1] += part.product;
+            met += part.met;
+        }
+        sums[2 * c] += (n - met) * mean[c] * mean[c];
+    }
 }
 
 struct Contrasts {  // n numbers alpha x[a] - beta x[b]
