@@ -19,7 +19,18 @@ import cxcore as cx
 from cxcore import errors
 from cxcore._ext import uncertainty as kernel
 from cxcore._ext.journeys import JourneyView
-from cxcore.attribution import METHODS, MODELS, Analytic, Bootstrap, Credit, Journeys, MethodWord, Model
+from cxcore.attribution import (
+    METHODS,
+    MODELS,
+    Analytic,
+    Bootstrap,
+    Credit,
+    Journeys,
+    Markov,
+    MethodWord,
+    Model,
+    PathIncrement,
+)
 from cxcore.attribution.groups import only
 from cxcore.attribution.replicates import replicates_of
 from cxcore.attribution.sample import Everyone, Sample, linear, ratio, together
@@ -315,7 +326,7 @@ def test_customers_alike_have_the_error_of_their_copies(model: Any) -> None:
 # ---------------------------------------------------------------- bootstrap
 
 
-def relative_errors(events: pl.DataFrame, chosen: list[str], replicates: int) -> np.ndarray:
+def relative_errors(events: pl.DataFrame, chosen: list[Any], replicates: int) -> np.ndarray:
     """Analytic standard errors and half widths over those of the bootstrap, less 1."""
     sure = credit_of(events, model=chosen)
     drawn = credit_of(events, model=chosen, method=Bootstrap(replicates, rng=11))
@@ -336,7 +347,7 @@ def test_formula_and_bootstrap_agree() -> None:
 def test_formula_and_bootstrap_agree_on_every_channel() -> None:
     """20 channels, 20,000 customers; a game of 8, since each replicate is a game."""
     events = touches(20_000, seed=2, effects=20, ids="string")
-    chosen = [word for word in SURE if word not in OTHERS]
+    chosen = [*(word for word in SURE if word not in OTHERS), Markov(2), PathIncrement(2)]
     assert np.abs(relative_errors(events, chosen, 4_000)[0]).max() < 0.05
     few = touches(20_000, seed=2, effects=8, ids="string")
     assert np.abs(relative_errors(few, ["shapley_rate"], 4_000)[0]).max() < 0.05

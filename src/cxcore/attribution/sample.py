@@ -109,9 +109,13 @@ class Sample:
             return self.journeys
         return converters_of(self.journeys) if self.converters is None else self.converters()
 
+    @cached_property
+    def _fitted(self) -> list[Any]:
+        """What each model learned, once for all that is asked."""
+        return [model.fit(self.journeys) for model in self.models]
+
     def influences(self) -> Iterator[tuple[Float64, Float64]]:
         """Block by block what each customer changes in the row, [n, n_columns], and how many are alike."""
-        fitted = [model.fit(self.journeys) for model in self.models]
         people, n_channels = self.readers, self.journeys.n_channels
         step = max(1, _HELD // self.n_columns)
         for first, end in _whole_customers(people, step):
@@ -119,7 +123,7 @@ class Sample:
             block = np.empty((some.n_users, self.n_columns))
             of_models = block[:, :-1].reshape(some.n_users, len(self.models), n_channels + 1, 2)
             block[:, -1] = np.diff(some.conversion_offset)
-            for at, (model, learned) in enumerate(zip(self.models, fitted, strict=True)):
+            for at, (model, learned) in enumerate(zip(self.models, self._fitted, strict=True)):
                 of_models[:, at, -1] = _rest_by_user(model, some)
                 of_models[:, at, :-1] = model.influence(learned, some)
             if len(some.customer):
@@ -146,7 +150,7 @@ class Sample:
         mean = self.estimates / max(self.everyone.n, 1.0)
         people, model = self.readers, self.models[0]
         if len(self.models) == 1 and not len(people.customer):
-            found = model.squares(model.fit(self.journeys), people, mean, self.everyone.n)
+            found = model.squares(self._fitted[0], people, mean, self.everyone.n)
             if found is not None:
                 return found
         sums, read = np.zeros((self.n_columns, 2)), 0.0
