@@ -19,7 +19,7 @@ from polars.testing import assert_frame_equal
 import cxcore as cx
 from cxcore import errors
 from cxcore._ext import games as kernel
-from cxcore.attribution import ShapleyRate
+from cxcore.attribution import Bootstrap, ShapleyRate
 from tests import strategies
 from tests.reference import attribution as journeys_reference
 from tests.reference import games as reference
@@ -259,13 +259,15 @@ def test_the_rate_as_your_own_worth_changes_nothing() -> None:
 # ---------------------------------------------------------------- influence
 
 
+@pytest.mark.parametrize("channels", [5, 25])  # of all orders, of those that are drawn
 @pytest.mark.parametrize("own", [False, True])
-def test_influence_is_the_derivative_of_credit(own: bool) -> None:
-    journeys = journeys_in(random_log(n=400, users=50, channels=5))
+def test_influence_is_the_derivative_of_credit(own: bool, channels: int) -> None:
+    journeys = journeys_in(random_log(n=400, users=50, channels=channels))
     rng = np.random.default_rng(5)
     times = rng.integers(1, 4, journeys.n_users).astype(np.float64)
     journeys = replace(journeys, times=times)
-    model = ShapleyRate(lambda some: 0.1 * len(some) ** 1.5) if own else ShapleyRate()
+    worth = (lambda some: 0.1 * len(some) ** 1.5) if own else None
+    model = ShapleyRate(worth, n_orders=40)
     fitted = model.fit(journeys)
     moved = model.influence(fitted, journeys)
     credit = model.credit(journeys)
@@ -311,8 +313,38 @@ def test_errors_say_how_to_go_on(case: str) -> None:
     assert str(caught.value).endswith(text)
 
 
-def test_sampled_games_have_no_influence() -> None:
-    journeys = journeys_in(random_log(channels=25))
-    model = ShapleyRate(n_orders=16)
-    with pytest.raises(errors.InvalidOptionError, match="25 channels; beyond 20 the game is sampled"):
-        model.influence(model.fit(journeys), journeys)
+def test_slopes_of_orders() -> None:
+    """The twin's worth of sets, a hundredth of a journey more of one set, over some orders."""
+    rng, n = np.random.default_rng(3), 4
+    sets = [frozenset(rng.permutation(n)[: rng.integers(1, n + 1)].tolist()) for _ in range(9)]
+    sets = list(dict.fromkeys(sets))
+    tally = np.column_stack(
+        (rng.integers(1, 5, len(sets)), rng.integers(0, 3, len(sets)), rng.random(len(sets)))
+    )
+    order = np.array(reference.random_orders(1, 0, 6, n), np.int32)
+    offset = np.cumsum([0, *map(len, sets)])
+    member = np.array([player for one in sets for player in one], np.int64)
+    rate, slope = np.empty((6, n, 3)), np.empty((len(sets), n, 3))
+    for n_threads in (1, 3):
+        kernel.order_rates(offset, member, tally, order, n_threads, rate)
+        kernel.order_slopes(offset, member, order, rate, n_threads, slope)
+        for at in range(len(sets)):
+            for outcome in ((0.0, 0.0), (1.0, 2.5)):
+                for x in (1, 2):
+                    moved = outcome[x - 1] * slope[at, :, 0] - slope[at, :, x]
+                    want = reference.order_slopes(sets, tally.tolist(), order.tolist(), at, outcome[x - 1], x)
+                    assert moved == pytest.approx(want, rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.slow
+def test_errors_of_a_sampled_game_agree_with_customers_drawn_again() -> None:
+    """The game of 25 channels, few of them common; the credit is of 512 orders, the errors of 128."""
+    events = random_log(n=6_000, users=1_500, channels=25)
+    model = ShapleyRate(n_orders=512)
+    ways = ("analytic", Bootstrap(600, rng=4))
+    formula, drawn = (
+        attribute(events, model=model, confidence_level=0.95, method=way)["standard_error"] for way in ways
+    )
+    ratio = formula.to_numpy() / drawn.to_numpy()
+    assert np.median(ratio) == pytest.approx(1.0, abs=0.05)
+    assert (abs(ratio - 1) < 0.2).all()

@@ -73,6 +73,36 @@ def sampled_shapley(
     return found
 
 
+def order_slopes(
+    sets: Sequence[Set],
+    tally: Sequence[Sequence[float]],
+    orders: Sequence[Sequence[int]],
+    which: int,
+    outcome: float,
+    of: int,
+) -> list[float]:
+    """What a little more of a journey of one set changes in what players add, on average over some orders
+    (out of order_rates). ``tally``: journeys, and their outcomes, of each set; ``of``: which outcome."""
+
+    def worth(more: Fraction) -> Worth:
+        def asked(there: Set) -> Fraction:
+            inside = [at for at, one in enumerate(sets) if one <= there]
+            n = sum((Fraction(tally[at][0]) for at in inside), Fraction(0))
+            total = sum((Fraction(tally[at][of]) for at in inside), Fraction(0))
+            if which in inside:
+                n, total = n + more, total + more * Fraction(outcome)
+            return total / n if n else Fraction(0)
+
+        return asked
+
+    epsilon, sums = Fraction(1, 10**9), [Fraction(0)] * len(orders[0])
+    for order in orders:
+        before, after = added(worth(Fraction(0)), order), added(worth(epsilon), order)
+        for player in order:
+            sums[player] += (after[player] - before[player]) / epsilon / len(orders)
+    return [float(x) for x in sums]
+
+
 def subset_sums(table: Mapping[Set, Fraction]) -> dict[Set, Fraction]:
     return {one: sum((table[other] for other in table if other <= one), Fraction(0)) for one in table}
 

@@ -32,3 +32,9 @@ def sampled_shapley(
     phi: _Float64,
     error: _Float64,
 ) -> None: ...
+def order_rates(
+    offset: _Int64, member: _Int64, tally: _Float64, order: _Int32, n_threads: int, rate: _Float64
+) -> None: ...
+def order_slopes(
+    offset: _Int64, member: _Int64, order: _Int32, rate: _Float64, n_threads: int, slope: _Float64
+) -> None: ...

@@ -31,6 +31,14 @@ cdef extern from "cxcore/games.hpp" namespace "cxcore" nogil:
         const Sets&, int64_t, uint64_t, int64_t, int64_t, int, Spread&) except +
     void finish(const Spread&, double*, double*)
 
+    cdef struct Orders:
+        int64_t n
+        int64_t n_players
+        const int32_t* order
+
+    void _rates "cxcore::order_rates"(const Sets&, const Orders&, int, double*) except +
+    void _slopes "cxcore::order_slopes"(const Sets&, const Orders&, const double*, int, double*) except +
+
 cdef extern from *:
     """
     constexpr int64_t kPairs = 512;  // between two looks for signals
@@ -144,6 +152,44 @@ def sampled_shapley(
         finish(total[0], &phi[0, 0], &error[0, 0])
     finally:
         del total
+
+
+def order_rates(
+    const int64_t[::1] offset,  # IN  [n_sets + 1] from distinct_coalitions
+    const int64_t[::1] member,  # IN
+    const double[:, ::1] tally,  # IN  [n_sets, 3] journeys, conversions, value of each set
+    const int32_t[:, ::1] order,  # IN  [n_orders, n_players]
+    int n_threads,
+    double[:, :, ::1] rate,  # OUT [n_orders, n_players, 3] of those inside: 1, and both outcomes, per journey
+):
+    """What journeys inside the first players of each order weigh."""
+    cdef Sets sets
+    cdef Orders orders
+    sets.n, orders.n, orders.n_players = tally.shape[0], order.shape[0], order.shape[1]
+    sets.offset, sets.member, sets.tally = &offset[0], &member[0], &tally[0, 0]
+    orders.order = &order[0, 0]
+    with nogil:
+        _rates(sets, orders, n_threads, &rate[0, 0, 0])
+
+
+def order_slopes(
+    const int64_t[::1] offset,  # IN  [n_sets + 1] from distinct_coalitions, of any journeys
+    const int64_t[::1] member,  # IN
+    const int32_t[:, ::1] order,  # IN  [n_orders, n_players]
+    const double[:, :, ::1] rate,  # IN  from order_rates
+    int n_threads,
+    double[:, :, ::1] slope,  # OUT [n_sets, n_players, 3] for an outcome of 1; for conversions; for value
+):
+    """What a journey of each set moves in what players add, on average over the orders."""
+    cdef Sets sets
+    cdef Orders orders
+    if slope.shape[0] == 0:
+        return
+    sets.n, orders.n, orders.n_players = slope.shape[0], order.shape[0], order.shape[1]
+    sets.offset, sets.member, sets.tally = &offset[0], &member[0], <const double*> NULL
+    orders.order = &order[0, 0]
+    with nogil:
+        _slopes(sets, orders, &rate[0, 0, 0], n_threads, &slope[0, 0, 0])
 
 
 cdef inline int32_t* _first(int32_t[::1] array) noexcept nogil:

@@ -18,6 +18,8 @@ from cxcore.attribution.base import Credit, Journeys, Model
 
 #: a table of all sets is made for so many channels
 MOST_EXACT = 20
+#: pairs of orders out of which errors of sampled games are found: these need fewer than the credit
+_SLOPE_PAIRS = 64
 _CALL = "ShapleyRate"
 
 #: the conversion rate of journeys inside a set of channels, as a user knows it
@@ -60,7 +62,8 @@ class ShapleyRate(Model):
 
     Up to 20 channels exactly, by sums over subsets: O(touches + conversions + C 2^C) time, 2^C numbers of
     memory. Beyond, the mean over random orders, each with its reverse; ``sampling_error`` of the answer is
-    the standard error of that mean, in conversions (0 where nothing was drawn).
+    the standard error of that mean, in conversions (0 where nothing was drawn). Errors by formula come from
+    the slopes of the same game, beyond 20 channels in the first 128 of the orders.
 
     Examples
     --------
@@ -125,11 +128,6 @@ class ShapleyRate(Model):
         return game
 
     def influence(self, fitted: RateGame, some: Journeys) -> Float64:
-        """How credit changes with the number of customers like each of ``some``; of exact games."""
-        if fitted.tally is None:
-            problem = f"{len(fitted.players):,} channels; beyond {MOST_EXACT} the game is sampled."
-            hint = "put rare channels together, or take the bootstrap."
-            raise errors.bad_option(_CALL, "confidence_level", "analytic", problem, hint)
         return fitted.influence(some)
 
     # ------------------------------------------------------------ the user's own worth
@@ -167,16 +165,29 @@ class ShapleyRate(Model):
         offset, member = kernel.distinct_coalitions(journeys.view, number, n, of_conversion, of_null)
         tally = _tally(journeys, of_conversion, of_null, len(offset) - 1)
         total = tally.sum(axis=0)
-        phi, error = np.zeros((n, 2)), np.zeros((n, 2))
+        phi, error, drawn = np.zeros((n, 2)), np.zeros((n, 2)), None
         if self.value is None:
             kernel.sampled_shapley(
                 offset, member, tally, self.seed, self._pairs, journeys.n_threads, phi, error
             )
+            drawn = self._drawn(offset, member, tally, n, journeys.n_threads)
         else:
             names = journeys.names.to_list()
             phi, error = self._ask_orders(self._worth_of([names[code] for code in players]), n)
             phi, error = phi * (1.0, _mean_value(total)), error * (1.0, _mean_value(total))
-        return RateGame(players, number, total, phi, error[:, 0], None, None, self.value is not None)
+        return RateGame(players, number, total, phi, error[:, 0], None, None, self.value is not None, drawn)
+
+    def _drawn(
+        self, offset: Int64, member: Int64, tally: Float64, n: int, n_threads: int
+    ) -> tuple[Int32, Float64]:
+        """The first of the orders, and what journeys inside their first players weigh."""
+        pairs = min(self._pairs, _SLOPE_PAIRS)
+        order = np.empty((2 * pairs, n), np.int32)
+        kernel.random_orders(self.seed, 0, order[:pairs])
+        order[pairs:] = order[:pairs, ::-1]
+        rate = np.empty((2 * pairs, n, 3))
+        kernel.order_rates(offset, member, tally, order, n_threads, rate)
+        return order, rate
 
     def _ask_orders(self, asked: Callable[[int], float], n: int) -> tuple[Float64, Float64]:
         """Mean and standard error of what each player adds, over the orders of the kernel."""
@@ -226,6 +237,8 @@ class RateGame:
     worth: Float64 | None
     #: is the worth of sets the user's?
     is_own: bool
+    #: of a sampled game: orders, and what journeys inside their first players weigh (``kernel.order_rates``)
+    drawn: tuple[Int32, Float64] | None = None
 
     @property
     def n_journeys(self) -> float:
@@ -256,38 +269,57 @@ class RateGame:
         """Derivative of credit in the number of customers like each, [n_users, n_channels, 2]."""
         moved = np.zeros((some.n_users, some.n_channels, 2))
         of_conversion, of_null = _places(some)
-        kernel.coalitions(some.view, self.number, len(self.players), some.n_threads, of_conversion, of_null)
+        slope_of = self._sets(some, of_conversion, of_null)
         user = np.repeat(np.arange(some.n_users), np.diff(some.conversion_offset))
-        converted = np.ones(len(user))
-        for which, mask, converted, value in (
+        for which, place, converted, value in (
             (user, of_conversion, np.ones(len(user)), some.value),
             (np.arange(len(of_null)), of_null, np.zeros(len(of_null)), np.zeros(len(of_null))),
         ):
-            at = mask >= 0
-            self._add(moved, which[at], mask[at], converted[at], value[at])
+            at = place >= 0
+            outcome, mine = (converted[at], value[at]), which[at]
+            for player, code in enumerate(self.players):
+                parts = (
+                    self._of_own(player, outcome)
+                    if slope_of is None
+                    else self._of_rate(player, slope_of(player, place[at]), outcome)
+                )
+                for x, part in enumerate(parts):
+                    moved[:, code, x] += np.bincount(mine, part, minlength=len(moved))
         return moved
 
-    def _add(self, moved: Float64, user: Int64, mask: Int32, converted: Float64, value: Float64) -> None:
-        """The influence of journeys, added to that of their users."""
-        change = self._of_own if self.is_own else self._of_rate
-        for player, code in enumerate(self.players):
-            for x, part in enumerate(change(player, mask, (converted, value))):
-                moved[:, code, x] += np.bincount(user, part, minlength=len(moved))
-
-    def _of_rate(self, player: int, mask: Int32, outcome: tuple[Float64, Float64]) -> list[Float64]:
+    def _sets(
+        self, some: Journeys, of_conversion: Int32, of_null: Int32
+    ) -> Callable[[int, Int32], Float64] | None:
+        """Writes the set of each journey; gives the slopes of a player for some sets. None: sets are worth
+        what the user says, whoever comes."""
+        n = len(self.players)
+        if self.drawn is not None:
+            order, rate = self.drawn
+            offset, member = kernel.distinct_coalitions(some.view, self.number, n, of_conversion, of_null)
+            slope = np.empty((len(offset) - 1, n, 3))
+            kernel.order_slopes(offset, member, order, rate, some.n_threads, slope)
+            return lambda player, place: slope[place, player]
+        if self.tally is None:
+            kernel.distinct_coalitions(some.view, self.number, n, of_conversion, of_null)
+            return None
+        kernel.coalitions(some.view, self.number, n, some.n_threads, of_conversion, of_null)
+        if self.is_own:
+            return None
         without, with_it = self._slopes
-        slope = with_it[mask | (1 << player)] - without[mask]
+        return lambda player, mask: with_it[mask | (1 << player)] - without[mask]
+
+    def _of_rate(self, player: int, slope: Float64, outcome: tuple[Float64, Float64]) -> list[Float64]:
         return [
             self.phi[player, x] + self.n_journeys * (outcome[x] * slope[:, 0] - slope[:, x + 1])
             for x in range(2)
         ]
 
-    def _of_own(self, player: int, mask: Int32, outcome: tuple[Float64, Float64]) -> list[Float64]:
+    def _of_own(self, player: int, outcome: tuple[Float64, Float64]) -> list[Float64]:
         """The worth of sets stays; the number of journeys and the mean value of a conversion move."""
         mean, (converted, value) = _mean_value(self.total), outcome
         of_mean = (value - mean * converted) / (self.total[1] or 1.0)
         each = self.phi[player, 0]
-        return [np.full(len(mask), each), each * (mean + self.n_journeys * of_mean)]
+        return [np.full(len(value), each), each * (mean + self.n_journeys * of_mean)]
 
 
 def _players(journeys: Journeys) -> tuple[Int64, Int32]:

@@ -311,4 +311,68 @@ inline void finish(const Spread& total, double* phi, double* error) {
     }
 }
 
+// ---------------------------------------------------------------------------------------------- slopes
+
+struct Orders {
+    int64_t n, n_players;
+    const int32_t* order;  // [n, n_players]
+};
+
+// What a journey inside the first players of an order moves in their worth: by (its outcome - v) / journeys
+// inside. OUT rate double[n_orders, n_players, 3]: 1 / journeys, conversions and value per journey over
+// journeys; 0 where there is none
+inline void order_rates(const Sets& sets, const Orders& orders, int n_threads, double* rate) {
+    const int64_t n = orders.n_players;
+    for_each_piece(orders.n, n_threads, [&](int64_t o) {
+        double* const mine = rate + o * n * 3;
+        std::vector<int32_t> place(static_cast<size_t>(n));
+        for (int64_t i = 0; i < n; ++i) place[orders.order[o * n + i]] = static_cast<int32_t>(i);
+        std::fill(mine, mine + 3 * n, 0.0);
+        for (int64_t s = 0; s < sets.n; ++s) {
+            int32_t last = 0;
+            for (int64_t m = sets.offset[s]; m < sets.offset[s + 1]; ++m)
+                last = std::max(last, place[sets.member[m]]);
+            for (int x = 0; x < 3; ++x) mine[3 * last + x] += sets.tally[3 * s + x];
+        }
+        double sum[3] = {0.0, 0.0, 0.0};
+        for (int64_t i = 0; i < n; ++i) {
+            for (int x = 0; x < 3; ++x) sum[x] += mine[3 * i + x];
+            const double each = sum[0] > 0.0 ? 1.0 / sum[0] : 0.0;
+            mine[3 * i] = each;
+            for (int x = 1; x < 3; ++x) mine[3 * i + x] = sum[x] * each * each;
+        }
+    });
+}
+
+// What a journey of each set moves in what players add, on average over the orders: it is inside from its
+// last player on. OUT slope double[n_sets, n_players, 3]: for an outcome of 1; for conversions; for value
+inline void order_slopes(const Sets& sets, const Orders& orders, const double* rate, int n_threads,
+                         double* slope) {
+    const int64_t n = orders.n_players;
+    std::vector<int32_t> place(static_cast<size_t>(orders.n * n));
+    for (int64_t o = 0; o < orders.n; ++o)
+        for (int64_t i = 0; i < n; ++i)
+            place[static_cast<size_t>(o * n + orders.order[o * n + i])] = static_cast<int32_t>(i);
+    for_each_block(sets.n, 64, n_threads, [&](int64_t from, int64_t to) {
+        std::fill(slope + from * n * 3, slope + to * n * 3, 0.0);
+        for (int64_t o = 0; o < orders.n; ++o) {
+            const int32_t* const at = place.data() + o * n;
+            const int32_t* const order = orders.order + o * n;
+            const double* const mine = rate + o * n * 3;
+            for (int64_t s = from; s < to; ++s) {
+                int32_t last = 0;
+                for (int64_t m = sets.offset[s]; m < sets.offset[s + 1]; ++m)
+                    last = std::max(last, at[sets.member[m]]);
+                double* const out = slope + s * n * 3;
+                for (int x = 0; x < 3; ++x) out[3 * order[last] + x] += mine[3 * last + x];
+                for (int64_t i = last + 1; i < n; ++i)
+                    for (int x = 0; x < 3; ++x)
+                        out[3 * order[i] + x] += mine[3 * i + x] - mine[3 * i - 3 + x];
+            }
+        }
+        const double part = 1.0 / static_cast<double>(orders.n);
+        for (int64_t i = from * n * 3; i < to * n * 3; ++i) slope[i] *= part;
+    });
+}
+
 }  // namespace cxcore
