@@ -84,6 +84,30 @@ def _index(log: Touches) -> cx.EventIndex:
     return cx.index(log.frame, user="user_id", time="ts")
 
 
+@pytest.mark.parametrize("n_channels", [10, 50])
+@pytest.mark.parametrize("order", ["random", "sorted"])
+def test_heuristics_of_an_index(race: Race, order: str, n_channels: int) -> None:
+    """The index is built before the clock starts, as are DuckDB's tables; the log is sorted or not."""
+    log = data.touches(n_channels, "categorical")
+    want = rivals.numpy_heuristics(log.frame)
+    frame = log.frame.sort("user_id", "ts") if order == "sorted" else log.frame
+    index = cx.index(frame, user="user_id", time="ts")
+    race(
+        f"attribution/heuristics-index/{n_channels}-{order}",
+        words=f"{log.words}; of the index {order}",
+        rows=len(log.frame),
+        verb=Contender("cxcore", lambda: _heuristics(index), partial(_ours_heuristics, want)),
+        rivals=[
+            Contender(
+                "DuckDB, one window query",
+                partial(rivals.duckdb_window_heuristics, log.duck),
+                partial(_same_credit, want),
+            )
+        ],
+        goals=[Goal(12, "DuckDB")],
+    )
+
+
 def test_against_dp6(race: Race) -> None:
     """Journeys cut after each conversion and no window, as that package counts."""
     log = data.touches(10, "categorical")

@@ -9,17 +9,18 @@ import data
 import numpy as np
 import polars as pl
 import pytest
-from race import Contender, Race
+from race import Contender, Goal, Race
 
 import cxcore as cx
 from cxcore.attribution import Bootstrap
 
-ROLES = {"user": "user_id", "time": "ts", "channel": "channel", "conversion": "conversion", "value": "value"}
+ROLES = {"channel": "channel", "conversion": "conversion", "value": "value"}
+WHO = {"user": "user_id", "time": "ts"}
 REPLICATES = 1_000
 
 
-def _credit(log: data.Touches, model: str, **options: Any) -> pl.DataFrame:
-    return cx.attribute(log.frame, **ROLES, model=model, **options)
+def _credit(events: Any, model: str, **options: Any) -> pl.DataFrame:
+    return cx.attribute(events, **ROLES, model=model, **options)
 
 
 def _near(want: pl.DataFrame, tolerance: float, got: pl.DataFrame) -> None:
@@ -32,25 +33,23 @@ def _near(want: pl.DataFrame, tolerance: float, got: pl.DataFrame) -> None:
 
 @pytest.mark.parametrize("n_channels", [10, 50])
 @pytest.mark.parametrize("model", ["linear", "markov"])
-def test_errors(race: Race, model: str, n_channels: int) -> None:
+@pytest.mark.parametrize("given", ["frame", "index"])
+def test_errors(race: Race, given: str, model: str, n_channels: int) -> None:
     log = data.touches(n_channels, "categorical")
     drawn = Bootstrap(REPLICATES, rng=1)
-    want = _credit(log, model, confidence_level=0.95, method=Bootstrap(REPLICATES, rng=2))
+    events, roles = (log.frame, WHO) if given == "frame" else (cx.index(log.frame, **WHO), {})
+    credit = partial(_credit, events, model, **roles)
+    sure = partial(credit, confidence_level=0.95)
+    want = sure(method=Bootstrap(REPLICATES, rng=2))
+    by_draws = Contender(
+        f"cxcore, {REPLICATES:,} replicates", partial(sure, method=drawn), partial(_near, want, 0.2)
+    )
     race(
-        f"attribution/errors/{model}-{n_channels}",
+        f"attribution/errors/{model}-{n_channels}-{given}",
         words=f"{log.words}; no peer has standard errors of attribution, so the credit alone stands beside",
         rows=len(log.frame),
-        verb=Contender(
-            "cxcore, by formula",
-            partial(_credit, log, model, confidence_level=0.95),
-            partial(_near, want, 0.15),
-        ),
-        parts=[
-            Contender("cxcore, credit alone", partial(_credit, log, model), partial(_near, want, 0.0)),
-            Contender(
-                f"cxcore, {REPLICATES:,} replicates",
-                partial(_credit, log, model, confidence_level=0.95, method=drawn),
-                partial(_near, want, 0.2),
-            ),
-        ],
+        verb=Contender("cxcore, by formula", sure, partial(_near, want, 0.15)),
+        parts=[by_draws] if given == "frame" else [],
+        rivals=[Contender("cxcore, credit alone", credit, partial(_near, want, 0.0))],
+        goals=[Goal(1 / 3, "cxcore, credit alone")],
     )

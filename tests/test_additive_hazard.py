@@ -10,7 +10,7 @@ import pytest
 
 from cxcore import errors
 from cxcore._ext import hazard as kernel
-from cxcore.attribution import AdditiveHazard
+from cxcore.attribution import AdditiveHazard, Bootstrap, base, hazard_slope
 from cxcore.attribution.additive_hazard import _step
 from cxcore.attribution.base import Journeys
 from tests.reference import hazard as reference
@@ -121,6 +121,51 @@ def test_touches_share_by_what_is_left_of_them() -> None:
     assert AdditiveHazard(most_steps=5).label == "additive_hazard(most_steps=5)"
 
 
+def test_an_influence_is_what_a_little_more_of_a_customer_changes() -> None:
+    """The fit is taken as far as doubles go."""
+    rng = np.random.default_rng(8)
+    journeys = journeys_in(random_log(n=600, users=60))
+    assert len(journeys.null_lo)
+    journeys = replace(journeys, times=1.0 + rng.random(journeys.n_users))
+    model = AdditiveHazard(tolerance=0.0, most_steps=20_000)
+    fitted = model.fit(journeys)
+    influence = model.influence(fitted, journeys)
+    total = np.einsum("u,uck->ck", journeys.times, influence)
+    assert total == pytest.approx(_amounts(model, journeys), rel=1e-5, abs=1e-4)
+    step = 1e-3
+    for user in range(0, journeys.n_users, 7):
+        change = step * (np.arange(journeys.n_users) == user)
+        more, less = (
+            _amounts(model, replace(journeys, times=journeys.times + by)) for by in (change, -change)
+        )
+        slope = (more - less) / (2 * step)
+        assert influence[user] == pytest.approx(slope, rel=1e-3, abs=1e-3 * np.abs(slope).max() + 1e-6)
+
+
+def _amounts(model: AdditiveHazard, journeys: Journeys) -> np.ndarray:
+    credit = model.credit(journeys)
+    return np.column_stack((credit.conversions, credit.value))
+
+
+def test_blocks_of_conversions_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    journeys = journeys_in(random_log(n=400, users=9))
+    fitted = AdditiveHazard().fit(journeys)
+    whole = fitted.slope.influence(journeys)
+    monkeypatch.setattr(hazard_slope, "_HELD", 40)
+    monkeypatch.setattr(base, "_PAIRS", 50)
+    again = AdditiveHazard().fit(journeys).slope.influence(journeys)
+    assert again == pytest.approx(whole, rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.slow
+def test_the_formula_agrees_with_customers_drawn_again() -> None:
+    log = planted(np.random.default_rng(3), 1_500)
+    ways = ("analytic", Bootstrap(400, rng=4))
+    options = {"model": "additive_hazard", "confidence_level": 0.95, "lookback": None}
+    formula, drawn = (attribute(log, method=way, **options)["standard_error"] for way in ways)
+    assert formula.to_numpy() == pytest.approx(drawn.to_numpy(), rel=0.12)
+
+
 def test_a_channel_that_never_converts_adds_nothing() -> None:
     beta, omega = _step(np.array([[0.0, 0.0, 3.0, 2.0]]), np.array([0.5]), 10.0)
     assert (beta.tolist(), omega.tolist()) == ([0.0], [0.5])
@@ -135,8 +180,9 @@ def test_what_is_refused() -> None:
         "attribute(model='additive_hazard'): learns from times, and these journeys have none.\n"
         "  Hint: pass the events to attribute()."
     )
+    many = replace(journeys, names=pl.Series([f"c{k}" for k in range(201)]))
     with pytest.raises(errors.InvalidOptionError, match="bootstrap"):
-        model.influence(model.fit(journeys), journeys)
+        model.influence(model.fit(many), many)
     with pytest.raises(errors.InvalidOptionError):
         AdditiveHazard(tolerance=-1.0)
     with pytest.raises(errors.InvalidOptionError):

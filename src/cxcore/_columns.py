@@ -333,7 +333,8 @@ def amounts(call: str, role: str, house: pl.DataFrame, name: str) -> pl.Series:
 
 def _has_room(column: pl.Series) -> bool:
     """All are finite, and so is any sum of them. Most columns pass here, without a copy of theirs."""
-    column = column.drop_nulls()
+    if 2 * column.null_count() > len(column):
+        column = column.drop_nulls()
     least, most = column.min(), column.max()
     if not (isinstance(least, float) and isinstance(most, float)):
         return True  # no item

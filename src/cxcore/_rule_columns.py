@@ -145,8 +145,8 @@ def _gaps(call: str, column: pl.Series, columns: EventColumns, closed: str) -> I
     unit = _options.NANOSECONDS[column.dtype.time_unit]
     if unit >= tick_length:
         per = unit // tick_length
-        whole: Int64 = np.minimum(ticks, _INT64_MAX // per) * per - (closed == "left")
-        return whole
+        whole = ticks if per == 1 else np.minimum(ticks, _INT64_MAX // per) * per
+        return whole - 1 if closed == "left" else whole
     per = tick_length // unit
     rounded: Int64 = ticks // per if closed == "right" else -(-ticks // per) - 1
     return rounded
