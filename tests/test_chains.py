@@ -260,6 +260,32 @@ def test_signed_values_that_cancel_are_split_as_conversions_are() -> None:
     assert credits(answer, "value") == pytest.approx({"x": 0.0, "y": 0.0, "z": 0.0}, abs=1e-15)
 
 
+@settings(max_examples=40)
+@given(
+    drawn=st.lists(
+        st.tuples(st.integers(0, 4), st.sampled_from("xyzw"), st.sampled_from([None, None, 0.0, 1.5])),
+        min_size=1,
+        max_size=40,
+    ),
+    model=st.sampled_from([Markov(2), Markov(3), PathIncrement(), PathIncrement(2)]),
+    lookback=st.sampled_from(["6d", None]),
+)
+def test_an_influence_on_few_customers(drawn: list[Any], model: Any, lookback: str | None) -> None:
+    """Dead ends, channels that earn nothing, logs where all or none convert: derivatives all the same."""
+    rows = ((f"u{who}", day, channel, value) for day, (who, channel, value) in enumerate(drawn))
+    journeys = journeys_in(log(*rows), lookback)
+    times = 1.0 + np.random.default_rng(4).random(journeys.n_users)
+    influence = model.influence(model.fit(journeys := replace(journeys, times=times)), journeys)
+    step = 1e-4
+    for user in range(journeys.n_users):
+        change = step * (np.arange(journeys.n_users) == user)
+        more, less = (model.credit(replace(journeys, times=times + by)) for by in (change, -change))
+        slope = [
+            (getattr(more, name) - getattr(less, name)) / (2 * step) for name in ("conversions", "value")
+        ]
+        assert influence[user] == pytest.approx(np.column_stack(slope), rel=1e-5, abs=1e-6)
+
+
 # ---------------------------------------------------------------- slow chains, and the bound
 
 

@@ -16,7 +16,9 @@
 #include <vector>
 
 #include "cxcore/chains.hpp"
+#include "cxcore/clones.hpp"
 #include "cxcore/threads.hpp"
+#include "cxcore/uncertainty.hpp"
 
 namespace cxcore {
 
@@ -119,6 +121,20 @@ struct Live {
 
 // ---------------------------------------------------------------------------------------------- the sweep
 
+// row = sum of p[e] x[other[e]] over rows of x.
+CXCORE_CLONES inline void gather(const double* x, const int32_t* other, const double* p, int64_t n_steps,
+                                 int64_t width, double* row) {
+    std::fill(row, row + width, 0.0);
+    for (int64_t e = 0; e < n_steps; ++e) {
+        const double* const from = x + other[e] * width;
+        for (int64_t c = 0; c < width; ++c) row[c] += p[e] * from[c];
+    }
+}
+
+CXCORE_CLONES inline void add_sizes(const double* x, double weight, int64_t n, double* sum) {
+    for (int64_t c = 0; c < n; ++c) sum[c] += weight * std::abs(x[c]);
+}
+
 struct Copy {  // one copy of the chain: sums of the present x and of the two before it, and of y
     enum Sum { kMass, kConverts, kEarns, kX1, kX2, kD11, kD12, kD22, kSums };
     double now[kSums] = {}, before[kSums] = {}, long_before[kSums] = {};
@@ -209,12 +225,8 @@ class Sweep {
         std::swap(x_[1], x_[0]);
         const double* const from = x_[1].data();
         make(n_threads, ++taken_ % kRest == 0, [&](int64_t i, double* row) {
-            std::fill(row, row + w_, 0.0);
-            for (int64_t e = steps_.offset[i]; e < steps_.offset[i + 1]; ++e) {
-                const double p = steps_.p[e];
-                const double* const other = from + steps_.other[e] * w_;
-                for (int64_t c = 0; c < w_; ++c) row[c] += p * other[c];
-            }
+            const int64_t e = steps_.offset[i];
+            gather(from, steps_.other.data() + e, steps_.p.data() + e, steps_.offset[i + 1] - e, w_, row);
             mask(row, i);
             if (total_)
                 for (int64_t c = 0; c < w_; ++c) total_[i * w_ + c] += from[i * w_ + c];
@@ -283,15 +295,10 @@ class Sweep {
         const double* const x = x_[0].data() + i * w_;
         const double weight = back_ ? live_.out[i] : 1.0, converts = live_.converts[i],
                      earns = live_.earns[i];
-        double* const mass = part + Copy::kMass * w_;
-        double* const conversions = part + Copy::kConverts * w_;
-        double* const earned = part + Copy::kEarns * w_;
-        for (int64_t c = 0; c < w_; ++c) mass[c] += weight * std::abs(x[c]);
+        add_sizes(x, weight, w_, part + Copy::kMass * w_);
         if (converts == 0.0 && earns == 0.0) return;
-        for (int64_t c = 0; c < w_; ++c) {
-            conversions[c] += converts * x[c];
-            earned[c] += earns * x[c];
-        }
+        add_row(x, converts, w_, part + Copy::kConverts * w_);
+        add_row(x, earns, w_, part + Copy::kEarns * w_);
     }
 
     void take_products(int64_t i, double* part) const {
