@@ -220,3 +220,17 @@ def test_a_role_of_names_takes_one_or_several() -> None:
     assert _options.column_names("ab") == ["ab"]
     assert _options.column_names(("a", "b")) == ["a", "b"]
     assert _options.column_names(3) == [3]
+
+
+@pytest.mark.parametrize(
+    ("option", "make"),
+    [
+        ("replicates=1000001", lambda: cx.attribution.Bootstrap(replicates=1_000_001)),
+        ("n=9223372036854775808", lambda: cx.attribution.transforms.LastN(n=2**63)),
+        ("n_orders=9223372036854775808", lambda: cx.attribution.ShapleyRate(n_orders=2**63)),
+        ("folds=1001", lambda: cx.attribution.choose_order(pl.DataFrame(), channel="c", folds=1001)),
+    ],
+    ids=["replicates", "n", "n_orders", "folds"],
+)
+def test_numbers_that_nobody_can_count_to(option: str, make: Any) -> None:
+    assert option in refusal(make)

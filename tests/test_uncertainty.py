@@ -612,6 +612,30 @@ def test_only_some_journeys() -> None:
     assert [some.channel[a:b].tolist() for a, b in ends if a < b] == paths
 
 
+@pytest.mark.parametrize("columns", [[], [pl.col("ts").dt.month().alias("month")]], ids=["none", "one"])
+def test_groups_of_a_list_that_is_read_once(columns: list[pl.Expr]) -> None:
+    """No column to group by is no group."""
+    events = touches(200)
+    paths = cx.paths(events, **TOUCHES, by=iter(columns))
+    assert_frame_equal(paths, cx.paths(events, **TOUCHES, by=columns or None))
+    months = [name for name in paths.columns if name == "month"]
+    roles = {"path": "path", "conversions": "conversions", "nulls": "nulls"}
+    answers = [
+        (credit_of(events, by=iter(columns)), credit_of(events, by=columns or None)),
+        (
+            cx.attribute_paths(paths, **roles, by=iter(months)),
+            cx.attribute_paths(paths, **roles, by=months or None),
+        ),
+        (
+            cx.csat(events.select("ts", score=pl.lit(4)), score="score", by=iter(columns)),
+            cx.csat(events.select("ts", score=pl.lit(4)), score="score", by=columns or None),
+        ),
+    ]
+    for found, known in answers:
+        assert ("month" in found.columns) == bool(columns)
+        assert_frame_equal(found, known)
+
+
 # ---------------------------------------------------------------- spend
 
 SPEND = pl.DataFrame({"channel": ["x", "y", "z"], "cost": [4.0, 0.0, 8.0]})

@@ -162,12 +162,14 @@ def n_threads(call: str, value: Any) -> int:
     return int(min(value, _MOST_THREADS))
 
 
-def whole(call: str, option: str, value: Any, least: int) -> int:
-    """A whole number of at least ``least``."""
+def whole(call: str, option: str, value: Any, least: int, most: int = _INT64_MAX) -> int:
+    """A whole number of at least ``least``, that a kernel can count to."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise errors.bad_option(
             call, option, value, f"must be a whole number, {least} or more.", "such as 1_000."
         )
+    if value > most:
+        raise errors.bad_option(call, option, value, f"must be {most:,} at most.", "such as 1_000.")
     return int(value)
 
 

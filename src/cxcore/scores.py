@@ -378,6 +378,7 @@ def _summary(
 ) -> Any:
     _options.column_name(call, "score", score)
     _options.flag(call, "total", total, "True adds the row of all.")
+    by = _options.parts(by)
     groups = _options.groups(call, by, [*_result_columns(what), *(["is_total"] if total else [])])
     codes = _options.codes(call, "missing", missing)
     chosen = method_for(call, method)

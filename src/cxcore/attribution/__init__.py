@@ -274,6 +274,7 @@ def attribute(
     models = models_of(call, model)
     _check_stage(call, stage, models)
     _options.flag(call, "nulls", nulls, "True learns from all journeys.")
+    by = _options.parts(by) or None
     asks = asked(call, models, value is not None, confidence_level, method, compare, by, spend)
     check_touches(call, touches, roles, models, beside=(by, confidence_level, spend))
     transforms = transforms_of(call, transform)

@@ -17,6 +17,8 @@ from cxcore.attribution.sample import Contrasts, Sample
 _NORMAL = NormalDist()
 #: contrasts whose replicates are sorted at once
 _HELD = 256
+#: a row of numbers each is held
+_MOST_REPLICATES = 1_000_000
 
 Kind = Literal["percentile", "bca"]
 
@@ -81,7 +83,7 @@ class Bootstrap(ErrorMethod):
     Parameters
     ----------
     replicates : int, default 1_000
-        How often all customers are drawn; 100 or more.
+        How often all customers are drawn; 100 to 1,000,000.
     kind : {"percentile", "bca"}, default "percentile"
         Ends of the interval: quantiles of the replicates, or those corrected for bias and skewness (Efron
         1987), which needs a model that says what one customer changes.
@@ -114,7 +116,7 @@ class Bootstrap(ErrorMethod):
     rng: Any = None
 
     def __post_init__(self) -> None:
-        _options.whole("Bootstrap", "replicates", self.replicates, 100)
+        _options.whole("Bootstrap", "replicates", self.replicates, 100, _MOST_REPLICATES)
         _options.word("Bootstrap", "kind", self.kind, get_args(Kind))
         if not isinstance(self.rng, np.random.Generator):
             _options.generator("Bootstrap", self.rng)

@@ -19,6 +19,8 @@ from cxcore.attribution.chains import StateChain
 from cxcore.attribution.markov import check_order
 
 _CALL = "choose_order"
+#: counts of all states are held for each
+_MOST_FOLDS = 1_000
 _LOSSES = ("conversion_loss", "conversion_error", "conversion_gain", "conversion_gain_error")
 _SCHEMA = pl.Schema(
     {
@@ -66,7 +68,7 @@ def choose_order(
     max_order : int, default 4
         The longest memory that is tried, from 1 to 20.
     folds : int, default 10
-        Parts of the customers, 2 or more.
+        Parts of the customers, 2 to 1,000.
     rng : None, int, SeedSequence or Generator, default None
         Where the dealing comes from. The same seed deals the same customers alike in any order of rows, on
         any engine.
@@ -107,7 +109,7 @@ def choose_order(
     ([1, 2], [1.5, 1.6])
     """
     check_order(_CALL, "max_order", max_order)
-    _options.whole(_CALL, "folds", folds, 2)
+    _options.whole(_CALL, "folds", folds, 2, _MOST_FOLDS)
     seed = int(_options.generator(_CALL, rng).integers(0, 2**64, dtype=np.uint64))
     roles = {"user": user, "time": time, "order": order, "time_unit": time_unit, "channel": channel}
     roles |= {"conversion": conversion, "value": value, "container": container}

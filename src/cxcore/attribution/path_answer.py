@@ -122,6 +122,7 @@ def attribute_paths(
     models = models_of(_CALL, model)
     _check_models(models)
     transforms = transforms_of(_CALL, transform)
+    by = _options.parts(by) or None
     asks = asked(_CALL, models, value is not None, confidence_level, method, compare, by, spend)
     threads = _options.n_threads(_CALL, n_threads)
     engine, frame = open_frame(_CALL, paths)

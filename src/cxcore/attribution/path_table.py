@@ -137,6 +137,7 @@ def paths(
     _options.flag(_CALL, "nulls", nulls, "True counts journeys that did not convert, too.")
     separator = check_separator(_CALL, separator)
     transforms = transforms_of(_CALL, transform)
+    by = _options.parts(by) or None
     _options.groups(_CALL, by, _COLUMNS)
     windows = Windows(
         lookback=limit,
