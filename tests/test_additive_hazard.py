@@ -147,6 +147,15 @@ def _amounts(model: AdditiveHazard, journeys: Journeys) -> np.ndarray:
     return np.column_stack((credit.conversions, credit.value))
 
 
+def test_touches_sum_to_the_credit() -> None:
+    events = random_log(n=500, users=60)
+    rows = attribute(events, model="additive_hazard", touches=True)
+    by_channel = rows.group_by("channel").agg(pl.col("credit").sum(), pl.col("value").sum()).sort("channel")
+    whole = attribute(events, model="additive_hazard").sort("channel")
+    assert by_channel["credit"].to_numpy() == pytest.approx(whole["conversions"].to_numpy(), abs=1e-9)
+    assert by_channel["value"].to_numpy() == pytest.approx(whole["value"].to_numpy(), abs=1e-9)
+
+
 def test_blocks_of_conversions_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     journeys = journeys_in(random_log(n=400, users=9))
     fitted = AdditiveHazard().fit(journeys)

@@ -731,9 +731,14 @@ OPTION_ERRORS = {
         {"model": []},
         f"attribute(model=[]): not one of the words.\n  {ALLOWED}\n  Hint: pass one of the words.",
     ),
+    "class": (
+        {"model": Position},
+        "attribute(model='Position'): is a class.\n  Hint: say Position(), or a word.",
+    ),
     "twice": (
         {"model": ["linear", "linear"]},
-        "attribute(model='linear'): given twice.\n  Hint: give each model once.",
+        "attribute(model='linear'): given twice.\n"
+        "  Hint: give each model once; functions of your own are told apart by their names.",
     ),
     "lookback": (
         {"lookback": 30},

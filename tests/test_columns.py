@@ -113,7 +113,7 @@ def test_integers_are_times_when_they_have_a_unit(dtype: Any) -> None:
         (["2026-01-05"], "parse it, for example pl.col('t').str.to_datetime()."),
         ([1.5], "cast it, for example pl.col('t').cast(pl.Datetime('us'))."),
         ([dt.time(1)], "cast it, for example pl.col('t').cast(pl.Datetime('us'))."),
-        (pl.Series([1], dtype=pl.UInt64), "cast it, for example pl.col('t').cast(pl.Datetime('us'))."),
+        (pl.Series([2**63], dtype=pl.UInt64), "cast it, for example pl.col('t').cast(pl.Datetime('us'))."),
     ],
 )
 def test_what_is_no_time_is_refused(values: Any, hint: str) -> None:
@@ -187,8 +187,16 @@ def test_rows_without_a_user_or_a_time_are_refused_with_a_count_and_the_first() 
     )
     assert refusal(cx.InvalidDataError, events, t=[NOON, NOON, None, None]) == (
         "f(time='t'): 2 of 4 rows have no time; the first is row 2.\n"
-        "  Hint: drop them, or say null_time='null'."
+        "  Hint: drop them, or pass cx.index(…) with null_time='null'."
     )
+
+
+def test_unsigned_times_are_taken_as_far_as_they_are_ticks() -> None:
+    log = pl.DataFrame({"u": [1, 1], "t": pl.Series([5, 2**63 - 1], dtype=pl.UInt64)})
+    assert cx.sessionize(log, user="u", time="t", time_unit="ms")["session_number"].to_list() == [1, 2]
+    late = pl.DataFrame({"u": [1, 1], "t": pl.Series([5, 2**63], dtype=pl.UInt64)})
+    with pytest.raises(cx.InvalidDataError, match="takes dates or datetimes"):
+        cx.sessionize(late, user="u", time="t", time_unit="ms")
 
 
 def test_rows_without_a_time_are_left_out_and_not_counted() -> None:

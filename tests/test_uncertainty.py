@@ -797,8 +797,11 @@ def test_costs_are_refused_with_a_way_on(case: str) -> None:
 def test_costs_need_their_columns() -> None:
     with pytest.raises(errors.ColumnNotFoundError, match=re.escape("attribute(spend='cost'): no such")):
         attribute(SALES, spend=pl.DataFrame({"channel": ["x"]}))
-    with pytest.raises(errors.UnsupportedFrameError):
+    text = "attribute(spend='a dict'): takes a frame of channel and cost."
+    with pytest.raises(errors.InvalidOptionError, match=re.escape(text)):
         attribute(SALES, spend={"x": 1.0})
+    with pytest.raises(errors.UnsupportedFrameError):
+        attribute(SALES, spend=[("x", 1.0)])
 
 
 def test_a_group_that_is_not_there() -> None:

@@ -28,6 +28,8 @@ Float64 = NDArray[np.float64]
 #: what the key encoder reads as it is
 _KEY_TYPES = (pl.String, pl.Binary, pl.Categorical, pl.Enum, pl.Boolean, pl.Date)
 _INT64_MIN = -(2**63)
+#: calls with an option for rows without a time
+_TAKE_NULL_TIME = ("index", "sessionize", "sessions", "SessionStream")
 #: rows and codes are int32 inside the kernels
 MOST_ROWS = 2**31 - 1
 
@@ -178,7 +180,7 @@ def time_ticks(
                 f"the column {time!r} is {dtype} and has a unit.",
                 "leave it out.",
             )
-    elif dtype.is_integer() and dtype not in (pl.Int128, pl.UInt128, pl.UInt64):
+    elif dtype.is_integer() and dtype not in (pl.Int128, pl.UInt128) and _fits_int64(column):
         if time_unit is None:
             hint = "say time_unit='s', 'ms', 'us' or 'ns'."
             raise errors.wrong_dtype(call, "time", time, dtype, "takes dates or datetimes", hint)
@@ -193,6 +195,11 @@ def time_ticks(
     absent = column.is_null().to_numpy() if column.null_count() else None
     ticks = int64_of(column, null=0)
     return ticks, _options.tick_length(dtype, time_unit), absent
+
+
+def _fits_int64(column: pl.Series) -> bool:
+    most = column.max() if column.dtype == pl.UInt64 else None
+    return not isinstance(most, int) or most < 2**63
 
 
 def int64_of(column: pl.Series, null: int) -> Int64:
@@ -283,7 +290,8 @@ def event_columns(
         raise errors.nulls(call, "user", ", ".join(roles.user), found.n_null, len(code), row, hint)
     if absent is not None and roles.null_time == "error":
         n_absent, row = int(absent.sum()), int(absent.argmax())
-        hint = "drop them, or say null_time='null'."
+        says = "say" if call in _TAKE_NULL_TIME else "pass cx.index(…) with"
+        hint = f"drop them, or {says} null_time='null'."
         raise errors.nulls(call, "time", roles.time, n_absent, len(code), row, hint)
     if found.n_null and roles.null_user == "own":
         own = len(found)

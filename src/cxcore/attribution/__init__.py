@@ -193,9 +193,9 @@ def attribute(
     time_unit : {"s", "ms", "us", "ns"}, optional
         Unit of a time column of whole numbers; not with an index.
     nulls : bool, default True
-        Do models of whole journeys ("markov", "shapley_rate", "additive_hazard") also learn from journeys
-        that did not convert? Those are, per user, the touches after the last conversion, within ``lookback``
-        of the final one.
+        Do models of whole journeys ("markov", "path_increment", "counterfactual", "shapley_rate",
+        "additive_hazard") also learn from journeys that did not convert? Those are, per user, the touches
+        after the last conversion, within ``lookback`` of the final one.
     transform : str, Transform, or a list of them, optional
         What is done to each window before a model reads it, one after the other: words of
         :data:`TRANSFORMS`, or objects such as ``transforms.LastN(n=4)``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -11,8 +12,8 @@ import numpy as np
 from cxcore import _options, errors
 from cxcore._columns import Float64
 from cxcore._ext import hazard as kernel
-from cxcore.attribution.base import Credit, Journeys, Model
-from cxcore.attribution.hazard_slope import HazardSlope, hazard_slope
+from cxcore.attribution.base import Credit, Journeys, TouchModel
+from cxcore.attribution.hazard_slope import HazardSlope, hazard_slope, shares
 
 _CALL = "AdditiveHazard"
 #: the mean delay of a channel is at most so many times the longest that any touch was seen
@@ -24,7 +25,7 @@ _MOST_SLOPES = 200
 
 
 @dataclass(frozen=True)
-class AdditiveHazard(Model):
+class AdditiveHazard(TouchModel):
     """Credit by the share that a touch has in the chance to convert at the moment of the conversion.
 
     Each touch adds to the customer's hazard (chance per time) to convert, and what it adds fades. How much a
@@ -63,6 +64,13 @@ class AdditiveHazard(Model):
     def __post_init__(self) -> None:
         _options.number(_CALL, "tolerance", self.tolerance, 0.0, 1.0)
         _options.whole(_CALL, "most_steps", self.most_steps, 1)
+
+    def split(self, journeys: Journeys) -> Float64:
+        return self.splitter(journeys)(journeys)
+
+    def splitter(self, journeys: Journeys) -> Callable[[Journeys], Float64]:
+        fitted = self.fit(journeys)
+        return lambda some: shares(fitted.beta, fitted.omega, some)
 
     def credit(self, journeys: Journeys) -> Credit:
         fitted = self.fit(journeys)

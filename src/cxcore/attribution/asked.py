@@ -170,9 +170,13 @@ def models_of(call: str, model: Any) -> list[Model]:
     """Each a word or an object; no two of the same label."""
     from cxcore.attribution import MODELS  # which is filled after this module
 
-    chosen = [model] if isinstance(model, (str, Model)) else model
+    chosen = [model] if isinstance(model, (str, Model, type)) else model
     if not isinstance(chosen, (list, tuple)) or not chosen:
         raise errors.unknown_word(call, "model", model, MODELS)
+    for one in chosen:
+        if isinstance(one, type) and issubclass(one, Model):
+            hint = f"say {one.__name__}(), or a word."
+            raise errors.bad_option(call, "model", one.__name__, "is a class.", hint)
     models = [
         one if isinstance(one, Model) else MODELS[_options.word(call, "model", one, MODELS)]()
         for one in chosen
@@ -180,5 +184,6 @@ def models_of(call: str, model: Any) -> list[Model]:
     labels = [one.label for one in models]
     for label in labels:
         if labels.count(label) > 1:
-            raise errors.bad_option(call, "model", label, "given twice.", "give each model once.")
+            hint = "give each model once; functions of your own are told apart by their names."
+            raise errors.bad_option(call, "model", label, "given twice.", hint)
     return models

@@ -98,6 +98,11 @@ def hazard_slope(
     return HazardSlope(beta, omega, end, credit.reshape(2 * n, n, 2))
 
 
+def shares(beta: Float64, omega: Float64, some: Journeys) -> Float64:
+    """Of each pair of ``some.pairs`` in the hazard at the conversion."""
+    return _seen_at_conversion(beta, omega, some, *some.pairs).share
+
+
 def _expect(second: Float64, channel: Int32, weight: Float64, seen: _Seen) -> None:
     """Adds what of the second derivatives is of conversions to be expected, but for o and o."""
     n, diagonal = second.shape[1], np.arange(second.shape[1])

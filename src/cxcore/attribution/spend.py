@@ -22,6 +22,9 @@ class Spend:
 
     @classmethod
     def read(cls, call: str, spend: Any, by: Sequence[str]) -> Spend:
+        if isinstance(spend, dict):
+            hint = "such as pl.DataFrame({'channel': [*costs], 'cost': [*costs.values()]})."
+            raise errors.bad_option(call, "spend", "a dict", "takes a frame of channel and cost.", hint)
         engine, frame = open_frame(call, spend)
         wanted = [*by, "channel", "cost"]
         check_roles(call, engine.columns(frame), dict.fromkeys(["spend"], wanted))
