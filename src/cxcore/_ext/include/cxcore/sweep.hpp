@@ -37,7 +37,6 @@ struct Live {
     std::vector<double> out;              // steps out of it
     std::vector<double> converts, earns;  // conversions and value right after it, for each of those
     Steps ahead, behind;                  // rows: from, to
-    double conversions = 0.0, journeys = 0.0;
 
     explicit Live(const Chain& chain) : place(static_cast<std::size_t>(chain.n_states()), -1) {
         find(chain);
@@ -49,7 +48,6 @@ struct Live {
                 converts.push_back(chain.conversion[i]);
                 earns.push_back(chain.value[i]);
             }
-        for (std::size_t i = 0; i < chain.conversion.size(); ++i) conversions += chain.conversion[i];
         fill(chain);
     }
     int32_t size() const { return static_cast<int32_t>(last.size()); }
@@ -101,7 +99,6 @@ struct Live {
         for (std::size_t e = 0; e < chain.from.size(); ++e) {
             const int32_t i = chain.from[e], j = chain.to[e];
             if (i == 0) {
-                journeys += chain.count_of[e];
                 if (place[j] >= 0) start[place[j]] += chain.count_of[e];
             } else if (i != j && place[i] >= 0) {
                 out[place[i]] += chain.count_of[e];
