@@ -283,7 +283,7 @@ def event_columns(
         raise errors.nulls(call, "user", ", ".join(roles.user), found.n_null, len(code), row, hint)
     if absent is not None and roles.null_time == "error":
         n_absent, row = int(absent.sum()), int(absent.argmax())
-        hint = "drop them, or say null_time='null'."
+        hint = "drop them, or say null_time='null'; verbs without it take an index that has it."
         raise errors.nulls(call, "time", roles.time, n_absent, len(code), row, hint)
     if found.n_null and roles.null_user == "own":
         own = len(found)
