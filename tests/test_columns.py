@@ -187,7 +187,7 @@ def test_rows_without_a_user_or_a_time_are_refused_with_a_count_and_the_first() 
     )
     assert refusal(cx.InvalidDataError, events, t=[NOON, NOON, None, None]) == (
         "f(time='t'): 2 of 4 rows have no time; the first is row 2.\n"
-        "  Hint: drop them, or pass cx.index(…) with null_time='null'."
+        "  Hint: drop them, or say null_time='null'; verbs without it take an index that has it."
     )
 
 

@@ -668,6 +668,11 @@ def test_everyone_is_weighed() -> None:
             "  Hint: such as ' > ', with its spaces.",
         ),
         (
+            {"separator": "\ud800"},
+            "attribute_paths(separator='\\ud800'): takes the exact text between channels.\n"
+            "  Hint: such as ' > ', with its spaces.",
+        ),
+        (
             {"separator": ">"},
             "attribute_paths(separator='>'): the column 'path' is List(String): it is split already.\n"
             "  Hint: leave it out.",

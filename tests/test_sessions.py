@@ -136,7 +136,7 @@ def test_rows_without_a_time_are_refused_or_left_out() -> None:
         numbers(events)
     assert str(error.value) == (
         "sessionize(time='time'): 1 of 3 rows have no time; the first is row 1.\n"
-        "  Hint: drop them, or say null_time='null'."
+        "  Hint: drop them, or say null_time='null'; verbs without it take an index that has it."
     )
     assert numbers(events, null_time="null") == [1, None, 1]
     assert cx.sessions(events, user="user", time="time", null_time="null")["events"].to_list() == [1, 1]

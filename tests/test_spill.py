@@ -162,7 +162,7 @@ def test_what_is_wrong_with_the_data_is_said_at_collect(tmp_path: Path) -> None:
         cx.sessions(late, user="user", time="time", spill=tmp_path).collect()
     assert str(caught.value) == (
         "sessions(time='time'): 1 of 2 rows have no time; the first is row 1.\n"
-        "  Hint: drop them, or say null_time='null'.\n"
+        "  Hint: drop them, or say null_time='null'; verbs without it take an index that has it.\n"
         "  Rows are counted in one part of 2 rows: sessions(spill=…) spreads users over parts."
     )
     with pytest.raises(cx.InvalidDataError):

@@ -188,6 +188,17 @@ def test_stages_times_and_rows_go_with_their_touches() -> None:
     assert credits(decay, "value") == {"a": 1.0, "b": 2.0}
 
 
+@transforms
+def test_a_group_is_that_of_the_last_touch_before_any_transform(word: str) -> None:
+    """A journey goes to no other group because its last touch is left out."""
+    events = random_log(n=2_000, users=400).with_columns(part=pl.int_range(pl.len()) % 3)
+    options: dict[str, Any] = {**ROLES, "value": "value", "by": "part"}
+    made = cx.paths(events, **options, transform=TWINS[word][0])
+    known = cx.paths(events, **options)
+    groups = (paths.group_by("part").agg(pl.col("conversions", "nulls").sum()) for paths in (made, known))
+    assert_frame_equal(*groups, check_row_order=False)
+
+
 def test_touches_are_those_that_are_left() -> None:
     events = log(("u", 0, "a", None), ("u", 1, "a", None), ("u", 2, "b", None), ("u", 3, None, 1.0))
     rows = attribute(events, model="linear", transform="exposure", touches=True)

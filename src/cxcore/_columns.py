@@ -28,8 +28,6 @@ Float64 = NDArray[np.float64]
 #: what the key encoder reads as it is
 _KEY_TYPES = (pl.String, pl.Binary, pl.Categorical, pl.Enum, pl.Boolean, pl.Date)
 _INT64_MIN = -(2**63)
-#: calls with an option for rows without a time
-_TAKE_NULL_TIME = ("index", "sessionize", "sessions", "SessionStream")
 #: rows and codes are int32 inside the kernels
 MOST_ROWS = 2**31 - 1
 
@@ -290,8 +288,7 @@ def event_columns(
         raise errors.nulls(call, "user", ", ".join(roles.user), found.n_null, len(code), row, hint)
     if absent is not None and roles.null_time == "error":
         n_absent, row = int(absent.sum()), int(absent.argmax())
-        says = "say" if call in _TAKE_NULL_TIME else "pass cx.index(…) with"
-        hint = f"drop them, or {says} null_time='null'."
+        hint = "drop them, or say null_time='null'; verbs without it take an index that has it."
         raise errors.nulls(call, "time", roles.time, n_absent, len(code), row, hint)
     if found.n_null and roles.null_user == "own":
         own = len(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +15,9 @@ from cxcore._columns import Float64, Int32, Int64
 from cxcore._ext import native
 from cxcore._ext import paths as kernel
 from cxcore._ext.arrays import empty
+
+#: half a character, which no column of text can hold
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +216,7 @@ def _check_value(call: str, name: str, value: Float64, conversions: Float64) -> 
 
 def check_separator(call: str, separator: Any) -> str | None:
     """Exact text between two channels, or None."""
-    if separator is None or (isinstance(separator, str) and separator):
+    if separator is None or (isinstance(separator, str) and separator and not _SURROGATE.search(separator)):
         return separator
     hint = "such as ' > ', with its spaces."
     raise errors.bad_option(call, "separator", separator, "takes the exact text between channels.", hint)

@@ -201,8 +201,8 @@ def attribute(
         :data:`TRANSFORMS`, or objects such as ``transforms.LastN(n=4)``.
     by : str, expression, or list of both, default None
         Groups, one answer each: a conversion is of the group of its own row, a journey that did not convert
-        of that of its last touch. Customers stay whole: what else they did, in whatever group, is in the
-        windows.
+        of that of its last touch, before any ``transform``. Customers stay whole: what else they did, in
+        whatever group, is in the windows.
     confidence_level : float, optional
         How often intervals hold the long-run value, such as 0.95; None: no intervals. Then everyone is read:
         customers who never converted say how sure it is.

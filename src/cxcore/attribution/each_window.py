@@ -29,6 +29,9 @@ def transformed(journeys: Journeys, transforms: Sequence[Transform]) -> Journeys
     customer, conversion, lo, hi = _windows(journeys)
     paths = _changed(journeys, lo, hi, transforms)
     begin, end, converted = paths.offset[:-1], paths.offset[1:], conversion >= 0
+    row = _some(journeys.touch_row, paths.place)
+    if len(row):  # the last touch says the group of who did not convert, also where it is left out
+        row[end[~converted] - 1] = journeys.touch_row[hi[~converted] - 1]
     new = replace(
         journeys,
         names=paths.names,
@@ -41,7 +44,7 @@ def transformed(journeys: Journeys, transforms: Sequence[Transform]) -> Journeys
         times=_some(journeys.times, customer),
         key=_some(journeys.key, customer),
         customer=customer,
-        touch_row=_some(journeys.touch_row, paths.place),
+        touch_row=row,
         stage=_some(journeys.stage, paths.place),
     )
     if not len(journeys.null_lo):

@@ -94,7 +94,7 @@ def paths(
         objects such as ``transforms.LastN(n=4)``.
     by : str, expression, or list of both, default None
         Groups: a conversion is of the group of its own row, a journey that did not convert of that of its
-        last touch.
+        last touch, before any ``transform``.
     n_threads : int, optional
         None: as many as Polars uses.
 
