@@ -103,7 +103,9 @@ def test_nps_interval(race: Race, rng: np.random.Generator, size: str) -> None:
 def _interval(counts: np.ndarray) -> tuple[float, float]:
     """The kernel alone: the exact percentile interval of the mean weight, times 100."""
     low, high = np.empty(len(counts)), np.empty(len(counts))
-    kernels.resample_interval(counts, np.asarray(rivals.WEIGHT, np.int64), 0.05, False, low, high)
+    kernels.resample_interval(
+        counts, np.asarray(rivals.WEIGHT, np.int64), np.full(len(counts), 0.05), False, low, high
+    )
     return 100 * low[0], 100 * high[0]
 
 

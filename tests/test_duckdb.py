@@ -172,8 +172,8 @@ def test_bad_options_of_scores(con: duckdb.DuckDBPyConnection) -> None:
     assert "nps_ci(level=95.0): a level lies between 0 and 1.\n  Hint: write 0.95." in error(
         con, "SELECT cx.nps_ci(x, level := 95) FROM range(1, 3) t(x)"
     )
-    assert "nps_ci(method='wald'): not one of the words." in error(
-        con, "SELECT cx.nps_ci(x, method := 'wald') FROM range(1, 3) t(x)"
+    assert "nps_ci(method='wold'): not one of the words." in error(
+        con, "SELECT cx.nps_ci(x, method := 'wold') FROM range(1, 3) t(x)"
     )
     assert "a mean has no top levels" in error(con, "SELECT cx.ces(x, top := 2) FROM range(1, 3) t(x)")
 

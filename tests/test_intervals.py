@@ -9,20 +9,30 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.stats import bootstrap as scipy_bootstrap
 
 from cxcore import DegenerateDataWarning, InvalidOptionError, intervals
+from cxcore._ext import scores as kernels
 from cxcore.intervals import (
     METHODS,
+    AdjustedWald,
+    Basic,
+    Bayesian,
     Bca,
     Bootstrap,
+    Expanded,
     MethodName,
     Percentile,
     ScoreInterval,
+    Studentized,
+    Wald,
     interval_of,
     sample_of,
 )
 from cxcore.intervals.base import ENOUGH_ANSWERS
+from cxcore.intervals.bayesian import _Posterior
+from cxcore.intervals.student import t_quantile
 from tests.reference import scores as twin
 
 NPS = (-1, 0, 1)
@@ -129,16 +139,146 @@ def test_score_interval(sample, level):
     assert ends(counts, weights, "score", level) == pytest.approx(known, abs=1e-9)
 
 
+#: studentized draws its resamples where there are many
+EXACT = sorted(set(METHODS) - {"studentized"})
+LEAVE_THE_SCALE = {"basic", "wald", "adjusted_wald"}
+
+
 @quiet
-@given(weighted(biggest=10**8), levels, st.sampled_from(sorted(METHODS)))
+@given(weighted(biggest=10**8), levels, st.sampled_from(EXACT))
 def test_turning_the_scale_turns_the_interval(sample, level, method):
     counts, weights = sample
     low, high = ends(counts, weights, method, level)
-    assert min(weights) <= low <= high <= max(weights)
+    assert low <= high
+    assert method in LEAVE_THE_SCALE or min(weights) <= low <= high <= max(weights)
     turned = ends(counts[::-1], [-weight for weight in weights[::-1]], method, level)
     assert turned == pytest.approx((-high, -low), abs=1e-12)
     moved = ends(counts, [3 * weight + 5 for weight in weights], method, level)
     assert moved == pytest.approx((3 * low + 5, 3 * high + 5), abs=1e-10)
+
+
+@given(weighted())
+def test_resample_cdf(sample):
+    counts, weights = sample
+    law, resamples = twin.resample_law(counts, weights)
+    first, last = min(law) - 3, max(law) + 3
+    found = np.empty(last - first + 1)
+    kernels.resample_cdf(np.array(counts), np.array(weights), first, found)
+    known = [sum(ways for s, ways in law.items() if s <= at) / resamples for at in range(first, last + 1)]
+    assert found == pytest.approx(known, abs=1e-14)
+
+
+@quiet
+@settings(max_examples=40)
+@given(weighted(biggest=4), levels)
+def test_studentized(sample, level):
+    counts, weights = sample
+    known = twin.studentized(counts, weights, 1 - level)
+    assert ends(counts, weights, "studentized", level) == pytest.approx(known, abs=1e-9)
+
+
+@quiet
+def test_studentized_by_draws():
+    """Draws come near to all resamples, repeat themselves, and know nothing of the other groups."""
+    counts = (30, 50, 80)
+    exact = ends(counts, method="studentized")
+    assert exact == ends(counts, method=Studentized(rng=5))
+    many = (300, 500, 800)
+    drawn = [ends(many, method=Studentized(n_resamples=40_000, rng=rng)) for rng in (0, 0, 1)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert drawn[0] == pytest.approx(ends(many, method="bca"), abs=0.004)
+    among = interval_of([counts, many, (5, 5, 9)], NPS, method=Studentized(n_resamples=40_000))
+    assert (among.low[1], among.high[1]) == drawn[0]
+
+
+@quiet
+@given(weighted(biggest=30), levels)
+def test_closed_forms(sample, level):
+    """Methods that are a line of arithmetic, written out again from their sources."""
+    counts, weights = sample
+    answers = np.repeat(weights, counts).astype(float)
+    n, mean, z = len(answers), answers.mean(), stats.norm.ppf((1 + level) / 2)
+    low, high = ends(counts, weights, "percentile", level)
+    assert ends(counts, weights, "basic", level) == pytest.approx(
+        (2 * mean - high, 2 * mean - low), abs=1e-12
+    )
+    half = z * answers.std() / np.sqrt(n)
+    assert ends(counts, weights, Wald(), level) == pytest.approx((mean - half, mean + half), abs=1e-12)
+    share = (
+        2 * stats.norm.sf(np.sqrt(n / (n - 1)) * stats.t.ppf((1 + level) / 2, n - 1)) if n > 1 else 1 - level
+    )
+    assert ends(counts, weights, Expanded(), level) == pytest.approx(
+        ends(counts, weights, "percentile", 1 - share), abs=1e-12
+    )
+    bottom, top = weights[0], weights[-1]
+    extra = [bottom, bottom, top, top] if len(weights) == 2 else [bottom, (bottom + top) / 2, top]
+    many = [1.0] * 4 if len(weights) == 2 else [0.75, 1.5, 0.75]
+    w = np.concatenate([np.ones(n), many])
+    pooled = np.average([*answers, *extra], weights=w)
+    half = z * np.sqrt(np.average((np.array([*answers, *extra]) - pooled) ** 2, weights=w) / w.sum())
+    assert ends(counts, weights, AdjustedWald(), level) == pytest.approx(
+        (pooled - half, pooled + half), abs=1e-9
+    )
+
+
+def test_adjusted_wald_of_rocks():
+    """Rocks 2016, section 2: 0.75, 1.5 and 0.75 answers are added, and n grows by 3."""
+    d, n0, p = 12 + 0.75, 23 + 1.5, 52 + 0.75
+    total = d + n0 + p
+    score = (p - d) / total
+    half = 1.959963984540054 * np.sqrt(((p + d) / total - score**2) / total)
+    with pytest.warns(DegenerateDataWarning):
+        ends((1, 1, 3), method="adjusted_wald")
+    assert ends((12, 23, 52), method="adjusted_wald") == pytest.approx(
+        (score - half, score + half), abs=1e-12
+    )
+
+
+def test_basic_leaves_the_scale():
+    with pytest.warns(DegenerateDataWarning):
+        assert ends((0, 2, 28), method=Basic())[1] == pytest.approx(2 * 28 / 30 - 25 / 30)
+
+
+@pytest.mark.parametrize(("k", "n"), [(1, 5), (3, 10), (99, 100), (500_000, 10**6), (10, 10**6), (9, 10**9)])
+def test_bayesian_of_a_share_is_jeffreys_interval(k, n):
+    known = stats.beta.ppf([0.025, 0.975], k + 0.5, n - k + 0.5)
+    assert ends((n - k, k), (0, 1), "bayesian") == pytest.approx(known, rel=1e-9)
+    for level in (0.5, 0.999):
+        known = stats.beta.ppf([0.5 - level / 2, 0.5 + level / 2], k + 2, n - k + 2)
+        assert ends((n - k, k), (0, 1), Bayesian(prior=2), level) == pytest.approx(known, rel=1e-9)
+
+
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None)
+@given(weighted(biggest=40), st.sampled_from((0.01, 0.3, 0.9)))
+def test_bayesian_against_integrals(sample, p):
+    """The twin integrates over shares one after the other, so three weights are as far as it goes."""
+    counts, weights = [c + 2 for c in sample[0][:3]], sample[1][:3]
+    shape = np.array(counts) + 1 / len(counts)
+    posterior = _Posterior(np.array(weights, dtype=float), shape)
+    end = posterior.quantile(p)
+    assert posterior.cdf(end) == pytest.approx(p, abs=1e-10)
+    assert twin.posterior_cdf(shape.tolist(), weights, end) == pytest.approx(p, abs=1e-6)
+
+
+@pytest.mark.parametrize("counts", [(0, 8, 0), (1, 1, 3), (0, 2, 28), (3, 0, 0), (0, 0, 0, 1, 9, 40, 2)])
+def test_bayesian_against_draws(counts):
+    weights = np.arange(len(counts))
+    drawn = np.random.default_rng(3).dirichlet(np.array(counts) + 1 / len(counts), 200_000) @ weights
+    below = np.mean(drawn[:, None] < ends(counts, weights, "bayesian"), axis=0)
+    known = [0.0 if counts[0] == sum(counts) else 0.025, 0.975]
+    assert below == pytest.approx(known, abs=0.002)
+
+
+def test_bayesian_reaches_the_end_that_all_answers_lie_on():
+    assert ends((0, 0, 12), method="bayesian")[1] == 1
+    assert ends((12, 0, 0), method="bayesian")[0] == -1
+
+
+@pytest.mark.parametrize("dof", [1, 2, 3, 5, 29, 30, 100, 499, 500, 10**6])
+@pytest.mark.parametrize("tail", [0.4, 0.05, 0.025, 0.0005, 1e-8])
+def test_quantiles_of_students_t(dof, tail):
+    assert t_quantile(tail, dof) == pytest.approx(stats.t.isf(tail, dof), rel=3e-10)
 
 
 def fourier_quantiles(counts, weights, *tails):
@@ -265,8 +405,12 @@ def test_default_is_guarded():
     assert found.n.tolist() == [115, 114, 3, 0]
 
 
-@pytest.mark.parametrize("method", [Bca(), Percentile()], ids=["bca", "percentile"])
-def test_unguarded_bootstrap_warns(method):
+@pytest.mark.parametrize(
+    "method",
+    [Bca(), Percentile(), Basic(), Expanded(), Studentized(), Wald()],
+    ids=lambda method: method.name,
+)
+def test_an_unguarded_method_warns(method):
     with pytest.warns(DegenerateDataWarning) as caught:
         found = interval_of([[0, 0, 12], [38, 58, 104], [0, 0, 0]], NPS, method=method)
     assert str(caught[0].message) == (
@@ -333,12 +477,36 @@ def test_objects_are_equal_by_value():
 
 
 @pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (
+            lambda: Studentized(rng=-1),
+            "Studentized(rng=-1): must be a whole number, 0 or more.\n  Hint: such as 1_000.",
+        ),
+        (
+            lambda: Studentized(n_resamples=10),
+            "Studentized(n_resamples=10): must be a whole number, 100 or more.\n  Hint: such as 1_000.",
+        ),
+        (
+            lambda: Bayesian(prior=0),
+            "Bayesian(prior=0): must be a number from 1e-06 to 1e+06.\n  Hint: pass one in that range.",
+        ),
+    ],
+)
+def test_bad_options_of_methods(make, text):
+    with pytest.raises(InvalidOptionError) as caught:
+        make()
+    assert str(caught.value) == text
+
+
+@pytest.mark.parametrize(
     ("options", "text"),
     [
         (
             {"method": "bcca"},
             "interval_of(method='bcca'): not one of the words.\n"
-            "  Words: 'bootstrap', 'bca', 'percentile', 'score'\n"
+            "  Words: 'bootstrap', 'bca', 'percentile', 'score', 'basic', 'expanded', 'studentized', "
+            "'bayesian', 'wald', 'adjusted_wald'\n"
             "  Hint: did you mean 'bca'?",
         ),
         (

@@ -141,8 +141,8 @@ def test_bad_options_are_refused_where_they_are_written() -> None:
         answers.csat(kind="best")  # type: ignore[arg-type]
     with pytest.raises(cx.InvalidOptionError, match=r"nps_ci\(confidence_level=95\)"):
         answers.nps_ci(confidence_level=95)
-    with pytest.raises(cx.InvalidOptionError, match=r"ces_ci\(method='wald'\)"):
-        answers.ces_ci(method="wald")  # type: ignore[arg-type]
+    with pytest.raises(cx.InvalidOptionError, match=r"ces_ci\(method='wold'\)"):
+        answers.ces_ci(method="wold")  # type: ignore[arg-type]
 
 
 RELOAD = """

@@ -105,7 +105,7 @@ def nps(
     missing : list of int, default None
         Codes that mean 'no answer', such as 11 or 99.
     method : str or Method, default "bootstrap"
-        "bootstrap", "bca", "percentile", "score", or an object of ``cxcore.intervals``.
+        A word of ``cxcore.intervals.METHODS``, such as "score", or an object of ``cxcore.intervals``.
     confidence_level : float, default 0.95
         How often the interval holds the truth, between 0 and 1.
     total : bool, default False

@@ -1,16 +1,20 @@
 """Twins of the score kernels: slow, in exact whole numbers, written from the definitions.
 
 ``count_levels``; ``describe``; ``score`` of the kernel score_interval; ``percentile`` and ``bca`` of
-resample_interval.
+resample_interval; ``resample_law``, summed, of resample_cdf. The other interval methods have no kernel:
+``studentized`` looks at every resample, ``posterior_cdf`` integrates over one share after the other.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from statistics import NormalDist
+
+from scipy import integrate, special, stats
 
 #: a probability within this share of the tail counts as reached (a tie is no matter of the last bit)
 TIE = Fraction(1, 10**9)
@@ -107,6 +111,66 @@ def _between(
 ) -> tuple[Fraction, Fraction]:
     turned = {-total: ways for total, ways in law.items()}
     return Fraction(lowest(law, resamples, below), n), Fraction(-lowest(turned, resamples, above), n)
+
+
+def studentized(counts: Sequence[int], weights: Sequence[int], alpha: float) -> tuple[float, float]:
+    """Bootstrap-t over every resample; one without spread is infinitely far, and ends stay on the scale."""
+    n = sum(counts)
+    mean, error = _moments(counts, weights)
+    if error == 0:
+        return mean, mean
+    pivots = []
+    for resample in samples(n, len(counts)):
+        if any(drawn and not count for drawn, count in zip(resample, counts, strict=True)):
+            continue
+        chance = Fraction(math.factorial(n), n**n)
+        for drawn, count in zip(resample, counts, strict=True):
+            chance *= Fraction(count**drawn, math.factorial(drawn))
+        middle, spread = _moments(resample, weights)
+        away = 0.0 if abs(middle - mean) < 1e-12 else middle - mean
+        t = away / spread if spread else math.copysign(math.inf, away) if away else 0.0
+        pivots.append((t, chance))
+    tail = Fraction(alpha) / 2
+    low = mean + error * _lowest_pivot([(-t, chance) for t, chance in pivots], tail)
+    high = mean - error * _lowest_pivot(pivots, tail)
+    return max(low, min(weights)), min(high, max(weights))
+
+
+def _moments(counts: Sequence[int], weights: Sequence[int]) -> tuple[float, float]:
+    n = sum(counts)
+    mean = Fraction(sum(count * weight for count, weight in zip(counts, weights, strict=True)), n)
+    square = sum(count * (weight - mean) ** 2 for count, weight in zip(counts, weights, strict=True))
+    return float(mean), math.sqrt(square / n / n)
+
+
+def _lowest_pivot(pivots: Sequence[tuple[float, Fraction]], tail: Fraction) -> float:
+    reached = Fraction(0)
+    for t, chance in sorted(pivots):
+        reached += chance
+        if reached >= tail * (1 - TIE):
+            return t
+    raise AssertionError("a law sums to one")
+
+
+# ---------------------------------------------------------------- the posterior
+
+
+def posterior_cdf(shape: Sequence[float], weights: Sequence[float], mean: float) -> float:
+    """P(sum w p <= mean), p ~ Dirichlet(shape): the first share is a beta, the rest a smaller Dirichlet."""
+    if len(shape) == 2:
+        (a, b), (low, high) = shape, weights
+        share = min(max((mean - low) / (high - low), 0.0), 1.0)  # of the higher weight, at most
+        return float(special.betainc(b, a, share))
+    first, rest = shape[0], sum(shape[1:])
+    density = stats.beta(first, rest).pdf
+
+    def part(share: float) -> float:
+        left = (mean - share * weights[0]) / (1 - share)
+        return float(density(share)) * posterior_cdf(shape[1:], weights[1:], left)
+
+    kinks = ((weight - mean) / (weight - weights[0]) for weight in weights[1:])
+    edges = [0.0, *sorted(kink for kink in kinks if 0 < kink < 1), 1.0]
+    return sum(integrate.quad(part, a, b, limit=200)[0] for a, b in itertools.pairwise(edges))
 
 
 # ---------------------------------------------------------------- the score interval

@@ -21,15 +21,18 @@ def describe(
 def resample_interval(
     counts: NDArray[np.int64],
     weight: NDArray[np.int64],
-    alpha: float,
+    alpha: NDArray[np.float64],
     corrected: bool,
     low: NDArray[np.float64],
     high: NDArray[np.float64],
 ) -> None: ...
+def resample_cdf(
+    counts: NDArray[np.int64], weight: NDArray[np.int64], first: int, cdf: NDArray[np.float64]
+) -> None: ...
 def score_interval(
     counts: NDArray[np.int64],
     weight: NDArray[np.int64],
-    alpha: float,
+    alpha: NDArray[np.float64],
     low: NDArray[np.float64],
     high: NDArray[np.float64],
 ) -> None: ...

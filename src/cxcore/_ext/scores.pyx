@@ -28,8 +28,11 @@ cdef extern from "cxcore/levels.hpp" namespace "cxcore" nogil:
 
 cdef extern from "cxcore/lattice.hpp" namespace "cxcore" nogil:
     int resample_intervals(
-        const int64_t*, const int64_t*, int64_t, int64_t, double, bint, double*, double*) noexcept
-    void score_intervals(const int64_t*, const int64_t*, int64_t, int64_t, double, double*, double*) noexcept
+        const int64_t*, const int64_t*, int64_t, int64_t, const double*, bint, double*, double*) noexcept
+    int _cdf "cxcore::resample_cdf"(
+        const int64_t*, const int64_t*, int64_t, int64_t, int64_t, double*) noexcept
+    void score_intervals(
+        const int64_t*, const int64_t*, int64_t, int64_t, const double*, double*, double*) noexcept
 
 
 def count_levels(
@@ -93,7 +96,7 @@ def describe(
 def resample_interval(
     const long long[:, ::1] counts,  # IN   [n_groups, n_levels]
     const long long[::1] weight,     # IN   n_levels, ascending, distinct
-    double alpha,                    # IN   1 - confidence level
+    const double[::1] alpha,         # IN   n_groups: 1 - confidence level
     bint corrected,                  # IN   BCa; else percentile
     double[::1] low,                 # OUT  n_groups, weight units; NaN without answers
     double[::1] high,                # OUT  n_groups
@@ -105,7 +108,25 @@ def resample_interval(
     with nogil:
         status = resample_intervals(
             <const int64_t*>&counts[0, 0], <const int64_t*>&weight[0], counts.shape[0], counts.shape[1],
-            alpha, corrected, &low[0], &high[0])
+            &alpha[0], corrected, &low[0], &high[0])
+    if status:
+        raise MemoryError
+
+
+def resample_cdf(
+    const long long[::1] counts,     # IN   n_levels, not all 0
+    const long long[::1] weight,     # IN   n_levels, ascending, distinct
+    long long first,                 # IN   sum of weights
+    double[::1] cdf,                 # OUT  P(sum of a resample <= first), first + 1, …
+):
+    """Exact bootstrap law of the sum of one group's weights, over a run of sums."""
+    cdef int status = 0
+    if cdf.shape[0] == 0:
+        return
+    with nogil:
+        status = _cdf(
+            <const int64_t*>&counts[0], <const int64_t*>&weight[0], counts.shape[0], first,
+            cdf.shape[0], &cdf[0])
     if status:
         raise MemoryError
 
@@ -113,7 +134,7 @@ def resample_interval(
 def score_interval(
     const long long[:, ::1] counts,  # IN   [n_groups, n_levels]
     const long long[::1] weight,     # IN   n_levels, ascending, distinct, the whole scale
-    double alpha,                    # IN   1 - confidence level
+    const double[::1] alpha,         # IN   n_groups: 1 - confidence level
     double[::1] low,                 # OUT  n_groups, weight units; NaN without answers
     double[::1] high,                # OUT  n_groups
 ):
@@ -123,4 +144,4 @@ def score_interval(
     with nogil:
         score_intervals(
             <const int64_t*>&counts[0, 0], <const int64_t*>&weight[0], counts.shape[0], counts.shape[1],
-            alpha, &low[0], &high[0])
+            &alpha[0], &low[0], &high[0])

@@ -12,27 +12,50 @@ import polars as pl
 from numpy.typing import ArrayLike
 
 from cxcore import _options, errors
+from cxcore.intervals.adjusted_wald import AdjustedWald
 from cxcore.intervals.base import ENOUGH_OUTSIDE, FLAGS, Float64, Int64, Method, Sample
+from cxcore.intervals.basic import Basic
+from cxcore.intervals.bayesian import Bayesian
 from cxcore.intervals.bca import Bca
 from cxcore.intervals.bootstrap import Bootstrap
+from cxcore.intervals.expanded import Expanded
 from cxcore.intervals.percentile import Percentile
 from cxcore.intervals.score import ScoreInterval
+from cxcore.intervals.studentized import Studentized
+from cxcore.intervals.wald import Wald
 
 __all__ = [
     "FLAGS",
     "METHODS",
+    "AdjustedWald",
+    "Basic",
+    "Bayesian",
     "Bca",
     "Bootstrap",
+    "Expanded",
     "Intervals",
     "Method",
     "Percentile",
     "Sample",
     "ScoreInterval",
+    "Studentized",
+    "Wald",
     "interval_of",
     "method_for",
 ]
 
-MethodName = Literal["bootstrap", "bca", "percentile", "score"]
+MethodName = Literal[
+    "bootstrap",
+    "bca",
+    "percentile",
+    "score",
+    "basic",
+    "expanded",
+    "studentized",
+    "bayesian",
+    "wald",
+    "adjusted_wald",
+]
 
 #: word -> the method with its default options
 METHODS: dict[str, Method] = {
@@ -40,6 +63,12 @@ METHODS: dict[str, Method] = {
     "bca": Bca(),
     "percentile": Percentile(),
     "score": ScoreInterval(),
+    "basic": Basic(),
+    "expanded": Expanded(),
+    "studentized": Studentized(),
+    "bayesian": Bayesian(),
+    "wald": Wald(),
+    "adjusted_wald": AdjustedWald(),
 }
 
 

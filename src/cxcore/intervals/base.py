@@ -31,8 +31,8 @@ FLAGS = {
     "one_category": "all answers have one weight; a bootstrap sees no spread",
     "score_fallback": "the default gave the score interval, because fewer than 15 answers lie outside the "
     "largest weight class",
-    "thin_support": "a bootstrap was asked for by name, although fewer than 15 answers lie outside the "
-    "largest weight class",
+    "thin_support": "a method that is not guarded was asked for by name, although fewer than 15 answers lie "
+    "outside the largest weight class",
 }
 
 
@@ -103,7 +103,7 @@ class Method(ABC):
 
 
 class Unguarded(Method):
-    """A bootstrap that is given as asked for; the verb warns where the sample cannot support it."""
+    """A method that is given as asked for; the verb warns where the sample cannot support it."""
 
     def marks(self, sample: Sample) -> dict[str, NDArray[np.bool_]]:
         return {"thin_support": (sample.outside < ENOUGH_OUTSIDE) & (sample.n > 0)}

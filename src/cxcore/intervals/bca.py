@@ -25,7 +25,8 @@ class Bca(Unguarded):
 
     name = "bca"
 
-    def limits(self, sample: Sample, alpha: float) -> tuple[Float64, Float64]:
-        low, high = np.empty(len(sample.counts)), np.empty(len(sample.counts))
-        kernels.resample_interval(sample.counts, sample.weights, alpha, True, low, high)
+    def limits(self, sample: Sample, alpha: float | Float64) -> tuple[Float64, Float64]:
+        low, high, level = np.empty((3, len(sample.counts)))
+        level[:] = alpha
+        kernels.resample_interval(sample.counts, sample.weights, level, True, low, high)
         return low, high

@@ -25,7 +25,8 @@ class Percentile(Unguarded):
 
     name = "percentile"
 
-    def limits(self, sample: Sample, alpha: float) -> tuple[Float64, Float64]:
-        low, high = np.empty(len(sample.counts)), np.empty(len(sample.counts))
-        kernels.resample_interval(sample.counts, sample.weights, alpha, False, low, high)
+    def limits(self, sample: Sample, alpha: float | Float64) -> tuple[Float64, Float64]:
+        low, high, level = np.empty((3, len(sample.counts)))
+        level[:] = alpha
+        kernels.resample_interval(sample.counts, sample.weights, level, False, low, high)
         return low, high

@@ -26,7 +26,8 @@ class ScoreInterval(Method):
 
     name = "score"
 
-    def limits(self, sample: Sample, alpha: float) -> tuple[Float64, Float64]:
-        low, high = np.empty(len(sample.counts)), np.empty(len(sample.counts))
-        kernels.score_interval(sample.counts, sample.weights, alpha, low, high)
+    def limits(self, sample: Sample, alpha: float | Float64) -> tuple[Float64, Float64]:
+        low, high, level = np.empty((3, len(sample.counts)))
+        level[:] = alpha
+        kernels.score_interval(sample.counts, sample.weights, level, low, high)
         return low, high

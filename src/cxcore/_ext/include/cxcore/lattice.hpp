@@ -117,6 +117,13 @@ class ResampleLaw {
         return sum;
     }
 
+    // P(S* <= sum), sum of weights
+    double cdf_at(std::int64_t sum) const {
+        if (one_category()) return sum >= n * start_ ? 1.0 : 0.0;
+        const std::int64_t above = sum - n * start_;
+        return cdf((above >= 0 ? above / step_ : -((-above + step_ - 1) / step_)) - sum_);
+    }
+
     // smallest x with P(S* - s0 <= x) >= p
     std::int64_t quantile(double p) const {
         const std::int64_t bottom = -sum_, top = n * level_.back() - sum_;
@@ -334,7 +341,7 @@ inline void quantile_interval(const ResampleLaw& law, double lower, double upper
 inline void bca_levels(const ResampleLaw& law, double alpha, double& lower, double& upper) {
     const double z0 = normal_quantile(0.5 * (law.cdf(0) + law.cdf(-1)));
     const double a = law.acceleration();
-    const double z = normal_quantile(1.0 - 0.5 * alpha);
+    const double z = -normal_quantile(0.5 * alpha);  // keeps its digits at a tiny alpha
     const double down = z0 - z, up = z0 + z;
     // past its pole the correction has run off the law
     lower = 1.0 - a * down > 0.0 ? normal_cdf(z0 + down / (1.0 - a * down)) : 0.0;
@@ -343,7 +350,7 @@ inline void bca_levels(const ResampleLaw& law, double alpha, double& lower, doub
 
 // low, high float64[n_groups] in weight units; NaN without answers. 0, or -1 where memory ran out.
 inline int resample_intervals(const std::int64_t* counts, const std::int64_t* weight, std::int64_t n_groups,
-                              std::int64_t n_levels, double alpha, bool corrected, double* low,
+                              std::int64_t n_levels, const double* alpha, bool corrected, double* low,
                               double* high) noexcept {
     try {
         ResampleLaw law;
@@ -354,11 +361,24 @@ inline int resample_intervals(const std::int64_t* counts, const std::int64_t* we
             } else if (law.one_category()) {
                 low[g] = high[g] = law.mean();
             } else {
-                double lower = 0.5 * alpha, upper = 1.0 - 0.5 * alpha;
-                if (corrected) bca_levels(law, alpha, lower, upper);
+                double lower = 0.5 * alpha[g], upper = 1.0 - 0.5 * alpha[g];
+                if (corrected) bca_levels(law, alpha[g], lower, upper);
                 quantile_interval(law, lower, upper, low[g], high[g]);
             }
         }
+    } catch (...) {
+        return -1;
+    }
+    return 0;
+}
+
+// cdf float64[n_sums]: P(S* <= first), P(S* <= first + 1), …; n_answers > 0. 0, or -1 where memory ran out.
+inline int resample_cdf(const std::int64_t* counts, const std::int64_t* weight, std::int64_t n_levels,
+                        std::int64_t first, std::int64_t n_sums, double* cdf) noexcept {
+    try {
+        ResampleLaw law;
+        law.fit(counts, weight, n_levels);
+        for (std::int64_t i = 0; i < n_sums; ++i) cdf[i] = law.cdf_at(first + i);
     } catch (...) {
         return -1;
     }
@@ -442,8 +462,7 @@ class ScoreLimit {
 
 // low, high float64[n_groups] in weight units; NaN without answers. Weights ascend and span the whole scale.
 inline void score_intervals(const std::int64_t* counts, const std::int64_t* weight, std::int64_t n_groups,
-                            std::int64_t n_levels, double alpha, double* low, double* high) noexcept {
-    const double z = normal_quantile(1.0 - 0.5 * alpha);
+                            std::int64_t n_levels, const double* alpha, double* low, double* high) noexcept {
     for (std::int64_t g = 0; g < n_groups; ++g) {
         const std::int64_t* row = counts + g * n_levels;
         std::int64_t n = 0, sum = 0;
@@ -455,6 +474,7 @@ inline void score_intervals(const std::int64_t* counts, const std::int64_t* weig
             low[g] = high[g] = NOT_A_NUMBER;
             continue;
         }
+        const double z = -normal_quantile(0.5 * alpha[g]);
         low[g] = ScoreLimit(row, weight, n_levels, 1).lower(n, sum, z);
         high[g] = -ScoreLimit(row, weight, n_levels, -1).lower(n, sum, z);
     }
