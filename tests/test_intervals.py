@@ -27,6 +27,7 @@ from cxcore.intervals import (
     ScoreInterval,
     Studentized,
     Wald,
+    bayesian,
     interval_of,
     sample_of,
 )
@@ -555,3 +556,28 @@ def test_the_largest_samples_stay_within_int64():
         error = 1.959964 * found.standard_error[0]
         assert found.low[0] == pytest.approx(found.estimate[0] - error, rel=1e-3, abs=error / 100)
         assert found.high[0] == pytest.approx(found.estimate[0] + error, rel=1e-3, abs=error / 100)
+
+
+@pytest.mark.parametrize(
+    ("counts", "m"),
+    [
+        ([0, 0, 3550, 0], 2.0001),
+        ([1, 217, 3], 1.0087),
+        ([4, 0, 162, 0, 0, 0, 0], 1.99855),
+        ([0, 1605, 0, 0, 0], 1.000184),
+        ([0, 0, 416, 12821, 0, 49], 2.977),
+        ([2, 1, 1], 1.3),
+    ],
+)
+def test_the_posterior_is_that_of_a_straight_path(counts: list[int], m: float) -> None:
+    """One weight with nearly all answers: a path that bends towards its pole gave tails above 1."""
+    weights = np.arange(len(counts), dtype=np.float64)
+    shape = np.array(counts) + 1 / len(counts)
+    posterior = bayesian._Posterior(weights, shape)
+    d = np.sign(m - posterior.mean) * (weights - m)
+    s = bayesian._saddle(d, shape) + 1j * np.sinh(np.arange(0.0, 42.0, 0.002))
+    ds = 1j * np.cosh(np.arange(0.0, 42.0, 0.002)) * 0.002
+    inside = (np.exp(-np.log(1 - s[:, None] * d) @ shape) / s * ds).imag
+    tail = (inside.sum() - inside[0] / 2) / np.pi
+    assert 0 < tail < 1
+    assert posterior.cdf(m) == pytest.approx(1 - tail if m > posterior.mean else tail, rel=1e-5)

@@ -101,28 +101,31 @@ def _upper_tail(d: Float64, shape: Float64) -> float:
     """P(sum d_k G_k > 0), mean at or below 0, G_k gamma(shape_k): 1 / (2 pi i) of the integral of M(s) / s.
 
     The path goes through the saddle point of M(s) / s on the real axis and bends as the steepest descent
-    does, so that the integrand neither oscillates nor, with few answers, dies slowly.
+    does, so that the integrand neither oscillates nor, with few answers, dies slowly. Where one weight has
+    nearly all answers that bend can lead uphill, towards its pole; then the path is straight, since with so
+    many answers the integrand dies fast.
     """
     saddle = _saddle(d, shape)
     pull = d / (1 - saddle * d)
     second = float(shape @ pull**2) + saddle**-2
     third = 2 * float(shape @ pull**3)  # of M alone: far out M decides to which side it falls
     scale = 1 / math.sqrt(second)
-    v = np.arange(0.0, _REACH, _STEP)
-    y, dy = scale * np.sinh(v), scale * np.cosh(v)
     # a hyperbola: at the saddle it bends as x = third / (6 second) y², far out it is straight
-    slope = math.copysign(_SLOPE, third)
     flat = 3 * _SLOPE * second / (abs(third) + 1e-3 * second**1.5)
-    root = np.hypot(y, flat)
-    s = saddle + slope * (y * y / (root + flat)) + 1j * y
-    ds = (slope * y / root + 1j) * dy
-    z = s[:, None] * d
-    log_size = 0.5 * np.log1p(z.real * (z.real - 2) + z.imag**2) @ shape
+    for slope, step in ((math.copysign(_SLOPE, third), _STEP), (0.0, _STEP / 3)):
+        v = np.arange(0.0, _REACH, step)
+        y, dy = scale * np.sinh(v), scale * np.cosh(v)
+        root = np.hypot(y, flat)
+        s = saddle + slope * (y * y / (root + flat)) + 1j * y
+        z = s[:, None] * d
+        log_size = 0.5 * np.log1p(z.real * (z.real - 2) + z.imag**2) @ shape
+        if (np.diff(log_size + np.log(np.abs(s))) > -1e-9).all():
+            break
     angle = np.arctan2(-z.imag, 1 - z.real) @ shape
     top = float(np.log1p(-saddle * d) @ shape)
     with np.errstate(under="ignore"):
-        value = np.exp(top - log_size - 1j * angle) * ds / s
-    return float(math.exp(-top) * _STEP / math.pi * (value.imag.sum() - value.imag[0] / 2))
+        value = np.exp(top - log_size - 1j * angle) * ((slope * y / root + 1j) * dy / s)
+    return float(math.exp(-top) * step / math.pi * (value.imag.sum() - value.imag[0] / 2))
 
 
 def _saddle(d: Float64, shape: Float64) -> float:
