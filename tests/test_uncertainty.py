@@ -685,6 +685,36 @@ def test_costs_by_group_and_dtype() -> None:
     assert answer.select("part", "channel", "roas").rows() == [(1, "x", 2.0), (2, "y", 2.0)]
 
 
+# ---------------------------------------------------------------- rounding
+
+
+@pytest.mark.parametrize("method", ["analytic", Bootstrap(100, rng=1), Bootstrap(100, "bca", rng=1)], ids=str)
+def test_models_that_agree_are_neither_above_nor_below(method: Any) -> None:
+    """A path of one channel is that channel's by every rule, up to rounding."""
+    rng = np.random.default_rng(0)
+    names = rng.choice(list("abc"), 300)
+    rows = [(str(who), day, name, None) for who, name in enumerate(names) for day in (0, 1)]
+    events = log(*rows, *((str(who), 2, None, float(rng.normal())) for who in range(0, 300, 2)))
+    options: dict[str, Any] = {"model": ["linear", "time_decay", "markov"], "confidence_level": 0.9}
+    for seed in (1, 2, 3):
+        some = events.sample(fraction=1, shuffle=True, seed=seed)
+        answer = attribute(some, **options, method=method, compare=True)
+        same = answer.filter(pl.col("channel") == pl.col("other_channel"), pl.col("measure") == "conversions")
+        assert same["difference"].to_list() == [0.0] * 9
+        assert same["probability_above"].to_list() == [0.5] * 9
+
+
+def test_ends_of_bca_do_not_depend_on_the_order_of_rows() -> None:
+    """A replicate that equals the estimate up to rounding is half below it."""
+    events = random_log(n=60, users=20, channels=3)
+    options: dict[str, Any] = {"model": ["linear", "shapley", "markov"], "confidence_level": 0.9}
+    answer = attribute(events, **options, method=Bootstrap(200, "bca", rng=1))
+    for seed in range(20):
+        some = events.sample(fraction=1, shuffle=True, seed=seed)
+        found = attribute(some, **options, method=Bootstrap(200, "bca", rng=1))
+        assert_frame_equal(found, answer, rel_tol=1e-9, abs_tol=1e-9)
+
+
 # ---------------------------------------------------------------- odd logs
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from cxcore import _options
 from cxcore._columns import Float64
 from cxcore.attribution.replicates import replicates_of
-from cxcore.attribution.sample import Contrasts, Sample
+from cxcore.attribution.sample import ROUNDING, Contrasts, Sample
 
 _NORMAL = NormalDist()
 #: contrasts whose replicates are sorted at once
@@ -161,7 +161,8 @@ def _limits_of(drawn: Float64, at: Float64) -> Limits:
 
 def _corrected(drawn: Float64, center: Float64, powers: Float64, at: Float64) -> Float64:
     """Quantiles of BCa (Efron 1987): the bias at mid-rank, the acceleration from the influences."""
-    rank = (drawn < center).mean(axis=0) + (drawn == center).mean(axis=0) / 2.0
+    equal = abs(drawn - center) <= ROUNDING * (abs(drawn) + abs(center))
+    rank = ((drawn < center) & ~equal).mean(axis=0) + equal.mean(axis=0) / 2.0
     tip = 0.5 / len(drawn)
     bias = _inverse(np.clip(rank, tip, 1.0 - tip))[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -18,6 +18,8 @@ from cxcore.attribution.groups import only
 
 #: numbers of influences that are held at once
 _HELD = 1 << 19
+#: numbers that differ by less than this part of them are equal: so far does another order of rows reach
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,10 +42,15 @@ class Contrasts:
         return Contrasts(*(getattr(self, name)[items] for name in self.__slots__))
 
     def of(self, x: Float64) -> Float64:
-        """The numbers themselves, for rows of estimates [..., n_columns]."""
+        """The numbers themselves, for rows of estimates [..., n_columns].
+
+        What is left of two equal numbers is 0: rounding is neither above nor below.
+        """
         a, b = x[..., self.a], x[..., self.b]
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(self.is_ratio, a / b, self.slopes_of(a, b))
+            found = self.slopes_of(a, b)
+            size = abs(self.alpha * a) + abs(self.beta * b)
+            return np.where(self.is_ratio, a / b, np.where(abs(found) <= ROUNDING * size, 0.0, found))
 
     def slopes_of(self, a: Float64, b: Float64) -> Float64:
         slope: Float64 = self.alpha * a - self.beta * b
