@@ -27,7 +27,7 @@ FLOORS = (
     {"_options"},
     {"engines", "_columns", "_answers", "_rule_columns", "_path_columns", "_results", "_spill"},
     {"_build", "_index", "sessions", "identity"}
-    | {"metrics", "differences", "comparison"}
+    | {"metrics", "differences", "comparison", "sizing"}
     | {"scores", "attribution", "intervals", "journeys", "datasets"},
     {"_sql", "duckdb", "polars"},
     {"__init__"},

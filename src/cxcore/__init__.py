@@ -22,6 +22,7 @@ from cxcore.identity import stitch
 from cxcore.scores import ces, csat, mean_score, nps
 from cxcore.sessions import SessionRules, SessionStream, SessionUpdate, sessionize
 from cxcore.sessions import sessions as sessions
+from cxcore.sizing import sample_size
 
 __all__ = [
     "ColumnNotFoundError",
@@ -51,6 +52,7 @@ __all__ = [
     "metrics",
     "nps",
     "paths",
+    "sample_size",
     "sessionize",
     "sessions",
     "stitch",

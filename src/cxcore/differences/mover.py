@@ -24,7 +24,7 @@ class Mover(Difference):
 
     Notes
     -----
-    1 µs a pair, and 0.1 ms for the p-value. Zou and Donner, Statistics in Medicine 27 (2008), eq. 4;
+    1 µs a pair, and 0.1 ms for the p-value. Zou and Donner, Statistics in Medicine 27 (2008);
     Newcombe, Statistics in Medicine 17 (1998), method 10.
     """
 
