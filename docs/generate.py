@@ -111,6 +111,12 @@ def pages() -> dict[str, tuple[str, str, str]]:
             "Pass a word as `method=` to any score.",
             registry(intervals, dict(intervals.METHODS), "`method=`") + flags(intervals.FLAGS),
         ),
+        "differences": (
+            "Comparisons",
+            "Pass a word as `method=` to `compare`; a metric with options of its own as `metric=`.",
+            registry(load("cxcore.differences"), dict(load("cxcore.differences").DIFFERENCES), "`method=`")
+            + registry(load("cxcore.metrics"), dict(load("cxcore.metrics").METRICS), "`metric=`"),
+        ),
         "engines": ("Engines", "The frames that every verb takes, asked in this order.", engines()),
         "duckdb": ("DuckDB", rule(load("cxcore.duckdb")), api(load("cxcore.duckdb"))),
         "polars": (

@@ -27,6 +27,7 @@ FLOORS = (
     {"_options"},
     {"engines", "_columns", "_answers", "_rule_columns", "_path_columns", "_results", "_spill"},
     {"_build", "_index", "sessions", "identity"}
+    | {"metrics", "differences", "comparison", "sizing"}
     | {"scores", "attribution", "intervals", "journeys", "datasets"},
     {"_sql", "duckdb", "polars"},
     {"__init__"},
@@ -197,7 +198,11 @@ def test_a_docstring_says_all_that_the_house_asks(name: str) -> None:
         assert re.search(rf"^(\w+, )*{parameter}\b", doc, re.MULTILINE), parameter
 
 
-REGISTRIES = {"attribution": ("MODELS", "ModelWord"), "intervals": ("METHODS", "MethodName")}
+REGISTRIES = {
+    "attribution": ("MODELS", "ModelWord"),
+    "intervals": ("METHODS", "MethodName"),
+    "differences": ("DIFFERENCES", "DifferenceName"),
+}
 
 
 @pytest.mark.parametrize("home", [home for home in REGISTRIES if (SOURCE / home / "__init__.py").is_file()])

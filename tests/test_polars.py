@@ -42,6 +42,7 @@ VERBS: dict[str, dict[str, Any]] = {
     "csat": {"score": "score", "scale": (1, 10)},
     "ces": {"score": "score", "scale": (1, 10)},
     "mean_score": {"score": "score", "scale": (1, 10)},
+    "compare": {"score": "score", "group": "channel", "control": "ads"},
 }
 
 

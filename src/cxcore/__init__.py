@@ -1,12 +1,13 @@
 """Customer-experience analytics with a compiled core: sessions, attribution, scores with intervals."""
 
-from cxcore import attribution, datasets, intervals
+from cxcore import attribution, datasets, intervals, metrics
 from cxcore import polars as polars  # registers df.cx, lf.cx and pl.col(…).cx
 from cxcore._build import __version__ as __version__
 from cxcore._build import build_info
 from cxcore._index import EventIndex, index
 from cxcore._spill import Spill
 from cxcore.attribution import attribute, attribute_paths, paths
+from cxcore.comparison import compare
 from cxcore.errors import (
     ColumnNotFoundError,
     CxDeprecationWarning,
@@ -21,6 +22,7 @@ from cxcore.identity import stitch
 from cxcore.scores import ces, csat, mean_score, nps
 from cxcore.sessions import SessionRules, SessionStream, SessionUpdate, sessionize
 from cxcore.sessions import sessions as sessions
+from cxcore.sizing import sample_size
 
 __all__ = [
     "ColumnNotFoundError",
@@ -41,13 +43,16 @@ __all__ = [
     "attribution",
     "build_info",
     "ces",
+    "compare",
     "csat",
     "datasets",
     "index",
     "intervals",
     "mean_score",
+    "metrics",
     "nps",
     "paths",
+    "sample_size",
     "sessionize",
     "sessions",
     "stitch",

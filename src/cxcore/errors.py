@@ -318,6 +318,26 @@ def thin_support(call: str, method: str, n_thin: int, n_groups: int, enough: int
     )
 
 
+def unknown_control(call: str, control: object, groups: Sequence[object]) -> InvalidOptionError:
+    names = [str(name) for name in groups if name is not None]
+    close = difflib.get_close_matches(str(control), names, n=1)
+    hint = "name one of the groups."
+    if str(control) in names:
+        hint = f"the groups are of another type: {next(g for g in groups if str(g) == str(control))!r}."
+    elif close:
+        hint = f"did you mean {close[0]!r}?"
+    shown = ", ".join(repr(name) for name in groups[:20])
+    more = f", … ({len(groups) - 20:,} more)" if len(groups) > 20 else ""
+    return InvalidOptionError(
+        _text(call, {"control": control}, "no group of that name.", hint, f"Groups: {shown}{more}")
+    )
+
+
+def control_alone(call: str, group: str, control: object) -> InvalidDataError:
+    problem = f"every row is of the control group {control!r}, so there is nothing to compare."
+    return InvalidDataError(_text(call, {"group": group}, problem, "keep the other groups in the frame."))
+
+
 # ---------------------------------------------------------------- SQL and Polars expressions
 
 

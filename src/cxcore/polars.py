@@ -17,6 +17,7 @@ import polars as pl
 from cxcore import _options, errors
 from cxcore._index import index
 from cxcore.attribution import attribute, attribute_paths, paths
+from cxcore.comparison import compare
 from cxcore.identity import stitch
 from cxcore.intervals import Method, MethodName, intervals_of, method_for, sample_of
 from cxcore.scores import NPS, Kind, Score, ces, csat, mean_score, nps, scale_score
@@ -89,6 +90,10 @@ class _Verbs(Generic[FrameT]):
     def mean_score(self, **arguments: Any) -> FrameT:
         """See :func:`cxcore.mean_score`."""
         return self._frame_of(mean_score, arguments)
+
+    def compare(self, **arguments: Any) -> FrameT:
+        """See :func:`cxcore.compare`."""
+        return self._frame_of(compare, arguments)
 
     def _frame_of(self, verb: Callable[..., Any], arguments: dict[str, Any]) -> FrameT:
         result: FrameT = verb(self._frame, **arguments)

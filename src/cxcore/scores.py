@@ -143,7 +143,7 @@ def nps(
     (200, 33.0, 22.0, 43.5, 'bca')
     """
     call = "nps"
-    what = _nps_score(call, scale, promoter, detractor)
+    what = nps_score(call, scale, promoter, detractor)
     return _summary(call, answers, what, score, by, missing, method, confidence_level, total)
 
 
@@ -325,7 +325,7 @@ def mean_score(
 # ---------------------------------------------------------------- the one path
 
 
-def _nps_score(call: str, scale: Any, promoter: Any, detractor: Any) -> Score:
+def nps_score(call: str, scale: Any, promoter: Any, detractor: Any) -> Score:
     low, high = _options.scale(call, scale)
     if (low, high) != NPS.scale and (promoter is None or detractor is None):
         problem = "NPS is defined on 0 to 10."
@@ -392,7 +392,7 @@ def _summary(
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
         n_threads = _options.n_threads(call, None) if groups else 1
-        last, weights = _classes(what)
+        last, weights = classes_of(what)
         counted = score_counts(call, house, score, by, what.scale, codes, n_threads, last)
         if total:
             counted = with_total(counted)
@@ -407,7 +407,7 @@ def _summary(
 
 
 @lru_cache
-def _classes(what: Score) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def classes_of(what: Score) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Levels of equal weight are one class: the level at which each ends, and its weight."""
     weights, n_levels = np.unique(np.array(what.weights, dtype=np.int64), return_counts=True)
     last = what.scale[0] - 1 + np.cumsum(n_levels)

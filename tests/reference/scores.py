@@ -106,6 +106,54 @@ def bca(counts: Sequence[int], weights: Sequence[int], alpha: float) -> tuple[Fr
     return _between(law, resamples, n, Fraction(lower), 1 - Fraction(upper))
 
 
+def difference_law(
+    one: Sequence[int], two: Sequence[int], weights: Sequence[int]
+) -> dict[Fraction, Fraction]:
+    """Chance of each difference of means, each side drawn again from its own answers."""
+    (law_one, all_one), (law_two, all_two) = resample_law(one, weights), resample_law(two, weights)
+    n_one, n_two = sum(one), sum(two)
+    law: dict[Fraction, Fraction] = {}
+    for s, ways in law_one.items():
+        for t, others in law_two.items():
+            d = Fraction(s, n_one) - Fraction(t, n_two)
+            law[d] = law.get(d, Fraction(0)) + Fraction(ways * others, all_one * all_two)
+    return law
+
+
+def difference_bca(
+    one: Sequence[int], two: Sequence[int], weights: Sequence[int], alpha: float
+) -> tuple[Fraction, Fraction]:
+    """BCa of a difference of means; both sides have spread."""
+    law = difference_law(one, two, weights)
+    moments = []
+    for counts in (one, two):
+        n = sum(counts)
+        mean = Fraction(sum(c * w for c, w in zip(counts, weights, strict=True)), n)
+        central = [sum(c * (w - mean) ** p for c, w in zip(counts, weights, strict=True)) / n for p in (2, 3)]
+        moments.append((n, mean, *map(float, central)))
+    (n1, mean1, square1, cube1), (n2, mean2, square2, cube2) = moments
+    observed = mean1 - mean2
+    a = (cube1 / n1**2 - cube2 / n2**2) / (6 * (square1 / n1 + square2 / n2) ** 1.5)
+    below = sum(chance for d, chance in law.items() if d < observed)
+    z0 = NORMAL.inv_cdf(float(below + law[observed] / 2))
+    z = NORMAL.inv_cdf(1 - alpha / 2)
+    lower, upper = (
+        NORMAL.cdf(z0 + (z0 + side) / (1 - a * (z0 + side))) if a * (z0 + side) < 1 else float(side > 0)
+        for side in (-z, z)
+    )
+    turned = {-d: chance for d, chance in law.items()}
+    return _lowest(law, Fraction(lower)), -_lowest(turned, 1 - Fraction(upper))
+
+
+def _lowest(law: dict[Fraction, Fraction], tail: Fraction) -> Fraction:
+    reached = Fraction(0)
+    for d in sorted(law):
+        reached += law[d]
+        if reached >= tail - TIE * min(tail, 1 - tail):
+            return d
+    return max(law)
+
+
 def _between(
     law: dict[int, int], resamples: int, n: int, below: Fraction, above: Fraction
 ) -> tuple[Fraction, Fraction]:

@@ -210,6 +210,11 @@ def _classes(weights: tuple[int, ...]) -> tuple[Int64, Int64, Int64]:
     return distinct, order, first
 
 
+def flag_texts(words: list[set[str]]) -> list[str]:
+    """Text of the column ``flags`` for each set of words."""
+    return [_TEXTS[sum(_BIT[word] for word in some)] for some in words]
+
+
 def words_of(call: str, sample: Sample, method: Method) -> tuple[list[str | None], list[str]]:
     """Of each group the method that gave its interval, and its flags; warns in the name of the call."""
     n, code = sample.n, sample.flags

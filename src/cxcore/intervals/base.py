@@ -33,6 +33,8 @@ FLAGS = {
     "largest weight class",
     "thin_support": "a method that is not guarded was asked for by name, although fewer than 15 answers lie "
     "outside the largest weight class",
+    "mover_fallback": "the bootstrap of a difference gave MOVER, because one side has fewer than 15 answers "
+    "outside its largest weight class",
 }
 
 
@@ -68,6 +70,11 @@ class Sample:
     def flags(self) -> Int64:
         """Words of ``FLAGS`` that hold for any method, bit by bit, int64[n_groups]."""
         return self._described[2]
+
+    @property
+    def words(self) -> list[set[str]]:
+        """The same as words, a set a group."""
+        return [{word for at, word in enumerate(FLAGS) if code >> at & 1} for code in self.flags.tolist()]
 
     @property
     def estimate(self) -> Float64:

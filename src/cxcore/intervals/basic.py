@@ -17,7 +17,8 @@ class Basic(Unguarded):
 
     Notes
     -----
-    Cost as ``percentile``. Davison and Hinkley, *Bootstrap Methods and their Application* (1997), eq. 5.6.
+    Cost as ``percentile``. Davison and Hinkley, *Bootstrap Methods and their Application* (1997),
+    section 5.2.
     """
 
     name = "basic"

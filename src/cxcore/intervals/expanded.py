@@ -24,7 +24,7 @@ class Expanded(Unguarded):
     Notes
     -----
     Cost as ``percentile``. Hesterberg, "What teachers should know about the bootstrap", The American
-    Statistician 69 (2015), section 4.1.2.
+    Statistician 69 (2015).
     """
 
     name = "expanded"

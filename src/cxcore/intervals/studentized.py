@@ -36,7 +36,7 @@ class Studentized(Unguarded):
 
     Notes
     -----
-    1 to 4 ms a group. Davison and Hinkley, *Bootstrap Methods and their Application* (1997), eq. 5.7.
+    1 to 4 ms a group. Davison and Hinkley, *Bootstrap Methods and their Application* (1997), section 5.2.
     """
 
     n_resamples: int = 9_999

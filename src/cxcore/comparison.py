@@ -1,0 +1,217 @@
+"""Groups against a control: the difference of two scores, how sure, and whether it is more than noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from cxcore import _options, errors
+from cxcore._answers import ScoreCounts, by_schema, score_counts
+from cxcore._columns import check_roles, needed
+from cxcore.differences import (
+    ADJUSTMENTS,
+    Adjustment,
+    Difference,
+    DifferenceName,
+    Pairs,
+    adjusted,
+    difference_for,
+)
+from cxcore.engines import open_frame
+from cxcore.intervals import Sample, flag_texts
+from cxcore.metrics import Metric, MetricName, score_for
+from cxcore.scores import By, Score, classes_of
+
+__all__ = ["compare"]
+
+
+def compare(
+    answers: Any,
+    *,
+    score: str,
+    group: str,
+    control: Any,
+    metric: MetricName | Metric = "nps",
+    by: By = None,
+    scale: tuple[int, int] | None = None,
+    missing: Iterable[int] | None = None,
+    method: DifferenceName | Difference = "mover",
+    confidence_level: float = 0.95,
+    adjust: Adjustment | None = None,
+) -> Any:
+    """Score of each group less that of the control group, with an interval and a p-value.
+
+    Parameters
+    ----------
+    answers : frame
+        One row an answer, in any flavor that an engine knows.
+    score : str
+        Column of answers, whole numbers on the scale. A null is no answer.
+    group : str
+        Column that says to which group an answer belongs. Nulls are a group of their own, which is compared
+        as any other.
+    control : value of the column
+        The group that all others are compared with; never null.
+    metric : str or Metric, default "nps"
+        "nps", "csat", "ces", "mean_score", or an object of ``cxcore.metrics`` with the options of that score,
+        such as ``cx.metrics.Csat(top=1)``.
+    by : str, expression, or list of both, default None
+        Compare within each of these segments, as in :func:`cxcore.nps`.
+    scale : (int, int), default None
+        Lowest and highest level, for a metric given by word; "mean_score" needs it.
+    missing : list of int, default None
+        Codes that mean 'no answer', such as 11 or 99.
+    method : str or Difference, default "mover"
+        "mover" (from two score intervals), "bootstrap" (exact BCa; "mover" where a side cannot support it),
+        or an object of ``cxcore.differences``.
+    confidence_level : float, default 0.95
+        How often the interval holds the true difference, between 0 and 1.
+    adjust : {"holm", "bh"}, default None
+        Add ``p_adjusted``, over all rows of the answer: "holm" guards against any false alarm, "bh"
+        (Benjamini-Hochberg) bounds the share of false alarms. Intervals are not adjusted.
+
+    Returns
+    -------
+    frame
+        One row a segment and group, without the control's own, sorted, nulls last: ``by`` …, ``group``,
+        ``control``, ``n``, ``n_control`` (Int64), ``estimate``, ``estimate_control``, ``difference``,
+        ``low``, ``high``, ``p_value`` (Float64; ``p_adjusted`` where asked for), ``method``, ``flags``
+        (String). A group without answers, or in a segment without a control, has a row of nulls flagged
+        ``no_answers``; a segment with the control alone has no row.
+
+    Raises
+    ------
+    ColumnNotFoundError
+        ``score``, ``group`` or ``by`` names no column.
+    InvalidOptionError
+        An option cannot take its value; ``control`` is none of the groups.
+    InvalidDataError
+        Answers are off the scale, or there is no group beside the control.
+
+    Notes
+    -----
+    One pass over the rows, then 1 ms, and 0.1 ms a row of the answer (bootstrap: 1 ms a row at 1,000
+    answers a side, 25 ms at ten million). The
+    p-value is the interval read backwards: it is below alpha exactly where 0 lies outside the interval of
+    level 1 - alpha. Two intervals that overlap are no proof that two scores are alike; this difference is the
+    question. Formulas are those of the methods in ``cxcore.differences``.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from cxcore import compare
+    >>> answers = pl.DataFrame({
+    ...     "quarter": ["Q1"] * 87 + ["Q2"] * 94,
+    ...     "score": [3] * 12 + [8] * 23 + [10] * 52 + [3] * 13 + [8] * 31 + [10] * 50,
+    ... })
+    >>> found = compare(answers, score="score", group="quarter", control="Q1")
+    >>> found.select(pl.col("difference", "low", "high").round(1), pl.col("p_value").round(2)).row(0)
+    (-6.6, -27.3, 14.7, 0.54)
+    """
+    call = "compare"
+    _options.column_name(call, "score", score)
+    _options.column_name(call, "group", group)
+    what = score_for(call, metric, scale)
+    segments = _options.groups(call, by, ["group", "control", *_measures(adjust)])
+    codes = _options.codes(call, "missing", missing)
+    chosen = difference_for(call, method)
+    level = _options.level(call, "confidence_level", confidence_level)
+    if adjust is not None:
+        _options.word(call, "adjust", adjust, ADJUSTMENTS)
+    if control is None:
+        hint = "name one; a group of nulls can be named with fill_null()."
+        raise errors.bad_option(call, "control", control, "names no group.", hint)
+    engine, frame = open_frame(call, answers)
+    check_roles(call, engine.columns(frame), {"score": score, "group": group, "by": by})
+    parts = [*_options.parts(by), pl.col(group).alias("group")]
+
+    def compute(house: pl.DataFrame) -> pl.DataFrame:
+        last, weights = classes_of(what)
+        threads = _options.n_threads(call, None)
+        counted = score_counts(call, house, score, parts, what.scale, codes, threads, last)
+        is_control = _is_control(call, counted.groups["group"], group, control)
+        rows, of_control = _pairs(counted.groups, segments, is_control)
+        name = counted.groups["group"].gather(np.flatnonzero(is_control)[:1].repeat(len(rows)))
+        named = counted.groups[rows].with_columns(control=name)
+        pairs = _samples(counted, rows, of_control, weights)
+        return named.hstack(_measured(what, pairs, chosen, level, adjust))
+
+    def schema(before: pl.Schema) -> pl.Schema:
+        found = by_schema(call, before, parts)
+        return pl.Schema({**found, "control": found["group"], **_measures(adjust)})
+
+    return engine.summary(call, frame, needed(score, group, by), compute, schema)
+
+
+def _measures(adjust: str | None) -> dict[str, pl.DataType]:
+    numbers = ["estimate", "estimate_control", "difference", "low", "high", "p_value"]
+    return {
+        **dict.fromkeys(("n", "n_control"), pl.Int64()),
+        **dict.fromkeys([*numbers, *(["p_adjusted"] if adjust else [])], pl.Float64()),
+        **dict.fromkeys(("method", "flags"), pl.String()),
+    }
+
+
+def _is_control(call: str, groups: pl.Series, group: str, control: Any) -> NDArray[np.bool_]:
+    """Which rows of the counted groups are the control; it must be there, and not alone."""
+    values = groups.to_list()
+    found = np.array([value is not None and bool(value == control) for value in values], dtype=np.bool_)
+    if len(found) and not found.any():
+        raise errors.unknown_control(call, control, list(dict.fromkeys(values)))
+    if len(found) and found.all():
+        raise errors.control_alone(call, group, control)
+    return found
+
+
+def _pairs(
+    groups: pl.DataFrame, segments: list[str], is_control: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows that are compared, and the row of the control of each: -1 where its segment has none."""
+    rows = np.flatnonzero(~is_control)
+    if segments:  # sorted, so that the rows of one segment lie together
+        run = groups.select(pl.struct(segments).rle_id()).to_series().to_numpy().astype(np.int64)
+    else:
+        run = np.zeros(len(groups), dtype=np.int64)
+    control_of = np.full(int(run.max(initial=0)) + 1, -1, dtype=np.int64)
+    control_of[run[is_control]] = np.flatnonzero(is_control)
+    return rows, control_of[run[rows]]
+
+
+def _samples(
+    counted: ScoreCounts, rows: NDArray[np.int64], of_control: NDArray[np.int64], weights: NDArray[np.int64]
+) -> Pairs:
+    nobody = np.zeros((1, counted.counts.shape[1]), dtype=np.int64)
+    counts = np.vstack([counted.counts, nobody])  # -1 is the row of nobody
+    return Pairs(Sample(counts[rows], weights), Sample(counts[of_control], weights))
+
+
+def _measured(
+    what: Score, pairs: Pairs, method: Difference, level: float, adjust: str | None
+) -> pl.DataFrame:
+    low, high = method.limits(pairs, 1 - level)
+    p = method.p_values(pairs)
+    scores = (pairs.sample.estimate, pairs.control.estimate, pairs.difference, low, high)
+    numbers = [each * what.factor for each in scores] + [p] + ([adjusted(p, adjust)] if adjust else [])
+    answered = pairs.answered.tolist()
+    words = [word if some else None for word, some in zip(method.used(pairs), answered, strict=True)]
+    columns: list[Any] = [pairs.sample.n, pairs.control.n, *numbers, words, flag_texts(_flags(pairs, method))]
+    return pl.DataFrame(
+        [
+            pl.Series(name, column, dtype=dtype, nan_to_null=dtype == pl.Float64)
+            for (name, dtype), column in zip(_measures(adjust).items(), columns, strict=True)
+        ]
+    )
+
+
+def _flags(pairs: Pairs, method: Difference) -> list[set[str]]:
+    """Words that hold for either side of a pair; where one has no answer, that alone."""
+    fell_back = method.fell_back(pairs).tolist()
+    found = []
+    for one, two, fell in zip(pairs.sample.words, pairs.control.words, fell_back, strict=True):
+        words = one | two | ({"mover_fallback"} if fell else set())
+        found.append({"no_answers"} if "no_answers" in words else words)
+    return found

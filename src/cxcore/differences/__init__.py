@@ -1,0 +1,41 @@
+"""Intervals and p-values of a difference of two scores. One file a method, one line in ``DIFFERENCES``."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from cxcore import errors
+from cxcore.differences.adjust import ADJUSTMENTS, Adjustment, adjusted
+from cxcore.differences.base import Difference, Pairs
+from cxcore.differences.bootstrap import BootstrapDifference
+from cxcore.differences.mover import Mover
+
+__all__ = [
+    "ADJUSTMENTS",
+    "DIFFERENCES",
+    "Adjustment",
+    "BootstrapDifference",
+    "Difference",
+    "DifferenceName",
+    "Mover",
+    "Pairs",
+    "adjusted",
+    "difference_for",
+]
+
+DifferenceName = Literal["mover", "bootstrap"]
+
+#: word -> the method of comparison
+DIFFERENCES: dict[str, Difference] = {
+    "mover": Mover(),
+    "bootstrap": BootstrapDifference(),
+}
+
+
+def difference_for(call: str, value: Any) -> Difference:
+    """The method that a word or an object means."""
+    if isinstance(value, Difference):
+        return value
+    if not isinstance(value, str) or value not in DIFFERENCES:
+        raise errors.unknown_word(call, "method", value, DIFFERENCES)
+    return DIFFERENCES[value]
