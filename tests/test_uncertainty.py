@@ -704,6 +704,18 @@ def test_ends_of_bca_do_not_depend_on_the_order_of_rows() -> None:
         assert_frame_equal(found, answer, rel_tol=1e-9, abs_tol=1e-9)
 
 
+def test_no_cost_of_conversions_that_are_rounding() -> None:
+    """Nothing is lost without y, and the error of that is 3e-17."""
+    events = log(
+        ("d", 0, "x", None), ("c", 1, "y", None), ("b", 2, "x", 1.0), ("b", 3, "x", None), ("d", 4, "z", 1.0)
+    )
+    costs = pl.DataFrame({"channel": ["y"], "cost": [5.0]})
+    answer = attribute(events, model="markov", confidence_level=0.9, spend=costs).filter(channel="y")
+    assert 0 < answer["high"].item() < 1e-15
+    nothing = ["cost_per_conversion", "cost_per_conversion_low", "cost_per_conversion_high"]
+    assert answer.select(nothing).row(0) == (None, None, None)
+
+
 # ---------------------------------------------------------------- odd logs
 
 

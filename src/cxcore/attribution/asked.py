@@ -108,7 +108,7 @@ class Asked:
         if cost is None:
             return rows
         shown = np.concatenate([self._shown(journeys, model, touched) for model in self.models])
-        return spend.with_costs(rows, cost[shown], everyone is not None)
+        return spend.with_costs(rows, cost[shown], journeys.n_conversions, everyone is not None)
 
     def _shown(self, journeys: Journeys, model: Model, touched: Int64) -> Int64:
         """Channels with a row, n_channels for none where some conversion was not earned."""
