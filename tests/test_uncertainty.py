@@ -716,6 +716,18 @@ def test_no_cost_of_conversions_that_are_rounding() -> None:
     assert answer.select(nothing).row(0) == (None, None, None)
 
 
+@pytest.mark.parametrize("method", ["analytic", Bootstrap(100, "bca", rng=1)], ids=str)
+@pytest.mark.parametrize("unit", [1e-150, 1e150])
+def test_values_whose_squares_no_number_holds_have_no_intervals(method: Any, unit: float) -> None:
+    """They had intervals of no width, or of overflows."""
+    events = SALES.with_columns(pl.col("value") * unit)
+    assert attribute(events, model="linear")["value"].to_list() == pytest.approx(
+        [10 * unit, 6 * unit, 0, 2 * unit]
+    )
+    with pytest.raises(cx.InvalidOptionError, match="the values add up to 1.8e"):
+        attribute(events, model="linear", confidence_level=0.9, method=method)
+
+
 # ---------------------------------------------------------------- odd logs
 
 
