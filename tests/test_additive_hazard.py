@@ -118,7 +118,8 @@ def test_touches_share_by_what_is_left_of_them() -> None:
     answer = attribute(log(*rows), model="additive_hazard")
     assert answer["conversions"].is_finite().all()
     assert credits(answer)["y"] > 0.9
-    assert AdditiveHazard(most_steps=5).label == "additive_hazard(most_steps=5)"
+    for steps in (5, np.int64(5)):
+        assert AdditiveHazard(most_steps=steps).label == "additive_hazard(most_steps=5)"
 
 
 def test_an_influence_is_what_a_little_more_of_a_customer_changes() -> None:

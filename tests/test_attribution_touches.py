@@ -256,6 +256,12 @@ def test_a_null_journey_is_of_the_container_of_its_last_touch() -> None:
     assert both["removal_effect"].to_list() == [1.0, 0.0, 0.0]
 
 
+def test_a_later_container_of_the_instant_of_a_conversion_is_after_it() -> None:
+    rows = (("u", 0, "ads", None, 1), ("u", 0, None, 1.0, 1), ("u", 0, "web", None, 2))
+    made = cx.paths(contained(*rows), **ROLES, value="value", container="visit")
+    assert made.select("path", "conversions", "nulls").rows() == [(["ads"], 1, 0), (["web"], 0, 1)]
+
+
 def test_a_container_is_a_column() -> None:
     with pytest.raises(errors.ColumnNotFoundError, match="container='visits'"):
         attribute(VISITS, container="visits")

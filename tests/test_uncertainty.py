@@ -716,6 +716,29 @@ def test_ends_of_bca_do_not_depend_on_the_order_of_rows() -> None:
         assert_frame_equal(found, answer, rel_tol=1e-9, abs_tol=1e-9)
 
 
+def test_no_cost_of_conversions_that_are_rounding() -> None:
+    """Nothing is lost without y, and the error of that is 3e-17."""
+    events = log(
+        ("d", 0, "x", None), ("c", 1, "y", None), ("b", 2, "x", 1.0), ("b", 3, "x", None), ("d", 4, "z", 1.0)
+    )
+    costs = pl.DataFrame({"channel": ["y"], "cost": [5.0]})
+    answer = attribute(events, model="markov", confidence_level=0.9, spend=costs).filter(channel="y")
+    assert 0 < answer["high"].item() < 1e-15
+    nothing = ["cost_per_conversion", "cost_per_conversion_low", "cost_per_conversion_high"]
+    assert answer.select(nothing).row(0) == (None, None, None)
+
+
+@pytest.mark.parametrize("method", ["analytic", Bootstrap(100, "bca", rng=1)], ids=str)
+@pytest.mark.parametrize("unit", [1e-150, 1e150])
+def test_values_whose_squares_no_number_holds_have_no_intervals(method: Any, unit: float) -> None:
+    """They had intervals of no width, or of overflows."""
+    events = SALES.with_columns(pl.col("value") * unit)
+    worth = [10 * unit, 6 * unit, 0, 2 * unit]
+    assert attribute(events, model="linear")["value"].to_list() == pytest.approx(worth, rel=1e-12, abs=0)
+    with pytest.raises(cx.InvalidOptionError, match="the values add up to 1"):
+        attribute(events, model="linear", confidence_level=0.9, method=method)
+
+
 # ---------------------------------------------------------------- odd logs
 
 

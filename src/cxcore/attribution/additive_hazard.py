@@ -63,7 +63,8 @@ class AdditiveHazard(TouchModel):
 
     def __post_init__(self) -> None:
         _options.number(_CALL, "tolerance", self.tolerance, 0.0, 1.0)
-        _options.whole(_CALL, "most_steps", self.most_steps, 1)
+        steps = _options.whole(_CALL, "most_steps", self.most_steps, 1)
+        object.__setattr__(self, "most_steps", steps)
 
     def split(self, journeys: Journeys) -> Float64:
         return self.splitter(journeys)(journeys)

@@ -22,6 +22,9 @@ from cxcore.attribution.spend import Spend
 
 _LIMITS = ("standard_error", "low", "high", "value_low", "value_high", "share_low", "share_high")
 
+#: sums of which intervals are made
+_LARGEST = 1e100
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -69,6 +72,7 @@ class Asked:
         ``code``: groups by row of the frame that the journeys know; None: those of ``groups``.
         """
         touched = answer.by_name(journeys.names, met)
+        self._check_sizes(journeys)
         seed = 0 if self.level is None else self.method.seed()
         parts: Any = [journeys]
         if groups is not None:
@@ -108,7 +112,19 @@ class Asked:
         if cost is None:
             return rows
         shown = np.concatenate([self._shown(journeys, model, touched) for model in self.models])
-        return spend.with_costs(rows, cost[shown], everyone is not None)
+        return spend.with_costs(rows, cost[shown], journeys.n_conversions, everyone is not None)
+
+    def _check_sizes(self, journeys: Journeys) -> None:
+        """Errors are made of squares and cubes, which a float64 must hold."""
+        if self.level is None:
+            return
+        worth = float(abs(journeys.weight * journeys.value).sum())
+        for what, size in (("conversions", journeys.n_conversions), ("values", worth)):
+            if size and not 1.0 / _LARGEST < size < _LARGEST:
+                problem = f"the {what} add up to {size:.3g}, and no float64 holds their cubes."
+                raise errors.bad_option(
+                    self.call, "confidence_level", self.level, problem, "use another unit."
+                )
 
     def _shown(self, journeys: Journeys, model: Model, touched: Int64) -> Int64:
         """Channels with a row, n_channels for none where some conversion was not earned."""

@@ -13,6 +13,9 @@ from cxcore import errors
 from cxcore._columns import Float64, check_roles
 from cxcore.engines import open_frame
 
+#: less than this part of all conversions is rounding: nobody pays for it
+_NOTHING = 1e-12
+
 
 @dataclass(frozen=True, slots=True)
 class Spend:
@@ -72,26 +75,27 @@ def schema_of(with_limits: bool) -> dict[str, pl.DataType]:
     return dict.fromkeys(names, pl.Float64())
 
 
-def with_costs(answer: pl.DataFrame, cost: Float64, with_limits: bool) -> pl.DataFrame:
+def with_costs(answer: pl.DataFrame, cost: Float64, n_conversions: float, with_limits: bool) -> pl.DataFrame:
     """Cost per conversion and return on spend of each row; ``cost`` by row, NaN where there is none.
 
     Costs are known, so that the intervals are those of conversions and value, turned over and scaled.
     """
     answer = answer.with_columns(cost=pl.Series(cost, nan_to_null=True))
-    columns = {"cost_per_conversion": _for_each("conversions"), "roas": _return("value")}
+    least = _NOTHING * n_conversions
+    columns = {"cost_per_conversion": _for_each("conversions", least), "roas": _return("value")}
     if with_limits:
-        endless = pl.when((pl.col("high") > 0) & pl.col("cost").is_not_null()).then(float("inf"))
+        endless = pl.when((pl.col("high") > least) & pl.col("cost").is_not_null()).then(float("inf"))
         columns |= {
-            "cost_per_conversion_low": _for_each("high"),
-            "cost_per_conversion_high": pl.coalesce(_for_each("low"), endless),
+            "cost_per_conversion_low": _for_each("high", least),
+            "cost_per_conversion_high": pl.coalesce(_for_each("low", least), endless),
             "roas_low": _return("value_low"),
             "roas_high": _return("value_high"),
         }
     return answer.with_columns(**columns).select(*answer.columns, *list(schema_of(with_limits))[1:])
 
 
-def _for_each(conversions: str) -> pl.Expr:
-    return pl.when(pl.col(conversions) > 0).then(pl.col("cost") / pl.col(conversions))
+def _for_each(conversions: str, least: float) -> pl.Expr:
+    return pl.when(pl.col(conversions) > least).then(pl.col("cost") / pl.col(conversions))
 
 
 def _return(value: str) -> pl.Expr:

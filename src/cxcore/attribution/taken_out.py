@@ -15,6 +15,9 @@ from cxcore.attribution.base import Journeys, Transitions
 #: channels up to which a table of steps is made: 2 n ** 3 numbers
 _TABLE = 64
 
+#: effects whose sum is less than this part of their sizes sum to nothing
+_NOTHING = 1e-12
+
 
 @dataclass(frozen=True, eq=False)
 class TakenOut:
@@ -85,7 +88,7 @@ def taken_out(chain: Transitions, n_threads: int) -> TakenOut:
     lost, lost_value = np.zeros(n), np.zeros(n)
     lost[live], lost_value[live] = visits * ahead / returns, visits * worth / returns
     part = parts_of(lost, np.zeros_like(lost))
-    by_value = float(lost_value.sum()) != 0.0
+    by_value = _sums(lost_value)
     gain = float(chain.conversion.sum()) / float(lost.sum()) if lost.any() else 0.0
     whole = float(chain.value.sum())
     of_value = float(lost_value.sum()) if by_value else float(lost.sum())
@@ -127,5 +130,9 @@ def _leads_to_conversion(chain: Transitions) -> NDArray[np.bool_]:
 
 
 def parts_of(effects: Float64, otherwise: Float64) -> Float64:
-    total = float(effects.sum())
-    return effects / total if total else otherwise
+    return effects / float(effects.sum()) if _sums(effects) else otherwise
+
+
+def _sums(effects: Float64) -> bool:
+    """Do they sum to something? Signed values that cancel leave rounding."""
+    return bool(abs(effects.sum()) > _NOTHING * abs(effects).sum())
