@@ -19,7 +19,7 @@ class Bootstrap(Method):
 
     A plain bootstrap resamples what was seen, so it cannot know of the critics that a small and happy sample
     has missed by chance: at NPS +96 and 30 answers its 95 % interval holds the truth 59 times in 100. The
-    column ``method`` says which one each row got. Of a share the score interval dips to 86 %, so there it is
+    column ``method`` says which one each row got. Of a share the score interval dips to 83 %, so there it is
     the exact interval.
     """
 

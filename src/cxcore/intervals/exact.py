@@ -13,9 +13,10 @@ from cxcore.intervals.base import Float64, Int64, Method, Sample
 class Exact(Method):
     """Clopper-Pearson interval of a share, for two weights of which one has few answers.
 
-    Holds every share at which neither the answers seen nor fewer, nor they nor more, are rarer than alpha /
-    2. Never below its level, and so a tenth wider than the score interval, which for shares near 0 or 1 dips
-    to 86 %. It is the default's, and has no word of its own: it is not defined for more than two weights.
+    Holds every share under which what was seen, or anything more extreme on its side, has a chance of alpha /
+    2 or more. Never below its level, and so up to a fifth wider than the score interval, which for shares
+    near 0 or 1 dips to 83 %. It is the default's, and has no word of its own: it is not defined for more than
+    two weights.
 
     Notes
     -----
