@@ -636,6 +636,19 @@ def scipy_bootstrap(value: np.ndarray, method: str, resamples: int, rng: np.rand
     return 100 * np.array(done.confidence_interval)
 
 
+def scipy_difference(
+    one: np.ndarray, two: np.ndarray, resamples: int, rng: np.random.Generator
+) -> np.ndarray:
+    from scipy.stats import bootstrap
+
+    def difference(x: np.ndarray, y: np.ndarray, axis: int = -1) -> Any:
+        return x.mean(axis=axis) - y.mean(axis=axis)
+
+    batch = max(1, 2_000_000 // (len(one) + len(two)))
+    done = bootstrap((one, two), difference, n_resamples=resamples, method="BCa", batch=batch, rng=rng)
+    return 100 * np.array(done.confidence_interval)
+
+
 def arch_bootstrap(value: np.ndarray, resamples: int) -> np.ndarray:
     from arch.bootstrap import IIDBootstrap
 

@@ -109,6 +109,45 @@ def _interval(counts: np.ndarray) -> tuple[float, float]:
     return 100 * low[0], 100 * high[0]
 
 
+def test_compare(race: Race, rng: np.random.Generator) -> None:
+    """The exact BCa interval of a difference against scipy's, of the same answers."""
+    n = 1_000
+    score = data.answers(n)["score"].to_numpy()
+    half = np.arange(n) < n // 2
+    frame = pl.DataFrame({"score": score, "arm": half})
+    one, two = (rivals.WEIGHT[score[which]].astype(np.float64) for which in (~half, half))
+    error = 100 * np.sqrt(one.var() / len(one) + two.var() / len(two))
+    center = 100 * (one.mean() - two.mean())
+
+    def near(slack: float, got: Any) -> None:
+        low, high = (float(bound) for bound in got)
+        assert abs(low - (center - 1.96 * error)) <= slack * error, (low, center, error)
+        assert abs(high - (center + 1.96 * error)) <= slack * error, (high, center, error)
+
+    def ours(method: str) -> pl.DataFrame:
+        return cx.compare(frame, score="score", group="arm", control=True, method=method)
+
+    def check(got: pl.DataFrame) -> None:
+        assert abs(got["difference"].item() - center) < 1e-9
+        near(0.2, got.select("low", "high").row(0))
+
+    race(
+        "scores/compare",
+        words=f"difference of two NPS of {n // 2} answers each, BCa (scipy: {RESAMPLES:,} resamples)",
+        rows=n,
+        verb=Contender("cxcore, bootstrap (exact BCa)", lambda: ours("bootstrap"), check),
+        parts=[Contender("cxcore, mover", lambda: ours("mover"), check)],
+        rivals=[
+            Contender(
+                "scipy, BCa of a difference",
+                partial(rivals.scipy_difference, one, two, RESAMPLES, rng),
+                partial(near, 0.4),
+            )
+        ],
+        goals=[Goal(20, "scipy")],
+    )
+
+
 def test_nps_groups(race: Race, rng: np.random.Generator) -> None:
     frame = data.answers(settings.ROWS["large"], N_GROUPS)
     group, score = frame["group"].to_numpy(), frame["score"].to_numpy().astype(np.int64)

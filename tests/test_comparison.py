@@ -340,6 +340,11 @@ ERRORS = [
         "  Hint: name one; a group of nulls can be named with fill_null().",
     ),
     (
+        {"control": np.array(["old", "new"])}, InvalidOptionError,
+        "compare(control=array(['old', 'new'], dtype='<U3')): takes one value.\n"
+        "  Hint: name one group, such as control='pilot'.",
+    ),
+    (
         {"metric": "nsp"}, InvalidOptionError,
         "compare(metric='nsp'): not one of the words.\n"
         "  Words: 'nps', 'csat', 'ces', 'mean_score'\n  Hint: did you mean 'nps'?",
@@ -377,6 +382,11 @@ def test_errors(options, kind, text):
     with pytest.raises(kind) as caught:
         compare(HOUSE, **{**ROLES, **options})
     assert str(caught.value) == text
+
+
+def test_an_expression_is_no_control():
+    with pytest.raises(InvalidOptionError, match="takes one value"):
+        compare(HOUSE, **{**ROLES, "control": pl.lit("old")})
 
 
 def test_a_control_alone():

@@ -343,7 +343,7 @@ def missing_dependency() -> Exception:
 
 @text(
     "nps(method='bca'): 1 of 3 groups has fewer than 15 answers outside the largest class.\n"
-    "  Hint: method='bootstrap' gives the score interval there.",
+    "  Hint: method='bootstrap' gives an interval that holds there.",
     str,
 )
 def thin_support() -> str:
@@ -352,11 +352,47 @@ def thin_support() -> str:
 
 @text(
     "nps(method='bca'): 1,200 of 3,000 groups have fewer than 15 answers outside the largest class.\n"
-    "  Hint: method='bootstrap' gives the score interval there.",
+    "  Hint: method='bootstrap' gives an interval that holds there.",
     str,
 )
 def thin_support__several() -> str:
     return errors.thin_support("nps", "bca", 1200, 3000, 15)
+
+
+@text(
+    "compare(control='pilto'): no group of that name.\n"
+    "  Groups: 'pilot', 'rest', None\n  Hint: did you mean 'pilot'?",
+    cx.InvalidOptionError,
+)
+def unknown_control() -> Exception:
+    return errors.unknown_control("compare", "pilto", ["pilot", "rest", None])
+
+
+@text(
+    "compare(control='1'): no group of that name.\n"
+    f"  Groups: {', '.join(map(str, range(20)))}, … (5 more)\n  Hint: the groups are of another type: 1.",
+    cx.InvalidOptionError,
+)
+def unknown_control__of_another_type() -> Exception:
+    return errors.unknown_control("compare", "1", list(range(25)))
+
+
+@text(
+    "compare(control='zzz'): no group of that name.\n"
+    "  Groups: 'pilot', 'rest'\n  Hint: name one of the groups.",
+    cx.InvalidOptionError,
+)
+def unknown_control__far_off() -> Exception:
+    return errors.unknown_control("compare", "zzz", ["pilot", "rest"])
+
+
+@text(
+    "compare(group='arm'): every row is of the control group 'old', so there is nothing to compare.\n"
+    "  Hint: keep the other groups in the frame.",
+    cx.InvalidDataError,
+)
+def control_alone() -> Exception:
+    return errors.control_alone("compare", "arm", "old")
 
 
 @text(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
 import threading
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -33,10 +35,12 @@ from cxcore.intervals import (
 )
 from cxcore.intervals.base import ENOUGH_ANSWERS
 from cxcore.intervals.bayesian import _Posterior
+from cxcore.intervals.exact import Exact
 from cxcore.intervals.student import t_quantile
 from tests.reference import scores as twin
 
 NPS = (-1, 0, 1)
+ROOT = Path(__file__).parents[1]
 quiet = pytest.mark.filterwarnings("ignore::cxcore.DegenerateDataWarning")
 
 
@@ -382,6 +386,60 @@ def test_plain_bootstrap_fails_near_the_ceiling(method, known):
     assert coverage(30, (0.01, 0.02, 0.97), method) * 100 == pytest.approx(known, abs=0.05)
 
 
+def enumeration():
+    return runpy.run_path(str(ROOT / "benchmarks" / "interval_coverage.py"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["NPS", "CSAT, top box", "CSAT, mean of 1 to 5", "CES, mean of 1 to 7"])
+def test_the_default_keeps_its_target_and_the_page_says_where_not(kind):
+    script = enumeration()
+    weights, populations, sizes = script["KINDS"][kind]
+    known_misses = {("CES, mean of 1 to 7", 5): 90.1}
+    page = (ROOT / "docs" / "explanation" / "scores.md").read_text(encoding="utf-8")
+    for n in sizes:
+        rows = list(script["least_coverage"](n, weights, populations, script["METHODS"]))
+        assert rows[0] >= known_misses.get((kind, n), 94 if n >= 30 else 91)
+        printed = " | ".join("" if row != row else f"{row:.1f}" for row in rows)
+        assert f"| {n} | {printed} |" in page, "run benchmarks/interval_coverage.py and print its table anew"
+
+
+@pytest.mark.slow
+def test_the_default_keeps_its_target_at_every_size():
+    script = enumeration()
+    for kind, sizes in (("NPS", range(5, 61)), ("CSAT, top box", range(5, 301))):
+        weights, populations, _ = script["KINDS"][kind]
+        for n in sizes:
+            least = next(script["least_coverage"](n, weights, populations, ["bootstrap"]))
+            assert least >= (93.85 if n in (73, 258, 259) else 94 if n >= 30 else 91), (kind, n)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 14, 29, 30, 100, 10**4, 10**7])
+def test_exact_is_clopper_and_pearson(n):
+    few = [k for k in range(15) if 2 * k <= n]
+    counts = np.array([[n - k, k] for k in few] + [[k, n - k] for k in few])
+    k = counts[:, 1]
+    found = interval_of(counts, (0, 1), method=Exact())
+    low = np.where(k > 0, stats.beta.ppf(0.025, np.maximum(k, 1), n - k + 1), 0)
+    high = np.where(k < n, stats.beta.ppf(0.975, k + 1, np.maximum(n - k, 1)), 1)
+    assert np.minimum(found.low, 1 - found.low) == pytest.approx(
+        np.minimum(low, 1 - low), rel=1e-8, abs=1e-12
+    )
+    assert np.minimum(found.high, 1 - found.high) == pytest.approx(
+        np.minimum(high, 1 - high), rel=1e-8, abs=1e-12
+    )
+
+
+def test_a_share_falls_back_on_the_exact_interval():
+    found = interval_of([[2, 28], [0, 0], [40, 60]], (0, 100))
+    assert found.method.to_list() == ["exact", None, "bca"]
+    assert found.flags.to_list() == ["score_fallback", "no_answers", ""]
+    assert (found.low[0], found.high[0]) == pytest.approx(
+        tuple(100 * stats.beta.ppf([0.025, 0.975], [28, 29], [3, 2])), rel=1e-9
+    )
+    assert np.isnan(found.low[1])
+
+
 # ---------------------------------------------------------------- methods, flags, warnings
 
 
@@ -417,7 +475,7 @@ def test_an_unguarded_method_warns(method):
     assert str(caught[0].message) == (
         f"interval_of(method='{method.name}'): "
         "1 of 3 groups has fewer than 15 answers outside the largest class.\n"
-        "  Hint: method='bootstrap' gives the score interval there."
+        "  Hint: method='bootstrap' gives an interval that holds there."
     )
     assert found.flags.to_list() == ["few_answers,one_category,thin_support", "", "no_answers"]
     assert found.method.to_list() == [method.name, method.name, None]

@@ -312,7 +312,7 @@ def test_every_method_in_every_score(method):
 def test_unguarded_method_warns_in_the_name_of_the_verb():
     text = (
         "nps(method='bca'): 2 of 4 groups have fewer than 15 answers outside the largest class.\n"
-        "  Hint: method='bootstrap' gives the score interval there."
+        "  Hint: method='bootstrap' gives an interval that holds there."
     )
     house = pl.concat(
         [HOUSE.head(4), pl.DataFrame({"plan": ["pro"] * 40, "score": [1, 10] * 20})], how="diagonal"

@@ -159,7 +159,11 @@ def _measures(adjust: str | None) -> dict[str, pl.DataType]:
 def _is_control(call: str, groups: pl.Series, group: str, control: Any) -> NDArray[np.bool_]:
     """Which rows of the counted groups are the control; it must be there, and not alone."""
     values = groups.to_list()
-    found = np.array([value is not None and bool(value == control) for value in values], dtype=np.bool_)
+    try:
+        found = np.array([value is not None and bool(value == control) for value in values], dtype=np.bool_)
+    except (TypeError, ValueError):  # an expression, a Series: no single value
+        hint = "name one group, such as control='pilot'."
+        raise errors.bad_option(call, "control", control, "takes one value.", hint) from None
     if len(found) and not found.any():
         raise errors.unknown_control(call, control, list(dict.fromkeys(values)))
     if len(found) and found.all():

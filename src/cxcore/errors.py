@@ -314,7 +314,7 @@ def thin_support(call: str, method: str, n_thin: int, n_groups: int, enough: int
         call,
         {"method": method},
         f"{n_thin:,} of {n_groups:,} groups {verb} fewer than {enough} answers outside the largest class.",
-        "method='bootstrap' gives the score interval there.",
+        "method='bootstrap' gives an interval that holds there.",
     )
 
 

@@ -29,8 +29,8 @@ FLAGS = {
     "no_answers": "the group has no answer; estimate and interval are null",
     "few_answers": "fewer than 30 answers; coverage then holds on average, and swings from case to case",
     "one_category": "all answers have one weight; a bootstrap sees no spread",
-    "score_fallback": "the default gave the score interval, because fewer than 15 answers lie outside the "
-    "largest weight class",
+    "score_fallback": "the default gave the score interval, or the exact one of a share, because fewer than "
+    "15 answers lie outside the largest weight class",
     "thin_support": "a method that is not guarded was asked for by name, although fewer than 15 answers lie "
     "outside the largest weight class",
     "mover_fallback": "the bootstrap of a difference gave MOVER, because one side has fewer than 15 answers "

@@ -33,7 +33,7 @@ class Bayesian(Method):
 
     Notes
     -----
-    Half a millisecond a group, for any number of answers. A Dirichlet is a vector of gammas over their sum,
+    0.8 ms a group, for any number of answers. A Dirichlet is a vector of gammas over their sum,
     so P(mean <= m) = P(sum (w_k - m) G_k <= 0), whose transform prod (1 - s d_k)^(-a_k) is inverted along the
     path of steepest descent. Brown, Cai and DasGupta, Statistical Science 16 (2001).
     """
