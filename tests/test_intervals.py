@@ -275,6 +275,25 @@ def test_bayesian_against_draws(counts):
     assert below == pytest.approx(known, abs=0.002)
 
 
+@pytest.mark.parametrize(
+    ("counts", "weights"),
+    [
+        ((0, 816, 0, 1), (0, 1, 2, 3)),  # a law that is steep at one weight
+        ((0, 0, 3550, 0), (0, 1, 2, 3)),
+        ((0, 87, 1026, 15_327, 88_377_254), (-6, -5, -2, 4, 5)),  # far tails under way to the quantile
+        ((94_633_633, 0), (-6, 2)),
+        ((0, 211, 13), (-3, 4, 6)),
+    ],
+)
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
+def test_bayesian_of_skewed_samples(counts, weights, level):
+    low, high = ends(counts, weights, "bayesian", level)
+    turned = ends(counts[::-1], [-weight for weight in weights[::-1]], "bayesian", level)
+    assert turned == pytest.approx((-high, -low), abs=1e-11)
+    posterior = _Posterior(np.array(weights, dtype=float), np.array(counts) + 1 / len(counts))
+    assert posterior.cdf(high) == pytest.approx((1 + level) / 2, abs=1e-5)
+
+
 def test_bayesian_reaches_the_end_that_all_answers_lie_on():
     assert ends((0, 0, 12), method="bayesian")[1] == 1
     assert ends((12, 0, 0), method="bayesian")[0] == -1
