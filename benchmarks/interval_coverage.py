@@ -112,7 +112,7 @@ def least_coverage(
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DegenerateDataWarning)
-            found = interval_of(counts, weights, method=method)  # type: ignore[arg-type]
+            found = interval_of(counts, weights, method=method)  # type: ignore[arg-type]  # keys of METHODS are text
         holds = [(found.low <= truth + 1e-12) & (found.high >= truth - 1e-12) for truth in truths]
         yield 100 * min(float(chance @ held) for chance, held in zip(chances, holds, strict=True))
 

@@ -143,7 +143,7 @@ def test_bad_options_are_refused_where_they_are_written() -> None:
     with pytest.raises(cx.InvalidOptionError, match=r"nps_ci\(confidence_level=95\)"):
         answers.nps_ci(confidence_level=95)
     with pytest.raises(cx.InvalidOptionError, match=r"ces_ci\(method='wold'\)"):
-        answers.ces_ci(method="wold")  # type: ignore[arg-type]
+        answers.ces_ci(method="wold")  # type: ignore[arg-type]  # a misspelt word, on purpose
 
 
 RELOAD = """
