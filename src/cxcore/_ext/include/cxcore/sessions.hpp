@@ -166,7 +166,7 @@ inline void label_rows(const int64_t* begin, int64_t n_sessions, const int64_t* 
 // IN label int32[n] (-1: no session), name int64[][2]; OUT row_id, row_number int64[n] (0 where none)
 inline void name_rows(const int32_t* label, int64_t n, const int64_t* name, int n_threads, int64_t* row_id,
                       int64_t* row_number) {
-    for_each_block(n, 1 << 16, n_threads, [&](int64_t from, int64_t to) {
+    for_each_block(n, 1 << 18, n_threads, [&](int64_t from, int64_t to) {
         for (int64_t i = from; i < to; ++i) {
             constexpr int64_t ahead = 32;
             if (i + ahead < n) __builtin_prefetch(&name[2 * std::max<int64_t>(label[i + ahead], 0)]);
