@@ -112,6 +112,11 @@ class Users {
             [&, from = code.data(), n = code.size(), to = facts.mutable_data()] { table_.get(from, n, to); });
         return facts;
     }
+    Dense<int64_t> line(int64_t number) const {
+        Dense<int64_t> values(table_.size());
+        without_gil([&, to = values.mutable_data()] { table_.line(number, to); });
+        return values;
+    }
     void put(const Dense<int32_t>& code, const Dense<int64_t>& facts, py::object kept) {
         without_gil(
             [&, from = code.data(), n = code.size(), values = facts.data()] { table_.put(from, n, values); });
@@ -162,6 +167,7 @@ PYBIND11_MODULE(native, module) {
         .def("nobody", &Users::nobody)
         .def("meet", &Users::meet, py::arg("batch"), py::arg("open"), py::arg("due"), py::arg("last"))
         .def("get", &Users::get, py::arg("code"))
+        .def("line", &Users::line, py::arg("number"))
         .def("put", &Users::put, py::arg("code"), py::arg("facts"), py::arg("kept"))
         .def("keys", &Users::keys, py::arg("code"))
         .def_property_readonly("kept", &Users::kept)

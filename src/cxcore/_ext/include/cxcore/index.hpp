@@ -302,8 +302,8 @@ inline Buckets partition_by_user(const int32_t* code, const int64_t* tick, int64
     const auto cut = [=](int64_t part) { return n * part / n_parts; };
     const bool all = offset[n_users] == n;
 
-    // Where each part begins in a bucket: behind the parts before it, which are counted by halves, so that two
-    // threads have both to do. The last need not be.
+    // Where each part begins in a bucket: behind the parts before it, which are counted by halves, so that
+    // two threads have both to do. The last need not be.
     std::vector<std::vector<int64_t>> cursor(static_cast<size_t>(n_parts));
     std::vector<std::vector<int64_t>> halves(2 * cursor.size() - 2);
     for (auto& next : cursor) next.resize(static_cast<size_t>(n_buckets));

@@ -21,6 +21,10 @@ inline uint64_t silence(int64_t from, int64_t to) {
     return static_cast<uint64_t>(to) - static_cast<uint64_t>(from);
 }
 
+inline int64_t later_by(int64_t t, uint64_t ticks) {  // or the last tick there is
+    return silence(t, INT64_MAX) > ticks ? static_cast<int64_t>(static_cast<uint64_t>(t) + ticks) : INT64_MAX;
+}
+
 // The rule: `gap` in ticks, a longer silence splits. Every event of the user `own` is a session of its own.
 struct GapRule {
     uint64_t gap;
