@@ -211,6 +211,14 @@ def counterfactual(journey: Journey, journeys: Sequence[Journey], nulls: Sequenc
     return [float(gain / total) if total else 1 / len(path) for gain in gains]
 
 
+def place_and_age(journey: Journey, even: float, first: float, middle: float, last: float) -> list[float]:
+    """A part that all share alike, the others as by ``position``; models of age: ``time_decay``."""
+    if not first + middle + last:
+        return linear(journey)
+    ends = position(journey, first, middle, last)
+    return [even * a + (1 - even) * b for a, b in zip(linear(journey), ends, strict=True)]
+
+
 def time_decay(journey: Journey, half_life: float) -> list[float]:
     """2 ** (-age / half_life), normalized; half_life in ticks."""
     ages = [journey.conversion.tick - touch.tick for touch in journey.touches]
