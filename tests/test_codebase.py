@@ -25,9 +25,18 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 FLOORS = (
     {"errors"},
     {"_options"},
-    {"engines", "_columns", "_answers", "_rule_columns", "_path_columns", "_results", "_spill"},
+    {
+        "engines",
+        "_columns",
+        "_answers",
+        "_rule_columns",
+        "_path_columns",
+        "_wave_columns",
+        "_results",
+        "_spill",
+    },
     {"_build", "_index", "sessions", "identity"}
-    | {"metrics", "differences", "comparison", "sizing"}
+    | {"metrics", "differences", "comparison", "sizing", "tracking"}
     | {"scores", "attribution", "intervals", "journeys", "datasets"},
     {"_sql", "duckdb", "polars"},
     {"__init__"},

@@ -23,6 +23,7 @@ from cxcore.scores import ces, csat, mean_score, nps
 from cxcore.sessions import SessionRules, SessionStream, SessionUpdate, sessionize
 from cxcore.sessions import sessions as sessions
 from cxcore.sizing import sample_size
+from cxcore.tracking import trend, waves
 
 __all__ = [
     "ColumnNotFoundError",
@@ -56,4 +57,6 @@ __all__ = [
     "sessionize",
     "sessions",
     "stitch",
+    "trend",
+    "waves",
 ]

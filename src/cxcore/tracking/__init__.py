@@ -1,0 +1,8 @@
+"""Scores in time: wave after wave, a trend over them, rolling windows, and where the level shifted."""
+
+from __future__ import annotations
+
+from cxcore.tracking.trend import trend
+from cxcore.tracking.waves import waves
+
+__all__ = ["trend", "waves"]
