@@ -23,7 +23,7 @@ from cxcore.scores import ces, csat, mean_score, nps
 from cxcore.sessions import SessionRules, SessionStream, SessionUpdate, sessionize
 from cxcore.sessions import sessions as sessions
 from cxcore.sizing import sample_size
-from cxcore.tracking import trend, waves
+from cxcore.tracking import rolling, trend, waves
 
 __all__ = [
     "ColumnNotFoundError",
@@ -53,6 +53,7 @@ __all__ = [
     "metrics",
     "nps",
     "paths",
+    "rolling",
     "sample_size",
     "sessionize",
     "sessions",

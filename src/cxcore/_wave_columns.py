@@ -56,8 +56,6 @@ def wave_counts(
     column = house[wave] if isinstance(wave, str) else wave
     _check_wave(call, column)
     parts = [*by, pl.lit(column).alias("wave")]
-    if not len(house):
-        parts = [*by, pl.lit(column).head(0).alias("wave")]
     threads = _options.n_threads(call, None)
     counted = score_counts(call, house, score, parts, scale, missing, threads, last)
     names = counted.groups.columns[:-1]

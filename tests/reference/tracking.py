@@ -33,3 +33,23 @@ def slope_interval(
         above += (max(c * low, c * high) - c * e) ** 2
     b = slope(waves)
     return b - math.sqrt(below), b + math.sqrt(above)
+
+
+def rolling_counts(
+    answers: Sequence[tuple[int, int | None]], step: int, length: int, levels: int
+) -> list[tuple[int, int, list[int], int]]:
+    """(start, end, answers at each level, rows without one) of each window, each counted anew.
+
+    ``answers`` are (tick, level or None); windows [end - length, end) end with the steps of ticks from the
+    first row's to the last row's.
+    """
+    if not answers:
+        return []
+    first, last = (extreme(tick for tick, _ in answers) // step for extreme in (min, max))
+    found = []
+    for at in range(first, last + 1):
+        end = (at + 1) * step
+        inside = [level for tick, level in answers if end - length <= tick < end]
+        counts = [sum(level == each for level in inside) for each in range(levels)]
+        found.append((end - length, end, counts, inside.count(None)))
+    return found

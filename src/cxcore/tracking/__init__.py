@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from cxcore.tracking.rolling import rolling
 from cxcore.tracking.trend import trend
 from cxcore.tracking.waves import waves
 
-__all__ = ["trend", "waves"]
+__all__ = ["rolling", "trend", "waves"]
