@@ -34,6 +34,10 @@ cdef extern from "cxcore/lattice.hpp" namespace "cxcore" nogil:
     void score_intervals(
         const int64_t*, const int64_t*, int64_t, int64_t, const double*, double*, double*) noexcept
 
+cdef extern from "cxcore/wealth.hpp" namespace "cxcore" nogil:
+    int always_valid_intervals(
+        const int64_t*, const int64_t*, int64_t, int64_t, const double*, double*, double*) noexcept
+
 
 def count_levels(
     const answer_t[::1] answer,      # IN   n answers of any width; the values counted fit it
@@ -145,3 +149,22 @@ def score_interval(
         score_intervals(
             <const int64_t*>&counts[0, 0], <const int64_t*>&weight[0], counts.shape[0], counts.shape[1],
             &alpha[0], &low[0], &high[0])
+
+
+def always_valid_interval(
+    const long long[:, ::1] counts,  # IN   [n_groups, n_levels]
+    const long long[::1] weight,     # IN   n_levels, ascending, distinct, the whole scale
+    const double[::1] alpha,         # IN   n_groups: 1 - confidence level
+    double[::1] low,                 # OUT  n_groups, weight units; NaN without answers
+    double[::1] high,                # OUT  n_groups
+):
+    """Interval of the mean weight of each group that holds at every number of answers at once."""
+    cdef int status = 0
+    if counts.shape[0] == 0:
+        return
+    with nogil:
+        status = always_valid_intervals(
+            <const int64_t*>&counts[0, 0], <const int64_t*>&weight[0], counts.shape[0], counts.shape[1],
+            &alpha[0], &low[0], &high[0])
+    if status:
+        raise MemoryError
