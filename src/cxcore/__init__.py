@@ -23,7 +23,7 @@ from cxcore.scores import ces, csat, mean_score, nps
 from cxcore.sessions import SessionRules, SessionStream, SessionUpdate, sessionize
 from cxcore.sessions import sessions as sessions
 from cxcore.sizing import sample_size
-from cxcore.tracking import rolling, trend, waves
+from cxcore.tracking import change_points, rolling, trend, waves
 
 __all__ = [
     "ColumnNotFoundError",
@@ -44,6 +44,7 @@ __all__ = [
     "attribution",
     "build_info",
     "ces",
+    "change_points",
     "compare",
     "csat",
     "datasets",

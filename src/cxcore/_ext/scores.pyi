@@ -43,3 +43,9 @@ def always_valid_interval(
     low: NDArray[np.float64],
     high: NDArray[np.float64],
 ) -> None: ...
+def find_shifts(
+    counts: NDArray[np.int64],
+    weight: NDArray[np.int64],
+    penalty: NDArray[np.float64],
+    begins: NDArray[np.uint8],
+) -> None: ...
