@@ -33,10 +33,11 @@ FLOORS = (
         "_path_columns",
         "_wave_columns",
         "_results",
+        "_files",
         "_spill",
     },
     {"_build", "_index", "sessions", "identity"}
-    | {"metrics", "differences", "comparison", "sizing", "tracking"}
+    | {"metrics", "differences", "comparison", "sizing", "tracking", "score_state", "per_customer"}
     | {"scores", "attribution", "intervals", "journeys", "datasets"},
     {"_sql", "duckdb", "polars"},
     {"__init__"},

@@ -19,6 +19,7 @@ from cxcore.errors import (
     UnsupportedFrameError,
 )
 from cxcore.identity import stitch
+from cxcore.score_state import ScoreState
 from cxcore.scores import ces, csat, mean_score, nps
 from cxcore.sessions import SessionRules, SessionStream, SessionUpdate, sessionize
 from cxcore.sessions import sessions as sessions
@@ -34,6 +35,7 @@ __all__ = [
     "InvalidDataError",
     "InvalidOptionError",
     "MissingDependencyError",
+    "ScoreState",
     "SessionRules",
     "SessionStream",
     "SessionUpdate",

@@ -338,6 +338,12 @@ def control_alone(call: str, group: str, control: object) -> InvalidDataError:
     return InvalidDataError(_text(call, {"group": group}, problem, "keep the other groups in the frame."))
 
 
+def counts_below_zero(call: str, n_bad: int, group: object) -> InvalidDataError:
+    verb = "count would be" if n_bad == 1 else "counts would be"
+    problem = f"{n_bad:,} {verb} below zero, the first in group {_shown(group)}."
+    return InvalidDataError(_text(call, None, problem, "take away only what was added before."))
+
+
 # ---------------------------------------------------------------- SQL and Polars expressions
 
 
