@@ -37,7 +37,7 @@ FLOORS = (
         "_spill",
     },
     {"_build", "_index", "sessions", "identity"}
-    | {"metrics", "differences", "comparison", "sizing", "tracking", "score_state", "per_customer"}
+    | {"metrics", "differences", "comparison", "sizing", "tracking", "score_state", "customers"}
     | {"scores", "attribution", "intervals", "journeys", "datasets"},
     {"_sql", "duckdb", "polars"},
     {"__init__"},
@@ -212,6 +212,7 @@ REGISTRIES = {
     "attribution": ("MODELS", "ModelWord"),
     "intervals": ("METHODS", "MethodName"),
     "differences": ("DIFFERENCES", "DifferenceName"),
+    "customers": ("OUTCOMES", "OutcomeName"),
 }
 
 

@@ -1,6 +1,6 @@
 """Customer-experience analytics with a compiled core: sessions, attribution, scores with intervals."""
 
-from cxcore import attribution, datasets, intervals, metrics
+from cxcore import attribution, customers, datasets, intervals, metrics
 from cxcore import polars as polars  # registers df.cx, lf.cx and pl.col(…).cx
 from cxcore._build import __version__ as __version__
 from cxcore._build import build_info
@@ -8,6 +8,7 @@ from cxcore._index import EventIndex, index
 from cxcore._spill import Spill
 from cxcore.attribution import attribute, attribute_paths, paths
 from cxcore.comparison import compare
+from cxcore.customers import per_customer
 from cxcore.errors import (
     ColumnNotFoundError,
     CxDeprecationWarning,
@@ -49,6 +50,7 @@ __all__ = [
     "change_points",
     "compare",
     "csat",
+    "customers",
     "datasets",
     "index",
     "intervals",
@@ -56,6 +58,7 @@ __all__ = [
     "metrics",
     "nps",
     "paths",
+    "per_customer",
     "rolling",
     "sample_size",
     "sessionize",
