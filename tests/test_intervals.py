@@ -589,7 +589,7 @@ def test_bad_options_of_methods(make, text):
             {"method": "bcca"},
             "interval_of(method='bcca'): not one of the words.\n"
             "  Words: 'bootstrap', 'bca', 'percentile', 'score', 'basic', 'expanded', 'studentized', "
-            "'bayesian', 'wald', 'adjusted_wald'\n"
+            "'bayesian', 'wald', 'adjusted_wald', 'always_valid'\n"
             "  Hint: did you mean 'bca'?",
         ),
         (

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from cxcore import _options, errors
 from cxcore.intervals.adjusted_wald import AdjustedWald
+from cxcore.intervals.always_valid import AlwaysValid
 from cxcore.intervals.base import ENOUGH_OUTSIDE, FLAGS, Float64, Int64, Method, Sample
 from cxcore.intervals.basic import Basic
 from cxcore.intervals.bayesian import Bayesian
@@ -28,6 +29,7 @@ __all__ = [
     "FLAGS",
     "METHODS",
     "AdjustedWald",
+    "AlwaysValid",
     "Basic",
     "Bayesian",
     "Bca",
@@ -55,6 +57,7 @@ MethodName = Literal[
     "bayesian",
     "wald",
     "adjusted_wald",
+    "always_valid",
 ]
 
 #: word -> the method with its default options
@@ -69,6 +72,7 @@ METHODS: dict[str, Method] = {
     "bayesian": Bayesian(),
     "wald": Wald(),
     "adjusted_wald": AdjustedWald(),
+    "always_valid": AlwaysValid(),
 }
 
 
