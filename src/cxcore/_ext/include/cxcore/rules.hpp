@@ -208,7 +208,7 @@ void walk_users(const int64_t* offset, const int64_t* row, const int64_t* tick, 
         Walk<Reads> walk(rule, calendar);
         const size_t before = found.size();
         const auto take = [&](int64_t p) {
-            constexpr int64_t ahead = 16;
+            constexpr int64_t ahead = 48;
             if (row && p + ahead < n_positions) {
                 if constexpr (Reads::mark) __builtin_prefetch(&rule.mark[row[p + ahead]]);
                 if constexpr (Reads::value) __builtin_prefetch(&rule.value[row[p + ahead]]);
