@@ -662,3 +662,30 @@ _SQL_NPS = "100.0 * avg(CASE WHEN score >= 9 THEN 1 WHEN score <= 6 THEN -1 ELSE
 def duckdb_nps(con: Any) -> list[tuple[Any, ...]]:
     """The score alone by group in plain SQL, as every dashboard has it."""
     return con.execute(f'SELECT "group", {_SQL_NPS} FROM answers GROUP BY 1 ORDER BY 1').fetchall()
+
+
+# ---------------------------------------------------------------- rolling scores
+
+_PARTS = [
+    pl.col("score").is_between(0, 6).sum().alias("detractors"),
+    pl.col("score").is_between(7, 8).sum().alias("passives"),
+    pl.col("score").is_between(9, 10).sum().alias("promoters"),
+]
+
+
+def polars_dynamic_nps(frame: pl.DataFrame) -> pl.DataFrame:
+    """Counts of each window, as the documentation of Polars has it: every window collects its rows."""
+    windows = frame.sort("day").group_by_dynamic(
+        "day", every="1d", period="28d", offset="-27d", label="right"
+    )
+    counts = windows.agg(_PARTS).rename({"day": "end"})
+    after = pl.lit(frame["day"].max()).dt.offset_by("1d")
+    return counts.filter(pl.col("end") > frame["day"].min(), pl.col("end") <= after)
+
+
+def polars_rolling_sum_nps(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same by counts of each day, then rolling sums of the counts."""
+    daily = frame.group_by("day").agg(_PARTS).sort("day").upsample("day", every="1d")
+    parts = pl.col("detractors", "passives", "promoters")
+    counts = daily.with_columns(parts.fill_null(0).rolling_sum_by("day", "28d"))
+    return counts.select(parts, end=pl.col("day").dt.offset_by("1d"))

@@ -509,6 +509,10 @@ def test_flags_are_described():
         "score_fallback",
         "thin_support",
         "mover_fallback",
+        "few_clusters",
+        "one_cluster",
+        "lonely_stratum",
+        "extreme_weights",
     ]
     assert all(intervals.FLAGS.values())
 
@@ -585,7 +589,7 @@ def test_bad_options_of_methods(make, text):
             {"method": "bcca"},
             "interval_of(method='bcca'): not one of the words.\n"
             "  Words: 'bootstrap', 'bca', 'percentile', 'score', 'basic', 'expanded', 'studentized', "
-            "'bayesian', 'wald', 'adjusted_wald'\n"
+            "'bayesian', 'wald', 'adjusted_wald', 'always_valid'\n"
             "  Hint: did you mean 'bca'?",
         ),
         (

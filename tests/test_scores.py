@@ -395,7 +395,7 @@ OPTIONS = [
         nps, {"method": "bootstap"},
         "nps(method='bootstap'): not one of the words.\n"
         "  Words: 'bootstrap', 'bca', 'percentile', 'score', 'basic', 'expanded', 'studentized', 'bayesian', "
-        "'wald', 'adjusted_wald'\n  Hint: did you mean 'bootstrap'?",
+        "'wald', 'adjusted_wald', 'always_valid'\n  Hint: did you mean 'bootstrap'?",
     ),
     (
         nps, {"confidence_level": 1},
