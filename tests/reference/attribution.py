@@ -77,8 +77,15 @@ def looked_at(events: Sequence[Event], everyone: bool, lookback: int | None) -> 
     ]
 
 
-def values_at(value: Sequence[float], row: Sequence[int]) -> list[float]:
-    return [value[k] for k in row]
+def what_rows_say(categories: Sequence[int | None], converted: Sequence[bool]) -> tuple[list[int], list[int]]:
+    """Twice the code of each category (-2: none), one more where the row converts; and the first rows."""
+    code, first = dense_codes(categories)
+    both = zip(code, converted, strict=True)
+    return [(-2 if c is None else 2 * c) + yes for c, yes in both], first
+
+
+def values_at(value: Sequence[float | None], row: Sequence[int]) -> list[float]:
+    return [value[k] or 0.0 for k in row]
 
 
 def runs(mine: Sequence[Event]) -> dict[Event, int]:
