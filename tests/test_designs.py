@@ -281,3 +281,95 @@ def test_clusters_of_one_answer_are_no_design(house):
         warnings.simplefilter("ignore", cx.DegenerateDataWarning)
         known = nps(alone, by="group", method="percentile")
     assert_frame_equal(found.select(NUMBERS), known.select(NUMBERS), check_exact=True)
+
+
+# ---------------------------------------------------------------- comparisons
+
+
+@given(surveys())
+def test_compare_linearized(house):
+    """Customers in both groups, in one alone, and weights; by hand."""
+    if house["group"].n_unique() < 2:
+        return
+    for options, known in (
+        ({"cluster": "cluster"}, {}),
+        ({"cluster": "cluster", "weight": "weight"}, {}),
+        ({"weight": "weight"}, {"cluster": False}),
+    ):
+        weighted = house if "weight" in options else house.with_columns(weight=1.0)
+        by_hand = twin.linearized_difference(answers_of(weighted, **known), "b", "a")
+        answer = cx.compare(
+            house, score="score", group="group", control="a", method="linearized", **options
+        ).row(0, named=True)
+        assert answer["difference"] == pytest.approx(answer["estimate"] - answer["estimate_control"])
+        if by_hand is None:
+            assert (answer["low"], answer["high"], answer["p_value"]) == (None, None, None)
+            assert (answer["method"], "one_cluster" in answer["flags"]) == (None, True)
+            continue
+        difference, variance, dof = by_hand
+        assert answer["difference"] == pytest.approx(100 * difference, abs=1e-9)
+        half = 100 * stats.t.ppf(0.975, math.floor(dof + 1e-9)) * math.sqrt(variance)
+        if variance > 1e-25:
+            assert answer["high"] - answer["difference"] == pytest.approx(half, abs=1e-6)
+            assert answer["difference"] - answer["low"] == pytest.approx(half, abs=1e-6)
+            t = abs(difference) / math.sqrt(variance)
+            p = 2 * stats.t.sf(t, math.floor(dof + 1e-9)) if abs(difference) > 1e-12 else 1.0
+            assert answer["p_value"] == pytest.approx(p, abs=1e-9)
+        else:
+            assert answer["low"] == answer["high"] == answer["difference"]
+            assert answer["p_value"] == float(abs(difference) < 1e-12)
+
+
+def test_two_sides_apart_are_welch_s_t():
+    rng = np.random.default_rng(5)
+    house = pl.DataFrame({"group": ["a"] * 30 + ["b"] * 55, "score": rng.integers(0, 11, 85)})
+    house = house.with_columns(who=pl.int_range(85), one=pl.lit(1.0))
+    weight = VALUE[house["score"].to_numpy()]
+    welch = stats.ttest_ind(weight[30:], weight[:30], equal_var=False)
+    low, high = welch.confidence_interval()
+    for options in ({"cluster": "who", "method": "linearized"}, {"weight": "one"}):
+        row = cx.compare(house, score="score", group="group", control="a", **options).row(0, named=True)
+        half = (row["high"] - row["low"]) / 2
+        assert half == pytest.approx(50 * (high - low), rel=5e-3)  # whole degrees of freedom, rounded down
+        assert row["p_value"] == pytest.approx(welch.pvalue, rel=2e-2)
+
+
+def test_two_waves_of_the_same_customers_are_a_paired_t():
+    rng = np.random.default_rng(6)
+    first = rng.integers(0, 11, 40)
+    second = np.clip(first + rng.integers(-2, 3, 40), 0, 10)
+    house = pl.DataFrame(
+        {"wave": ["Q1"] * 40 + ["Q2"] * 40, "who": [*range(40)] * 2, "score": [*first, *second]}
+    )
+    row = cx.compare(house, score="score", group="wave", control="Q1", cluster="who").row(0, named=True)
+    paired = stats.ttest_rel(VALUE[second], VALUE[first])
+    assert row["p_value"] == pytest.approx(paired.pvalue, rel=1e-9)
+    assert (row["low"], row["high"]) == pytest.approx(tuple(100 * np.array(paired.confidence_interval())))
+    apart = cx.compare(house, score="score", group="wave", control="Q1").row(0, named=True)
+    assert row["high"] - row["low"] < 0.8 * (apart["high"] - apart["low"])
+
+
+def test_compare_clusters_of_one_answer_are_no_design():
+    house = pl.DataFrame({"arm": ["old", "new"] * 40, "score": [3, 10, 9, 8, 10, 9, 2, 9] * 10})
+    house = house.with_columns(who=pl.int_range(80))
+    known = cx.compare(house, score="score", group="arm", control="old")
+    found = cx.compare(house, score="score", group="arm", control="old", cluster="who")
+    assert_frame_equal(found, known, check_exact=True)
+
+
+@pytest.mark.parametrize("rows", [0, 24])
+def test_compare_by_segment_lazy_and_empty(rows):
+    house = pl.DataFrame(
+        {
+            "plan": ["free", "pro", None, "team"] * 6,
+            "arm": ["old", "new", "new"] * 8,
+            "who": [1, 2, 3, 4, 5, 5] * 4,
+            "score": [10, 9, 3, 8, None, 2] * 4,
+        }
+    ).head(rows)
+    options = {"score": "score", "group": "arm", "control": "old", "by": "plan", "adjust": "holm"}
+    eager = cx.compare(house, cluster="who", **options)
+    lazy = cx.compare(house.lazy(), cluster="who", **options)
+    assert lazy.collect_schema() == eager.schema
+    assert_frame_equal(lazy.collect(), eager)
+    assert eager.height == (4 if rows else 0)

@@ -19,7 +19,7 @@ from cxcore.intervals.base import ENOUGH_OUTSIDE, Float64, Int64, Sample
 #: clusters from which the cluster bootstrap is the default, and below which there are few
 ENOUGH_CLUSTERS = 50
 #: design effect of the weights alone beyond which they are extreme
-EXTREME_WEIGHTS = 2.0
+EXTREME_WEIGHTS = 2.0 + 1e-9
 #: relative to what was subtracted, less is rounding
 _ROUNDING = 1e-14
 
