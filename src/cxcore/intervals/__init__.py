@@ -20,6 +20,7 @@ from cxcore.intervals.bayesian import Bayesian
 from cxcore.intervals.bca import Bca
 from cxcore.intervals.bootstrap import Bootstrap
 from cxcore.intervals.expanded import Expanded
+from cxcore.intervals.monte_carlo import MonteCarlo
 from cxcore.intervals.percentile import Percentile
 from cxcore.intervals.score import ScoreInterval
 from cxcore.intervals.studentized import Studentized
@@ -37,6 +38,7 @@ __all__ = [
     "Expanded",
     "Intervals",
     "Method",
+    "MonteCarlo",
     "Percentile",
     "Sample",
     "ScoreInterval",
@@ -195,8 +197,7 @@ def numbers_of(
     sample: Sample, confidence_level: float, method: Method
 ) -> tuple[Float64, Float64, Float64, Float64]:
     """Estimate, low, high and standard error of each group, without a frame: a single group costs little."""
-    low, high = method.limits(sample, 1.0 - confidence_level)
-    return sample.estimate, low, high, sample.standard_error
+    return method.numbers(sample, 1.0 - confidence_level)
 
 
 def sample_of(counts: Int64, weights: tuple[int, ...]) -> Sample:
