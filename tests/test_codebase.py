@@ -29,6 +29,7 @@ FLOORS = (
         "engines",
         "_columns",
         "_answers",
+        "_design_columns",
         "_rule_columns",
         "_path_columns",
         "_wave_columns",
@@ -38,7 +39,7 @@ FLOORS = (
     },
     {"_build", "_index", "sessions", "identity"}
     | {"metrics", "differences", "comparison", "sizing", "tracking", "score_state", "customers"}
-    | {"scores", "attribution", "intervals", "journeys", "datasets"},
+    | {"scores", "_score_rows", "designs", "attribution", "intervals", "journeys", "datasets"},
     {"_sql", "duckdb", "polars"},
     {"__init__"},
     {"demo", "__main__"},
@@ -213,6 +214,7 @@ REGISTRIES = {
     "intervals": ("METHODS", "MethodName"),
     "differences": ("DIFFERENCES", "DifferenceName"),
     "customers": ("OUTCOMES", "OutcomeName"),
+    "designs": ("METHODS", "DesignName"),
 }
 
 

@@ -509,6 +509,10 @@ def test_flags_are_described():
         "score_fallback",
         "thin_support",
         "mover_fallback",
+        "few_clusters",
+        "one_cluster",
+        "lonely_stratum",
+        "extreme_weights",
     ]
     assert all(intervals.FLAGS.values())
 

@@ -15,10 +15,11 @@ import polars as pl
 from cxcore import _files, _options, errors
 from cxcore._answers import ScoreCounts, row_groups, score_counts
 from cxcore._columns import Int64, check_roles, needed
+from cxcore._score_rows import answer_rows, result_columns, with_total
 from cxcore.engines import open_frame
 from cxcore.intervals import Method, MethodName, Sample, method_for
 from cxcore.metrics import Metric, MetricName, score_for
-from cxcore.scores import By, _answer, _result_columns, classes_of, with_total
+from cxcore.scores import By, classes_of
 
 __all__ = ["ScoreState"]
 
@@ -230,7 +231,7 @@ class ScoreState:
             raise errors.bad_option(call, "metric", metric, problem, f"such as scale={self.scale}.")
         names = self.by if by is None else _options.column_names(by)
         check_roles(call, self.by, {"by": names})
-        _options.groups(call, names, [*_result_columns(what), *(["is_total"] if total else [])])
+        _options.groups(call, names, [*result_columns(what), *(["is_total"] if total else [])])
         _options.flag(call, "total", total, "True adds the row of all.")
         if total and not names:
             hint = "say by=, or leave it out."
@@ -243,7 +244,7 @@ class ScoreState:
         counts = np.add.reduceat(counted.counts, starts, axis=1)
         found = ScoreCounts(counted.groups, counts, counted.n_null)
         found = with_total(found) if total else found
-        return _answer(call, what, found, Sample(found.counts, weights), chosen, level)
+        return answer_rows(call, what, found, Sample(found.counts, weights), chosen, level)
 
     def nps(
         self,

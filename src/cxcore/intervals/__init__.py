@@ -81,9 +81,8 @@ METHODS: dict[str, Method] = {
 #: what one group may hold: answers, and weights between its ends, so that the kernels' products fit int64
 _MOST_ANSWERS, _MOST_SPAN = 10**10, 1_000
 
-_BIT = {word: 1 << at for at, word in enumerate(FLAGS)}
-#: text of the column ``flags`` for each set of flags
-_TEXTS = [",".join(word for word in FLAGS if code & _BIT[word]) for code in range(2 ** len(FLAGS))]
+#: the bit of each word in a code of flags
+FLAG_BIT = {word: 1 << at for at, word in enumerate(FLAGS)}
 
 
 def method_for(call: str, value: Any) -> Method:
@@ -217,7 +216,13 @@ def _classes(weights: tuple[int, ...]) -> tuple[Int64, Int64, Int64]:
 
 def flag_texts(words: list[set[str]]) -> list[str]:
     """Text of the column ``flags`` for each set of words."""
-    return [_TEXTS[sum(_BIT[word] for word in some)] for some in words]
+    return [flag_text(sum(FLAG_BIT[word] for word in some)) for some in words]
+
+
+@lru_cache(maxsize=4096)
+def flag_text(code: int) -> str:
+    """Text of the column ``flags`` for a set of flags."""
+    return ",".join(word for word in FLAGS if code & FLAG_BIT[word])
 
 
 def words_of(call: str, sample: Sample, method: Method) -> tuple[list[str | None], list[str]]:
@@ -229,6 +234,6 @@ def words_of(call: str, sample: Sample, method: Method) -> tuple[list[str | None
         if word == "thin_support":
             text = errors.thin_support(call, method.name, int(where.sum()), len(n), ENOUGH_OUTSIDE)
             warnings.warn(text, errors.DegenerateDataWarning, stacklevel=2)
-        code = code | where * _BIT.get(word, 0)
+        code = code | where * FLAG_BIT.get(word, 0)
     used = [word if some else None for word, some in zip(method.used(sample), n.tolist(), strict=True)]
-    return used, [_TEXTS[one] for one in code.tolist()]
+    return used, [flag_text(one) for one in code.tolist()]

@@ -31,10 +31,14 @@ FLAGS = {
     "one_category": "all answers have one weight; a bootstrap sees no spread",
     "score_fallback": "the default gave the score interval, or the exact one of a share, because fewer than "
     "15 answers lie outside the largest weight class",
-    "thin_support": "a method that is not guarded was asked for by name, although fewer than 15 answers lie "
-    "outside the largest weight class",
+    "thin_support": "a method that is not guarded was asked for by name, or a design has no guarded one, "
+    "although fewer than 15 answers lie outside the largest weight class",
     "mover_fallback": "the bootstrap of a difference gave MOVER, because one side has fewer than 15 answers "
     "outside its largest weight class",
+    "few_clusters": "fewer than 50 clusters; their variance is itself uncertain, and t allows for it",
+    "one_cluster": "one cluster is all there is, or one in each stratum; error and interval are null",
+    "lonely_stratum": "a stratum has one cluster, whose move from the mean of all stands for its spread",
+    "extreme_weights": "the weights alone more than double the variance",
 }
 
 

@@ -12,12 +12,13 @@ import polars as pl
 from cxcore import _options
 from cxcore._answers import ScoreCounts, by_schema
 from cxcore._columns import Float64, check_roles, needed
+from cxcore._score_rows import answer_rows, result_columns
 from cxcore._wave_columns import WaveCounts, wave_counts
 from cxcore.differences import ADJUSTMENTS, Mover, Pairs, adjusted
 from cxcore.engines import open_frame
 from cxcore.intervals import Method, Sample
 from cxcore.metrics import score_for
-from cxcore.scores import Score, _answer, _result_columns, classes_of
+from cxcore.scores import Score, classes_of
 
 Schema = dict[str, pl.DataType]
 
@@ -42,11 +43,11 @@ class Asked:
 
     def scores(self, counted: ScoreCounts, method: Method) -> pl.DataFrame:
         """The groups and what a score says of each: the columns of :func:`cxcore.nps`."""
-        return _answer(self.call, self.what, counted, self.sample(counted), method, self.level)
+        return answer_rows(self.call, self.what, counted, self.sample(counted), method, self.level)
 
     @property
     def score_columns(self) -> Schema:
-        return dict(_result_columns(self.what))
+        return dict(result_columns(self.what))
 
 
 def asked(
@@ -68,7 +69,7 @@ def asked(
 
 
 def score_columns(what: Score) -> Schema:
-    return dict(_result_columns(what))
+    return dict(result_columns(what))
 
 
 def answer(

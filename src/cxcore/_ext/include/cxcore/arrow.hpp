@@ -50,7 +50,7 @@ struct ArrowArrayStream {
 
 namespace cxcore {
 
-enum class Layout { null, boolean, i8, i16, i32, i64, u8, u16, u32, u64, bytes32, bytes64, view };
+enum class Layout { null, boolean, i8, i16, i32, i64, u8, u16, u32, u64, f64, bytes32, bytes64, view };
 
 inline Layout layout_of(const char* format) {
     const std::string_view f(format);
@@ -64,6 +64,7 @@ inline Layout layout_of(const char* format) {
     if (f == "S") return Layout::u16;
     if (f == "I") return Layout::u32;
     if (f == "L") return Layout::u64;
+    if (f == "g") return Layout::f64;
     if (f == "u" || f == "z") return Layout::bytes32;
     if (f == "U" || f == "Z") return Layout::bytes64;
     if (f == "vu" || f == "vz") return Layout::view;
@@ -132,6 +133,8 @@ struct Chunk {
             default: return use([](int64_t) { return std::string_view{}; });  // all null
         }
     }
+
+    const double* doubles() const { return buffer<double>(0); }
 
     auto views(int64_t from) const {
         return [entries = buffer<View>(from)](int64_t i) { return entries[i]; };

@@ -87,10 +87,6 @@ struct Reads {
     static constexpr bool gap_of_row = gaps, mark = marks, value = values, key = copies, stretch = stretches;
 };
 
-inline int64_t later_by(int64_t t, uint64_t ticks) {  // or the last tick there is
-    return silence(t, INT64_MAX) > ticks ? static_cast<int64_t>(static_cast<uint64_t>(t) + ticks) : INT64_MAX;
-}
-
 struct Session {
     int64_t begin, start, end, events, until;
     Reason reason;
