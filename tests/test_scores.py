@@ -104,6 +104,11 @@ def test_airport_survey_2017(shared: Path):
     assert nps(coded, score="nps_code", missing=[11], method="percentile")["low"][0] == answer["low"][0]
 
 
+def test_a_name_with_a_nul_inside():
+    house = pl.DataFrame({"a\0b": ["x", "y", None], "score": [10, 9, 0]})
+    assert nps(house, score="score", by="a\0b")["a\0b"].to_list() == ["x", "y", None]
+
+
 # ---------------------------------------------------------------- counting, against the twin
 
 

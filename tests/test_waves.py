@@ -162,6 +162,15 @@ def test_dates_are_places_in_time():
     assert counted["slope"][0] == pytest.approx(30)
 
 
+def test_dates_that_stand_for_never():
+    """Further apart than int64 counts: the slope is small, and right."""
+    house = pl.DataFrame(
+        {"day": pl.Series([-(2**63) + 1, 2**63 - 1], dtype=pl.Datetime("us")), "score": [3, 10]}
+    )
+    found = trend(house, score="score", wave="day", per="36525d")["slope"][0]
+    assert found == pytest.approx(200 / (2**64 / 1e6 / 86_400 / 36_525))
+
+
 def test_trend_of_segments():
     answer = trend(HOUSE, by="plan", adjust="bh", **ROLES)
     assert answer.columns == [

@@ -131,10 +131,9 @@ def _places(call: str, waves: pl.Series, per: Any) -> Float64:
             raise errors.bad_option(call, "per", per, problem, "leave it out: the slope is per wave.")
         return np.arange(len(waves), dtype=np.float64)
     tick = _options.tick_length(dtype, None)
-    ticks = waves.to_physical().cast(pl.Int64).to_numpy()
+    ticks = waves.to_physical().to_list()  # whole numbers of any size: dates may be centuries apart
     length = _options.duration(call, "per", "1d" if per is None else per)
-    place: Float64 = (ticks - ticks[:1]) * (tick / length)
-    return place
+    return np.array([(each - ticks[0]) * tick / length for each in ticks], dtype=np.float64)
 
 
 def _slopes(what: Asked, table: WaveCounts, place: Float64, adjust: str | None) -> pl.DataFrame:
