@@ -2,8 +2,8 @@
 
     python benchmarks/coverage_pictures.py docs/explanation
 
-The same exact enumeration as ``interval_coverage.py``: no seed, no simulation. One picture shows 30 answers and every
-score from -40 to +98, the other the worst of some populations at each number of answers.
+The same exact enumeration as ``interval_coverage.py``: no seed, no simulation. One picture shows 30 answers
+and scores from -32 to +98, the other the worst of some populations at each number of answers.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def by_size(folder: Path) -> None:
 
 
 def draw(path: Path, points: dict[float, list[float]], across: str, title: str) -> None:
-    # text stays text, and nothing of the day or of chance is in the file: the same numbers give the same bytes
+    # text stays text, and nothing of the day or of chance is in the file: equal numbers give equal bytes
     plt.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "cxcore", "font.size": 9})
     figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
     axes.axhline(95, color="black", linewidth=0.8, linestyle=":")
