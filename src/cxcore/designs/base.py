@@ -50,7 +50,8 @@ class DesignSample:
     @property
     def clusters_alone(self) -> bool:
         """No weights, no strata, no finite population."""
-        return not (self.roles.weight or self.roles.stratum or self.roles.population is not None)
+        roles = self.roles
+        return roles.weight is None and not roles.stratum and roles.population is None
 
     @cached_property
     def plain(self) -> NDArray[np.bool_]:
@@ -135,6 +136,21 @@ class DesignSample:
             effect = np.where(alone > 0, self.variance / alone, np.nan)
         return np.where(self.plain & (n > 1) & (alone > 0), 1.0, effect)
 
+    @cached_property
+    def guarded_effect(self) -> Float64:
+        """The design effect, 1 or more; where answers are alike, that of customers who are of one mind."""
+        counted = self.counted
+        squares = np.bincount(self.group, counted.count * counted.size**2, len(counted.groups))
+        with np.errstate(invalid="ignore"):
+            most = squares / self.mass
+        found: Float64 = np.maximum(np.where(np.isnan(self.design_effect), most, self.design_effect), 1.0)
+        return found
+
+    @property
+    def outside(self) -> Float64:
+        """Answers outside the largest weight class, as many as they are worth."""
+        return self.sample.outside / self.guarded_effect
+
     @property
     def n_effective(self) -> Float64:
         """Independent answers that would be as sure."""
@@ -152,7 +168,7 @@ class DesignSample:
             "one_cluster": answered & np.isnan(self.variance),
             "lonely_stratum": self._linear[2],
             "extreme_weights": answered & (np.nan_to_num(weighting) > EXTREME_WEIGHTS),
-            "thin_support": answered & (self.sample.outside < ENOUGH_OUTSIDE),
+            "thin_support": answered & (np.nan_to_num(self.outside) < ENOUGH_OUTSIDE),
         }
 
 
