@@ -682,3 +682,30 @@ def svy_linearized(frame: pl.DataFrame) -> pl.DataFrame:
     sample = svy.Sample(data=frame, design=svy.Design(wgt="weight", psu="customer"))
     answer = sample.estimation.mean("value", by="segment").to_polars()
     return answer.select("segment", estimate="est", standard_error="se")
+
+
+# ---------------------------------------------------------------- rolling scores
+
+_PARTS = [
+    pl.col("score").is_between(0, 6).sum().alias("detractors"),
+    pl.col("score").is_between(7, 8).sum().alias("passives"),
+    pl.col("score").is_between(9, 10).sum().alias("promoters"),
+]
+
+
+def polars_dynamic_nps(frame: pl.DataFrame) -> pl.DataFrame:
+    """Counts of each window, as the documentation of Polars has it: every window collects its rows."""
+    windows = frame.sort("day").group_by_dynamic(
+        "day", every="1d", period="28d", offset="-27d", label="right"
+    )
+    counts = windows.agg(_PARTS).rename({"day": "end"})
+    after = pl.lit(frame["day"].max()).dt.offset_by("1d")
+    return counts.filter(pl.col("end") > frame["day"].min(), pl.col("end") <= after)
+
+
+def polars_rolling_sum_nps(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same by counts of each day, then rolling sums of the counts."""
+    daily = frame.group_by("day").agg(_PARTS).sort("day").upsample("day", every="1d")
+    parts = pl.col("detractors", "passives", "promoters")
+    counts = daily.with_columns(parts.fill_null(0).rolling_sum_by("day", "28d"))
+    return counts.select(parts, end=pl.col("day").dt.offset_by("1d"))

@@ -117,6 +117,11 @@ def pages() -> dict[str, tuple[str, str, str]]:
             registry(load("cxcore.differences"), dict(load("cxcore.differences").DIFFERENCES), "`method=`")
             + registry(load("cxcore.metrics"), dict(load("cxcore.metrics").METRICS), "`metric=`"),
         ),
+        "customers": (
+            "Outcomes of a customer",
+            "Pass a word, or an object that carries its own options, as `outcome=` to `per_customer`.",
+            registry(load("cxcore.customers"), dict(load("cxcore.customers").OUTCOMES), "`outcome=`"),
+        ),
         "engines": ("Engines", "The frames that every verb takes, asked in this order.", engines()),
         "duckdb": ("DuckDB", rule(load("cxcore.duckdb")), api(load("cxcore.duckdb"))),
         "polars": (

@@ -20,6 +20,7 @@ import cxcore as cx
 from cxcore import errors
 from cxcore._columns import EventRoles
 from cxcore._ext import journeys as kernel
+from cxcore._ext import native
 from cxcore._options import duration
 from cxcore.attribution import MODELS, Custom, FirstNon, LastNon, Markov, ModelWord, Position, TimeDecay, W
 from cxcore.attribution.base import Credit, Journeys, Model, TouchModel
@@ -367,6 +368,36 @@ def test_dense_codes(categories: list[int | None], unmet: int) -> None:
     assert first[:n_codes].tolist() == rows
 
 
+@given(
+    rows=st.lists(st.tuples(st.none() | st.integers(0, 9), st.booleans()), max_size=200),
+    cut=st.integers(0, 70),
+    codes=st.booleans(),
+)
+def test_what_rows_say(rows: list[tuple[int | None, bool]], cut: int, codes: bool) -> None:
+    """Slices, whose bits begin anywhere in a byte; nulls, or -1 for none."""
+    categories, converted = ([row[at] for row in rows] for at in range(2))
+    number = pl.Series(categories, dtype=pl.UInt32)
+    if codes:
+        number = number.cast(pl.Int32).fill_null(-1)
+    flags = pl.Series(converted, dtype=pl.Boolean)
+    what, first = native.what_rows_say(number[cut:], flags[cut:], 10)
+    expected = reference.what_rows_say(categories[cut:], converted[cut:])
+    assert (what.tolist(), first.tolist()) == expected
+
+
+@given(
+    value=st.lists(st.none() | st.floats(-9, 9), min_size=1, max_size=40),
+    row=st.lists(st.integers(0, 10**6), max_size=90),
+    cut=st.integers(0, 20),
+)
+def test_values_at(value: list[float | None], row: list[int], cut: int) -> None:
+    cut %= len(value)
+    rows = np.array(row, np.int64) % (len(value) - cut)
+    found = np.empty(len(rows))
+    native.values_at(pl.Series(value, dtype=pl.Float64)[cut:], rows, found)
+    assert found.tolist() == reference.values_at(value[cut:], rows.tolist())
+
+
 ROWS = range(200)
 USERS = {
     "int": [k % 31 for k in ROWS],
@@ -448,9 +479,6 @@ def test_within_reach_over_the_whole_range_of_time(rows: list[tuple[int, int, bo
     want = {e.row for e in reference.looked_at(events, False, lookback or None)}
     never = {row for row, (_, when, _) in enumerate(rows) if when == -(2**63)}  # of who never converts
     assert want <= set(np.flatnonzero(keep).tolist()) <= want | never
-    found = np.empty(3)
-    kernel.values_at(np.arange(5.0), np.array([4, 0, 2]), found)
-    assert found.tolist() == reference.values_at([0.0, 1.0, 2.0, 3.0, 4.0], [4, 0, 2])
 
 
 @pytest.mark.parametrize("allocation", ["share", "reset"])

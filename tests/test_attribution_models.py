@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -28,10 +28,12 @@ from cxcore.attribution import (
     J,
     LastNon,
     Position,
+    TimeDecay,
     TouchModel,
     W,
 )
-from cxcore.attribution.base import Journeys, Model
+from cxcore.attribution.base import Credit, Journeys, Model
+from cxcore.attribution.positional import Linear, Places, WalkedModel, credits_of
 from tests import strategies
 from tests.reference import attribution as reference
 from tests.reference import markov as markov_reference
@@ -39,6 +41,34 @@ from tests.test_attribution import ROLES, attribute, credits, events_of, journey
 
 SPLITTING: list[TouchModel] = [m() for m in MODELS.values() if issubclass(m, TouchModel)]
 by_label: dict[str, Any] = {"ids": lambda model: model.label}
+
+
+@dataclass(frozen=True)
+class Mixed(WalkedModel):
+    """A half to all alike, the rest to places."""
+
+    word = "mixed"
+    parts = (0.5, 0.3, 0.15, 0.05)
+
+    @property
+    def places(self) -> Places:
+        return self.parts
+
+    def split(self, journeys: Journeys) -> Any:
+        """By the twin, window by window."""
+        even, *ends = self.parts
+        scaled = [part / 0.5 for part in ends]
+        touch = reference.Event("a", 0, 0, 0)
+        windows = [reference.Journey(touch, (touch,) * n) for n in journeys.hi - journeys.lo if n]
+        return np.array([x for window in windows for x in reference.place_and_age(window, even, *scaled)])
+
+
+@dataclass(frozen=True)
+class Generous(Linear):
+    word = "generous"
+
+    def credit(self, journeys: Journeys) -> Credit:
+        return Credit(np.full(journeys.n_channels, 7.0), np.zeros(journeys.n_channels))
 
 
 def path(*names: str) -> pl.DataFrame:
@@ -60,6 +90,43 @@ def test_long_windows_that_overlap(model: TouchModel, lookback: str | None) -> N
     whole = model.credit(journeys)
     assert whole.conversions == pytest.approx(journeys.by_channel(pairs[:, 0]), rel=1e-11, abs=1e-10)
     assert whole.value == pytest.approx(journeys.by_channel(pairs[:, 1]), rel=1e-11, abs=1e-9)
+
+
+WALKED: list[WalkedModel] = [
+    *(m for m in SPLITTING if isinstance(m, WalkedModel)),
+    *(TimeDecay(half_life) for half_life in ("1h", "300d")),
+    *(Position(0, 1, 0), Custom(5, 0, 2), Mixed()),
+]
+
+
+@pytest.mark.parametrize("lookback", ["2h", "4d", "60d", None])
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_models_that_share_a_walk_say_what_each_says_alone(lookback: str | None, n_threads: int) -> None:
+    """Windows of none to some hundred touches, in an order of models in which ages come first."""
+    journeys = replace(journeys_in(random_log(n=3_000, users=90), lookback), n_threads=n_threads)
+    times = np.arange(journeys.n_users) % 3 * 0.5
+    for some in (journeys, replace(journeys, times=times)):
+        for model, together in zip(WALKED, credits_of(WALKED, some), strict=True):
+            pairs = TouchModel.touch_credit(model, some)
+            assert together.conversions == pytest.approx(some.by_channel(pairs[:, 0]), rel=1e-11, abs=1e-10)
+            assert together.value == pytest.approx(some.by_channel(pairs[:, 1]), rel=1e-11, abs=1e-9)
+            assert model.touch_credit(some) == pytest.approx(pairs, rel=1e-11, abs=1e-10)
+
+
+def test_the_ends_alone_share_a_walk_that_passes_over_what_lies_between() -> None:
+    journeys = journeys_in(random_log(n=3_000, users=90), "60d")
+    ends = [MODELS["first_touch"](), MODELS["last_touch"](), Custom(5, 0, 2)]
+    for model, together in zip(ends, credits_of(ends, journeys), strict=True):
+        assert isinstance(model, TouchModel)
+        pairs = TouchModel.touch_credit(model, journeys)
+        assert together.value == pytest.approx(journeys.by_channel(pairs[:, 1]), rel=1e-11, abs=1e-9)
+
+
+def test_a_model_with_a_credit_of_its_own_is_asked_for_it() -> None:
+    journeys = journeys_in(path("x", "y"))
+    mine, usual = credits_of([Generous(), Linear()], journeys)
+    assert mine.conversions.tolist() == [7.0, 7.0]
+    assert usual.conversions.tolist() == [0.5, 0.5]
 
 
 # ---------------------------------------------------------------- shapes

@@ -32,11 +32,13 @@ FLOORS = (
         "_design_columns",
         "_rule_columns",
         "_path_columns",
+        "_wave_columns",
         "_results",
+        "_files",
         "_spill",
     },
     {"_build", "_index", "sessions", "identity"}
-    | {"metrics", "differences", "comparison", "sizing"}
+    | {"metrics", "differences", "comparison", "sizing", "tracking", "score_state", "customers"}
     | {"scores", "_score_rows", "designs", "attribution", "intervals", "journeys", "datasets"},
     {"_sql", "duckdb", "polars"},
     {"__init__"},
@@ -212,6 +214,7 @@ REGISTRIES = {
     "intervals": ("METHODS", "MethodName"),
     "differences": ("DIFFERENCES", "DifferenceName"),
     "designs": ("METHODS", "DesignName"),
+    "customers": ("OUTCOMES", "OutcomeName"),
 }
 
 

@@ -106,7 +106,7 @@ def keys(
     n_threads: int = 1,
 ) -> Keys:
     """Codes of one column, or of several as a composite key. Integers of any width are the same key."""
-    parts = [_key_column(call, role, house[name]) for name in columns]
+    parts = [key_column(call, role, house[name]) for name in columns]
     if len(parts) > 1 or not isinstance(parts[0].dtype, (pl.Categorical, pl.Enum)):
         return Keys(*native.encode_keys(parts, null_is_key, n_threads))
     # Categories have codes already; only the text of those that occur is looked at.
@@ -117,7 +117,7 @@ def keys(
 
 def codes(call: str, role: str, house: pl.DataFrame, name: str, *, n_threads: int) -> tuple[Int32, Int64]:
     """Where no bytes are asked for: code of each row, -1 where null, and the first row of each code."""
-    column = _key_column(call, role, house[name])
+    column = key_column(call, role, house[name])
     if not isinstance(column.dtype, (pl.Categorical, pl.Enum)):
         code, _, first, _, _ = native.encode_keys([column], False, n_threads)
         return code, first
@@ -133,9 +133,24 @@ def codes(call: str, role: str, house: pl.DataFrame, name: str, *, n_threads: in
     return code, first[:n_codes]
 
 
+def said(column: pl.Series, converted: pl.Series, *, n_threads: int) -> tuple[Int32, Int64]:
+    """Twice the code of each row's name (-2: none), one more where it converted; the first row of each code.
+
+    ``column``: as ``key_column`` gave it.
+    """
+    if isinstance(column.dtype, (pl.Categorical, pl.Enum)):
+        number = column.to_physical()
+        highest = number.max()
+        n_numbers = highest + 1 if isinstance(highest, int) else 0
+    else:
+        code, _, first, _, _ = native.encode_keys([column], False, n_threads)
+        number, n_numbers = pl.Series(code), len(first)
+    return native.what_rows_say(number.rechunk(), converted.rechunk(), n_numbers)
+
+
 def tell_apart(call: str, role: str, column: pl.Series, code: Int32, *, n_threads: int) -> None:
     """Writes codes that are equal where values are, -1 where null: for what looks for changes."""
-    column = _key_column(call, role, column)
+    column = key_column(call, role, column)
     if isinstance(column.dtype, (pl.Categorical, pl.Enum)):
         column = column.to_physical()  # categories are no two alike
     native.tell_apart(column, n_threads, code)
@@ -145,7 +160,8 @@ def is_key(dtype: pl.DataType) -> bool:
     return isinstance(dtype, _KEY_TYPES) or (dtype.is_integer() and dtype not in (pl.Int128, pl.UInt128))
 
 
-def _key_column(call: str, role: str, column: pl.Series) -> pl.Series:
+def key_column(call: str, role: str, column: pl.Series) -> pl.Series:
+    """A column of names, of a type that can be told apart."""
     if is_key(column.dtype):
         return column
     if column.dtype == pl.Null:
@@ -303,8 +319,8 @@ def event_columns(
 # ---------------------------------------------------------------- marks and amounts
 
 
-def marks(call: str, role: str, house: pl.DataFrame, name: str) -> pl.Series:
-    """A boolean column without nulls; a null is no, and so is a flag that no row has."""
+def marks(call: str, role: str, house: pl.DataFrame, name: str, *, null_means: bool = False) -> pl.Series:
+    """A boolean column without nulls, which say what is told; so do those of a flag that no row has."""
     column = house[name]
     no_text = column.dtype == pl.String and column.null_count() == len(column)  # as pandas gives no flag
     if column.dtype == pl.Null or no_text:
@@ -315,7 +331,7 @@ def marks(call: str, role: str, house: pl.DataFrame, name: str) -> pl.Series:
         if role == "conversion" and column.dtype != pl.String:
             hint = f"pass numbers as value=, or compare: pl.col({name!r}) > 0."
         raise errors.wrong_dtype(call, role, name, column.dtype, "takes true and false", hint)
-    return column.fill_null(value=False)
+    return column.fill_null(value=null_means) if column.null_count() else column
 
 
 def amounts(call: str, role: str, house: pl.DataFrame, name: str) -> pl.Series:

@@ -361,6 +361,12 @@ def design_method(call: str, value: object) -> InvalidOptionError:
     return bad_option(call, "method", value, "is for a survey design, and there is none.", hint)
 
 
+def counts_below_zero(call: str, n_bad: int, group: object) -> InvalidDataError:
+    verb = "count would be" if n_bad == 1 else "counts would be"
+    problem = f"{n_bad:,} {verb} below zero, the first in group {_shown(group)}."
+    return InvalidDataError(_text(call, None, problem, "take away only what was added before."))
+
+
 # ---------------------------------------------------------------- SQL and Polars expressions
 
 

@@ -77,8 +77,15 @@ def looked_at(events: Sequence[Event], everyone: bool, lookback: int | None) -> 
     ]
 
 
-def values_at(value: Sequence[float], row: Sequence[int]) -> list[float]:
-    return [value[k] for k in row]
+def what_rows_say(categories: Sequence[int | None], converted: Sequence[bool]) -> tuple[list[int], list[int]]:
+    """Twice the code of each category (-2: none), one more where the row converts; and the first rows."""
+    code, first = dense_codes(categories)
+    both = zip(code, converted, strict=True)
+    return [(-2 if c is None else 2 * c) + yes for c, yes in both], first
+
+
+def values_at(value: Sequence[float | None], row: Sequence[int]) -> list[float]:
+    return [value[k] or 0.0 for k in row]
 
 
 def runs(mine: Sequence[Event]) -> dict[Event, int]:
@@ -209,6 +216,14 @@ def counterfactual(journey: Journey, journeys: Sequence[Journey], nulls: Sequenc
     gains = [max(Fraction(0), rate(path) - rate(path[:i] + path[i + 1 :])) for i in range(len(path))]
     total = sum(gains)
     return [float(gain / total) if total else 1 / len(path) for gain in gains]
+
+
+def place_and_age(journey: Journey, even: float, first: float, middle: float, last: float) -> list[float]:
+    """A part that all share alike, the others as by ``position``; models of age: ``time_decay``."""
+    if not first + middle + last:
+        return linear(journey)
+    ends = position(journey, first, middle, last)
+    return [even * a + (1 - even) * b for a, b in zip(linear(journey), ends, strict=True)]
 
 
 def time_decay(journey: Journey, half_life: float) -> list[float]:

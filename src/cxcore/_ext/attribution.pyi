@@ -5,20 +5,13 @@ from cxcore._ext.journeys import JourneyView
 
 _Float64 = NDArray[np.float64]
 
-def first_touch(view: JourneyView, by_touch: bool, n_threads: int, credit: _Float64) -> None: ...
-def last_touch(view: JourneyView, by_touch: bool, n_threads: int, credit: _Float64) -> None: ...
-def linear(view: JourneyView, by_touch: bool, n_threads: int, credit: _Float64) -> None: ...
-def position(
+def place_and_age(
     view: JourneyView,
-    first: float,
-    middle: float,
-    last: float,
+    parts: _Float64,
+    half_lives_per_tick: _Float64,
     by_touch: bool,
     n_threads: int,
     credit: _Float64,
-) -> None: ...
-def time_decay(
-    view: JourneyView, half_lives_per_tick: float, by_touch: bool, n_threads: int, credit: _Float64
 ) -> None: ...
 def w(
     view: JourneyView,

@@ -1,5 +1,6 @@
 # What the heuristic models credit to touches, or to channels.
-# The work is in include/cxcore/attribution.hpp: sliding sums without subtraction, one pass for each model.
+# The work is in include/cxcore/attribution.hpp: sliding sums without subtraction; models of the place and the
+# age of a touch share one pass, the others have one each.
 # Cost is O(touches + conversions) whatever the overlap of windows; memory is one row of credit for each of at
 # most 256 blocks of users, nothing where credit is by touch.
 
@@ -13,13 +14,10 @@ cdef extern from "cxcore/attribution.hpp" namespace "cxcore" nogil:
         bint by_touch
         int64_t n
         double* amount
+        int64_t n_models
 
-    void _first_touch "cxcore::first_touch"(const Journeys&, const Ledger&, int) except +
-    void _last_touch "cxcore::last_touch"(const Journeys&, const Ledger&, int) except +
-    void _linear "cxcore::linear"(const Journeys&, const Ledger&, int) except +
-    void _position "cxcore::position"(
-        const Journeys&, double, double, double, const Ledger&, int) except +
-    void _time_decay "cxcore::time_decay"(const Journeys&, double, const Ledger&, int) except +
+    void _place_and_age "cxcore::place_and_age"(
+        const Journeys&, const double*, int64_t, const double*, int64_t, const Ledger&, int) except +
     void _w "cxcore::w"(
         const Journeys&, const int64_t*, double, double, const Ledger&, int) except +
     void _participation "cxcore::participation"(const Journeys&, int64_t, const Ledger&, int) except +
@@ -27,74 +25,30 @@ cdef extern from "cxcore/attribution.hpp" namespace "cxcore" nogil:
 
 
 cdef Ledger _ledger(bint by_touch, double[:, ::1] credit) noexcept nogil:
-    cdef Ledger ledger = Ledger(by_touch, credit.shape[0], NULL)
+    cdef Ledger ledger = Ledger(by_touch, credit.shape[0], NULL, 1)
     if credit.shape[0]:
         ledger.amount = &credit[0, 0]
     return ledger
 
 
-def first_touch(
+def place_and_age(
     JourneyView view,
+    const double[:, ::1] parts,  # IN  [n_parts, 4] of 1: all alike, first, between, last
+    const double[::1] half_lives_per_tick,  # IN  [n_decays]
     bint by_touch,  # credit by touch, not by channel
     int n_threads,
-    double[:, ::1] credit,  # OUT [n_channels or n_touches, 2] conversions and value, added to
+    double[:, :, ::1] credit,  # OUT [n_channels or n_touches, n_models, 2] conversions and value
 ):
-    """All to the first touch of the window."""
-    cdef Ledger ledger = _ledger(by_touch, credit)
+    """Models of the place of a touch, then models of its age: weights 2 ** -(age * half_lives_per_tick)."""
+    cdef Ledger ledger = Ledger(by_touch, credit.shape[0], NULL, credit.shape[1])
+    if credit.shape[0] == 0:
+        return
+    ledger.amount = &credit[0, 0, 0]
+    cdef const double* first_part = &parts[0, 0] if parts.shape[0] else NULL
+    cdef const double* first_life = &half_lives_per_tick[0] if half_lives_per_tick.shape[0] else NULL
+    cdef int64_t n_parts = parts.shape[0], n_decays = half_lives_per_tick.shape[0]
     with nogil:
-        _first_touch(view.journeys, ledger, n_threads)
-
-
-def last_touch(
-    JourneyView view,
-    bint by_touch,  # credit by touch, not by channel
-    int n_threads,
-    double[:, ::1] credit,  # OUT [n_channels or n_touches, 2] conversions and value, added to
-):
-    """All to the last touch of the window."""
-    cdef Ledger ledger = _ledger(by_touch, credit)
-    with nogil:
-        _last_touch(view.journeys, ledger, n_threads)
-
-
-def linear(
-    JourneyView view,
-    bint by_touch,  # credit by touch, not by channel
-    int n_threads,
-    double[:, ::1] credit,  # OUT [n_channels or n_touches, 2] conversions and value, added to
-):
-    """The same to each of the n touches of the window, 1 / n."""
-    cdef Ledger ledger = _ledger(by_touch, credit)
-    with nogil:
-        _linear(view.journeys, ledger, n_threads)
-
-
-def position(
-    JourneyView view,
-    double first,  # parts of 1
-    double middle,
-    double last,
-    bint by_touch,  # credit by touch, not by channel
-    int n_threads,
-    double[:, ::1] credit,  # OUT [n_channels or n_touches, 2] conversions and value, added to
-):
-    """Parts to the first and the last touch, and a part shared by those between."""
-    cdef Ledger ledger = _ledger(by_touch, credit)
-    with nogil:
-        _position(view.journeys, first, middle, last, ledger, n_threads)
-
-
-def time_decay(
-    JourneyView view,
-    double half_lives_per_tick,
-    bint by_touch,  # credit by touch, not by channel
-    int n_threads,
-    double[:, ::1] credit,  # OUT [n_channels or n_touches, 2] conversions and value, added to
-):
-    """Weights 2 ** -(age * half_lives_per_tick), normalized in the window."""
-    cdef Ledger ledger = _ledger(by_touch, credit)
-    with nogil:
-        _time_decay(view.journeys, half_lives_per_tick, ledger, n_threads)
+        _place_and_age(view.journeys, first_part, n_parts, first_life, n_decays, ledger, n_threads)
 
 
 def w(

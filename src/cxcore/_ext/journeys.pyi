@@ -30,7 +30,6 @@ def within_reach(
     lookback: int,
     keep: NDArray[np.uint8],
 ) -> None: ...
-def values_at(value: NDArray[np.float64], row: NDArray[np.int64], found: NDArray[np.float64]) -> None: ...
 def fill_journeys(
     offset: NDArray[np.int64],
     row: NDArray[np.int64],

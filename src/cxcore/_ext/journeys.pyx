@@ -30,7 +30,6 @@ cdef extern from "cxcore/journeys.hpp" namespace "cxcore" nogil:
         const int32_t*, int64_t, int64_t, int32_t*, int32_t*, int64_t*)
     void _reach "cxcore::within_reach"(
         const int32_t*, const int64_t*, const uint8_t*, int64_t, int64_t, bint, uint64_t, uint8_t*) except +
-    void _values "cxcore::values_at"(const double*, const int64_t*, int64_t, double*)
     void _fill "cxcore::fill_journeys"(const Events&, bint, uint64_t, bint, int, const Filled&) except +
     void _null "cxcore::null_windows"(const Journeys&, bint, uint64_t, int, int64_t*, int64_t*) except +
 
@@ -105,18 +104,6 @@ def within_reach(
         return
     with nogil:
         _reach(&code[0], &tick[0], &converted[0], code.shape[0], n_users, lookback > 0, lookback, &keep[0])
-
-
-def values_at(
-    const double[::1] value,  # IN  [n_rows]
-    const int64_t[::1] row,  # IN  [n] in any order
-    double[::1] found,  # OUT [n]
-):
-    """The values of some rows."""
-    if row.shape[0] == 0:
-        return
-    with nogil:
-        _values(&value[0], &row[0], row.shape[0], &found[0])
 
 
 def fill_journeys(

@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "cxcore/keys.hpp"
+#include "cxcore/mark_rows.hpp"
 #include "cxcore/memory.hpp"
+#include "cxcore/said.hpp"
 #include "cxcore/split.hpp"
 #include "cxcore/tell_apart.hpp"
 #include "cxcore/user_table.hpp"
@@ -66,12 +68,42 @@ py::tuple split_paths(const py::handle& series, const std::string& separator, in
                           array_of(std::move(paths.name_offset)), array_of(std::move(paths.name_data)));
 }
 
+// Each column in one chunk.
+py::tuple what_rows_say(const py::handle& number, const py::handle& converted, int64_t n_numbers) {
+    const cxcore::Column numbers = column_of(number), flags = column_of(converted);
+    cxcore::Said said;
+    {
+        py::gil_scoped_release release;
+        said = cxcore::what_rows_say(numbers, flags, n_numbers);
+    }
+    return py::make_tuple(array_of(std::move(said.what)), array_of(std::move(said.first)));
+}
+
+// A column of float64 in one chunk; OUT found float64[n]
+void values_at(const py::handle& value, const py::array_t<int64_t, py::array::c_style>& row,
+               py::array_t<double, py::array::c_style>& found) {
+    const cxcore::Column column = column_of(value);
+    const int64_t* const from = row.data();
+    double* const to = found.mutable_data();
+    const auto n = static_cast<int64_t>(row.size());
+    py::gil_scoped_release release;
+    cxcore::values_at(column, from, n, to);
+}
+
 // OUT code int32[n]
 void tell_apart(const py::handle& series, int n_threads, py::array_t<int32_t, py::array::c_style>& code) {
     const cxcore::Column column = column_of(series);
     int32_t* const to = code.mutable_data();
     py::gil_scoped_release release;
     cxcore::tell_apart(column, n_threads, to);
+}
+
+// The column is boolean and has no nulls. INOUT mark uint8[n]: `bits` are set where it is true
+void mark_rows(const py::handle& series, uint8_t bits, py::array_t<uint8_t, py::array::c_style>& mark) {
+    const cxcore::Column column = column_of(series);
+    uint8_t* const to = mark.mutable_data();
+    py::gil_scoped_release release;
+    cxcore::mark_rows(column, bits, to);
 }
 
 // Memory for what a kernel writes: NumPy asks for huge pages from 4 MB on, and for whole ones only.
@@ -111,6 +143,11 @@ class Users {
         without_gil(
             [&, from = code.data(), n = code.size(), to = facts.mutable_data()] { table_.get(from, n, to); });
         return facts;
+    }
+    Dense<int64_t> line(int64_t number) const {
+        Dense<int64_t> values(table_.size());
+        without_gil([&, to = values.mutable_data()] { table_.line(number, to); });
+        return values;
     }
     void put(const Dense<int32_t>& code, const Dense<int64_t>& facts, py::object kept) {
         without_gil(
@@ -153,8 +190,12 @@ PYBIND11_MODULE(native, module) {
     module.doc() = "Arrow streams in, keys out.";
     module.def("encode_keys", &encode_keys, py::arg("columns"), py::arg("null_is_key"), py::arg("n_threads"));
     module.def("split_paths", &split_paths, py::arg("column"), py::arg("separator"), py::arg("n_threads"));
+    module.def("what_rows_say", &what_rows_say, py::arg("number"), py::arg("converted"),
+               py::arg("n_numbers"));
+    module.def("values_at", &values_at, py::arg("value"), py::arg("row"), py::arg("found").noconvert());
     module.def("tell_apart", &tell_apart, py::arg("column"), py::arg("n_threads"),
                py::arg("code").noconvert());
+    module.def("mark_rows", &mark_rows, py::arg("column"), py::arg("bits"), py::arg("mark").noconvert());
     module.def("empty", &empty, py::arg("n_bytes"));
     py::class_<Users>(module, "UserTable")
         .def(py::init<int64_t>(), py::arg("width"))
@@ -162,6 +203,7 @@ PYBIND11_MODULE(native, module) {
         .def("nobody", &Users::nobody)
         .def("meet", &Users::meet, py::arg("batch"), py::arg("open"), py::arg("due"), py::arg("last"))
         .def("get", &Users::get, py::arg("code"))
+        .def("line", &Users::line, py::arg("number"))
         .def("put", &Users::put, py::arg("code"), py::arg("facts"), py::arg("kept"))
         .def("keys", &Users::keys, py::arg("code"))
         .def_property_readonly("kept", &Users::kept)

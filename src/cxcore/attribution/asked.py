@@ -17,6 +17,7 @@ from cxcore.attribution import answer, compare, spend
 from cxcore.attribution.base import Journeys, Model
 from cxcore.attribution.groups import Groups
 from cxcore.attribution.methods import METHODS, ErrorMethod
+from cxcore.attribution.positional import credits_of
 from cxcore.attribution.sample import Everyone, Sample, converters_of, linear, ratio, together
 from cxcore.attribution.spend import Spend
 
@@ -95,7 +96,7 @@ class Asked:
     def _of_group(
         self, journeys: Journeys, touched: Int64, everyone: Everyone | None, seed: int, cost: Float64 | None
     ) -> pl.DataFrame:
-        credits = [model.credit(journeys) for model in self.models]
+        credits = credits_of(self.models, journeys)
         if everyone is None:
             rows = answer.answer_of(journeys, self.models, credits, touched, self.has_value)
         else:

@@ -12,11 +12,14 @@ import polars as pl
 from cxcore import _columns, _options, errors
 from cxcore._columns import EventColumns, EventRoles, Float64, Int32, Int64
 from cxcore._ext import journeys as kernel
-from cxcore._ext import uncertainty
+from cxcore._ext import native, uncertainty
 from cxcore._ext.arrays import empty
 from cxcore._index import EventIndex
 from cxcore.attribution.base import Journeys, Model, UInt64
 from cxcore.attribution.groups import Groups
+
+#: what a row says that is neither touch nor conversion
+_NOTHING = -2
 
 #: so many rows for each that converts: then its users are looked up as they are, of whatever type
 _FEW = 16
@@ -26,11 +29,12 @@ _FEW = 16
 class Touchpoints:
     """What an event log says beside who and when, by row.
 
-    ``channel`` Int32: its code, -1 where there is none; ``converted`` Boolean; ``value`` Float64, None
-    where there is no such role. ``names``: the channels by code. ``group`` Int32: that of ``by``.
+    ``what`` Int32: twice the code of its channel (-2: none), and 1 more where it converts; ``converted``
+    Boolean; ``value`` Float64, None where there is no such role. ``names``: the channels by code. ``group``
+    Int32: that of ``by``.
     """
 
-    channel: pl.Series
+    what: pl.Series
     converted: pl.Series
     value: pl.Series | None
     names: pl.Series
@@ -48,8 +52,13 @@ class Touchpoints:
         """Codes of the channels that some user met. ``by``: which rows have a user; None: all."""
         if by is None:
             return np.arange(len(self.names))
-        code = self.channel.filter(by & (self.channel >= 0)).to_numpy()
+        code = self.what.filter(by & (self.what >= 0)).to_numpy() >> 1
         return np.flatnonzero(np.bincount(code, minlength=len(self.names)))
+
+    @property
+    def says_something(self) -> pl.Series:
+        """Which rows are a touch, a conversion, or both."""
+        return self.what != _NOTHING
 
     def by(
         self,
@@ -65,7 +74,7 @@ class Touchpoints:
 
         ``code``: of the user of each row, where that is known.
         """
-        n, groups, counts = None, None, (self.channel >= 0) | self.converted
+        n, groups, counts = None, None, self.says_something
         counts = counts if who is None else counts & who
         if windows.counted and not windows.reads_everyone and roles.null_user != "own":  # who are all read
             if code is None:
@@ -79,7 +88,7 @@ class Touchpoints:
 
     def only(self, rows: pl.Series) -> Touchpoints:
         return Touchpoints(
-            self.channel.filter(rows),
+            self.what.filter(rows),
             self.converted.filter(rows),
             None if self.value is None else self.value.filter(rows),
             self.names,
@@ -90,19 +99,12 @@ class Touchpoints:
             (*self.kept, rows),
         )
 
-    @property
-    def what(self) -> Int32:
-        """Channel and conversion as one number: the code * 2, and 1 more where the row converts."""
-        both = self.channel.to_numpy() << 1
-        both |= self.converted.cast(pl.UInt8).rechunk().to_numpy()
-        return both
-
     def amount(self, row: Int64) -> Float64:
         """Value of some rows, 0 where there is none."""
         if self.value is None:
             return np.zeros(len(row))
         found = np.empty(len(row))
-        kernel.values_at(self.value.fill_null(0.0).rechunk().to_numpy(), row, found)
+        native.values_at(self.value.rechunk(), row, found)
         return found
 
 
@@ -119,19 +121,20 @@ def touchpoints(
     n_threads: int,
 ) -> Touchpoints:
     """Read and check the columns of one call, no more channels than every model can take."""
-    code, first = _columns.codes(call, "channel", house, channel, n_threads=n_threads)
-    check_channels(call, channel, len(first), models)
+    named = _columns.key_column(call, "channel", house[channel])
     converted = None if conversion is None else _columns.marks(call, "conversion", house, conversion)
     amount = None if value is None else _columns.amounts(call, "value", house, value)
     if converted is None:
         assert amount is not None
         converted = amount.is_not_null()
+    what, first = _columns.said(named, converted, n_threads=n_threads)
+    check_channels(call, channel, len(first), models)
     marked = None if stage is None else _columns.marks(call, "stage", house, stage)
     inside = None
     if container is not None:
         inside = pl.Series(_columns.codes(call, "container", house, container, n_threads=n_threads)[0])
     names = house[channel][first]
-    return Touchpoints(pl.Series(code), converted, amount, names, stage=marked, container=inside)
+    return Touchpoints(pl.Series(what), converted, amount, names, stage=marked, container=inside)
 
 
 def check_channels(call: str, column: str, n: int, models: Sequence[Model], role: str = "channel") -> None:
@@ -155,21 +158,22 @@ def looked_at(
     never converted, touches too old for the first conversion of their user, and those after the last one.
     """
     n_threads = windows.n_threads
-    says_something = (log.channel >= 0) | log.converted
     user = house[roles.user[0]]
     if isinstance(user.dtype, (pl.Categorical, pl.Enum)):
         user = user.to_physical()
     few = log.converted.sum() * _FEW < len(user)
     if not windows.reads_everyone and (few or user.dtype.is_integer()):
         # Of several columns that name the user only the first is looked up: that is cheap.
-        rows = says_something & _among(user, log.converted)
+        rows = log.says_something & _among(user, log.converted)
         some = pl.DataFrame([house[name].filter(rows) for name in roles.columns])
         columns, log = _columns.event_columns(call, some, roles, n_threads=n_threads), log.only(rows)
         rows = _within_reach(columns, log, windows)
     else:  # Text is slow to look up, and is coded faster.
         columns = _columns.event_columns(call, house, roles, n_threads=n_threads)
         coded = pl.Series(columns.code) >= 0
-        rows = says_something & (coded if windows.reads_everyone else _within_reach(columns, log, windows))
+        rows = log.says_something & (
+            coded if windows.reads_everyone else _within_reach(columns, log, windows)
+        )
     return (columns, log) if rows.all() else _only(columns, log, rows)
 
 
@@ -243,7 +247,7 @@ def journeys_of(index: EventIndex, log: Touchpoints, windows: Windows) -> Journe
     touch_row = empty(room if windows.with_rows else 0, np.int64)
     conversion_tick, row, lo, hi = (empty(room, np.int64) for _ in range(4))
     kernel.fill_journeys(
-        *(offset, index.row, index.tick, log.what, user),
+        *(offset, index.row, index.tick, log.what.to_numpy(), user),
         np.empty(0, np.int32) if log.container is None else log.container.to_numpy(),
         *(lookback, windows.reset, n_threads),
         *(touch_offset, conversion_offset, channel),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -11,10 +12,13 @@ import numpy as np
 from cxcore import errors
 from cxcore._columns import Float64
 from cxcore._ext import attribution as kernel
-from cxcore.attribution.base import Credit, Journeys, TouchModel
+from cxcore.attribution.base import Credit, Journeys, Model, TouchModel
 
 #: parts are taken in proportion to their sum, which must be a number, too
 _MOST_PART = 1e9
+
+#: parts of a conversion, of 1: of all touches alike, of the first, of those between, of the last
+Places = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,50 @@ class KernelModel(TouchModel):
 
 
 @dataclass(frozen=True)
-class FirstTouch(KernelModel):
+class WalkedModel(KernelModel):
+    """A model of the place or the age of a touch: any number of them take one walk over the windows.
+
+    It has either ``places`` or half-lives.
+    """
+
+    @property
+    def places(self) -> Places | None:
+        """Parts of 1: of all touches alike, of the first, of those between, of the last."""
+        return None
+
+    def half_lives_per_tick(self, journeys: Journeys) -> float:
+        """How fast the weight of a touch halves with its age."""
+        raise NotImplementedError
+
+    def run(self, journeys: Journeys, by_touch: bool, credit: Float64) -> None:
+        _walk([self], journeys, by_touch, credit[:, np.newaxis])
+
+
+def _walk(models: Sequence[WalkedModel], journeys: Journeys, by_touch: bool, credit: Float64) -> None:
+    """Credit [n_channels or n_touches, n_models, 2]; models of place come first."""
+    places = [model.places for model in models if model.places is not None]
+    aged = [model.half_lives_per_tick(journeys) for model in models if model.places is None]
+    parts = np.array(places, np.float64).reshape(-1, 4)
+    kernel.place_and_age(journeys.view, parts, np.array(aged), by_touch, journeys.n_threads, credit)
+
+
+def credits_of(models: Sequence[Model], journeys: Journeys) -> list[Credit]:
+    """The credit of each model; models of place and age share a walk."""
+    shares = [
+        model
+        for model in models
+        if isinstance(model, WalkedModel) and type(model).credit is KernelModel.credit
+    ]
+    shares.sort(key=lambda model: model.places is None)
+    credit = np.zeros((journeys.n_channels, len(shares), 2))
+    if shares:
+        _walk(shares, journeys, False, credit)
+    walked = {id(model): Credit(*np.moveaxis(credit[:, at], 1, 0)) for at, model in enumerate(shares)}
+    return [walked[id(model)] if id(model) in walked else model.credit(journeys) for model in models]
+
+
+@dataclass(frozen=True)
+class FirstTouch(WalkedModel):
     """All credit to the first touch of the window: what brought the customer here?
 
     Notes
@@ -46,9 +93,7 @@ class FirstTouch(KernelModel):
     """
 
     word: ClassVar[str] = "first_touch"
-
-    def run(self, journeys: Journeys, by_touch: bool, credit: Float64) -> None:
-        kernel.first_touch(journeys.view, by_touch, journeys.n_threads, credit)
+    places: ClassVar[Places] = (0.0, 1.0, 0.0, 0.0)
 
     def split(self, journeys: Journeys) -> Float64:
         conversion, touch = journeys.pairs
@@ -56,7 +101,7 @@ class FirstTouch(KernelModel):
 
 
 @dataclass(frozen=True)
-class LastTouch(KernelModel):
+class LastTouch(WalkedModel):
     """All credit to the last touch of the window: what was there when the customer decided?
 
     Notes
@@ -65,9 +110,7 @@ class LastTouch(KernelModel):
     """
 
     word: ClassVar[str] = "last_touch"
-
-    def run(self, journeys: Journeys, by_touch: bool, credit: Float64) -> None:
-        kernel.last_touch(journeys.view, by_touch, journeys.n_threads, credit)
+    places: ClassVar[Places] = (0.0, 0.0, 0.0, 1.0)
 
     def split(self, journeys: Journeys) -> Float64:
         conversion, touch = journeys.pairs
@@ -75,7 +118,7 @@ class LastTouch(KernelModel):
 
 
 @dataclass(frozen=True)
-class Linear(KernelModel):
+class Linear(WalkedModel):
     """The same credit to each of the n touches of the window, 1/n.
 
     Notes
@@ -84,9 +127,7 @@ class Linear(KernelModel):
     """
 
     word: ClassVar[str] = "linear"
-
-    def run(self, journeys: Journeys, by_touch: bool, credit: Float64) -> None:
-        kernel.linear(journeys.view, by_touch, journeys.n_threads, credit)
+    places: ClassVar[Places] = (1.0, 0.0, 0.0, 0.0)
 
     def split(self, journeys: Journeys) -> Float64:
         part: Float64 = 1.0 / (journeys.hi - journeys.lo)[journeys.pairs[0]]
@@ -94,7 +135,7 @@ class Linear(KernelModel):
 
 
 @dataclass(frozen=True)
-class EndsModel(KernelModel):
+class EndsModel(WalkedModel):
     """Parts for the first touch, for those between, and for the last.
 
     A lone touch gets all. Two touches share in the proportion of first and last.
@@ -112,8 +153,9 @@ class EndsModel(KernelModel):
         total = first + middle + last
         return first / total, middle / total, last / total
 
-    def run(self, journeys: Journeys, by_touch: bool, credit: Float64) -> None:
-        kernel.position(journeys.view, *self.parts, by_touch, journeys.n_threads, credit)
+    @property
+    def places(self) -> Places:
+        return 0.0, *self.parts
 
     def split(self, journeys: Journeys) -> Float64:
         first, middle, last = self.parts

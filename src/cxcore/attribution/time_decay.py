@@ -10,13 +10,12 @@ import numpy as np
 
 from cxcore import _options
 from cxcore._columns import Float64
-from cxcore._ext import attribution as kernel
 from cxcore.attribution.base import Journeys
-from cxcore.attribution.positional import KernelModel
+from cxcore.attribution.positional import WalkedModel
 
 
 @dataclass(frozen=True)
-class TimeDecay(KernelModel):
+class TimeDecay(WalkedModel):
     """Credit halves with every half-life that a touch lies before the conversion.
 
     Parameters
@@ -49,16 +48,12 @@ class TimeDecay(KernelModel):
     def __post_init__(self) -> None:
         _options.duration("TimeDecay", "half_life", self.half_life)
 
-    def _half_lives_per_tick(self, journeys: Journeys) -> float:
+    def half_lives_per_tick(self, journeys: Journeys) -> float:
         return journeys.tick_length / _options.duration("TimeDecay", "half_life", self.half_life)
-
-    def run(self, journeys: Journeys, by_touch: bool, credit: Float64) -> None:
-        per_tick = self._half_lives_per_tick(journeys)
-        kernel.time_decay(journeys.view, per_tick, by_touch, journeys.n_threads, credit)
 
     def split(self, journeys: Journeys) -> Float64:
         conversion, touch = journeys.pairs
         newest = journeys.tick[journeys.hi[conversion] - 1]  # differences of age alone count
         age = (newest.view(np.uint64) - journeys.tick[touch].view(np.uint64)).astype(np.float64)
-        weight = np.exp2(-age * self._half_lives_per_tick(journeys))
+        weight = np.exp2(-age * self.half_lives_per_tick(journeys))
         return weight / np.bincount(conversion, weight, minlength=len(journeys.lo))[conversion]

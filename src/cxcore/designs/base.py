@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cxcore import errors
 from cxcore._design_columns import DesignCounts, DesignRoles, summed
-from cxcore.intervals.base import ENOUGH_OUTSIDE, Float64, Int64, Sample
+from cxcore.intervals.base import ENOUGH_OUTSIDE, ENOUGH_OUTSIDE_SHARE, Float64, Int64, Sample
 
 #: clusters from which the cluster bootstrap is the default, and below which there are few
 ENOUGH_CLUSTERS = 50
@@ -146,10 +146,13 @@ class DesignSample:
         found: Float64 = np.maximum(np.where(np.isnan(self.design_effect), most, self.design_effect), 1.0)
         return found
 
-    @property
-    def outside(self) -> Float64:
-        """Answers outside the largest weight class, as many as they are worth."""
-        return self.sample.outside / self.guarded_effect
+    @cached_property
+    def thin(self) -> NDArray[np.bool_]:
+        """Answers outside the largest weight class are worth too few independent ones for a bootstrap."""
+        enough = ENOUGH_OUTSIDE_SHARE if len(self.sample.weights) == 2 else ENOUGH_OUTSIDE
+        worth = self.sample.outside / self.guarded_effect
+        few: NDArray[np.bool_] = np.nan_to_num(worth) < enough
+        return few
 
     @property
     def n_effective(self) -> Float64:
@@ -168,7 +171,7 @@ class DesignSample:
             "one_cluster": answered & np.isnan(self.variance),
             "lonely_stratum": self._linear[2],
             "extreme_weights": answered & (np.nan_to_num(weighting) > EXTREME_WEIGHTS),
-            "thin_support": answered & (np.nan_to_num(self.outside) < ENOUGH_OUTSIDE),
+            "thin_support": answered & self.thin,
         }
 
 

@@ -12,15 +12,15 @@ from cxcore.designs.cluster_percentile import ClusterPercentile
 from cxcore.designs.linearized import ClusterT, Linearized
 from cxcore.designs.score import ClusterScore
 from cxcore.intervals import Bootstrap
-from cxcore.intervals.base import ENOUGH_OUTSIDE, Float64
+from cxcore.intervals.base import Float64
 
 
 @dataclass(frozen=True, slots=True)
 class DesignDefault(DesignMethod):
     """Clusters alone: ``cluster_percentile`` from 50 of them, else ``cluster_t``. All else: ``linearized``.
 
-    Where fewer answers lie outside the largest weight class than 15 independent ones are worth, clusters
-    alone have the ``score`` interval, as a bootstrap of independent answers has. Where each cluster has one
+    Where the answers outside the largest weight class are worth fewer than 15 independent ones (of a share:
+    30), clusters alone have the ``score`` interval, as independent answers have. Where each cluster has one
     answer, answers are independent, and the interval is that of no design.
     """
 
@@ -64,5 +64,4 @@ def _many(sample: DesignSample) -> NDArray[np.bool_]:
 
 
 def _thin(sample: DesignSample) -> NDArray[np.bool_]:
-    thin: NDArray[np.bool_] = np.nan_to_num(sample.outside) < ENOUGH_OUTSIDE
-    return thin & sample.clusters_alone & ~sample.plain & (sample.n_cluster > 1)
+    return sample.thin & sample.clusters_alone & ~sample.plain & (sample.n_cluster > 1)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from cxcore import _options, errors
 from cxcore.intervals.adjusted_wald import AdjustedWald
+from cxcore.intervals.always_valid import AlwaysValid
 from cxcore.intervals.base import ENOUGH_OUTSIDE, FLAGS, Float64, Int64, Method, Sample
 from cxcore.intervals.basic import Basic
 from cxcore.intervals.bayesian import Bayesian
@@ -21,6 +22,7 @@ from cxcore.intervals.bootstrap import Bootstrap
 from cxcore.intervals.expanded import Expanded
 from cxcore.intervals.percentile import Percentile
 from cxcore.intervals.score import ScoreInterval
+from cxcore.intervals.score_n_minus_1 import ScoreNMinus1
 from cxcore.intervals.studentized import Studentized
 from cxcore.intervals.wald import Wald
 
@@ -28,6 +30,7 @@ __all__ = [
     "FLAGS",
     "METHODS",
     "AdjustedWald",
+    "AlwaysValid",
     "Basic",
     "Bayesian",
     "Bca",
@@ -38,6 +41,7 @@ __all__ = [
     "Percentile",
     "Sample",
     "ScoreInterval",
+    "ScoreNMinus1",
     "Studentized",
     "Wald",
     "interval_of",
@@ -49,12 +53,14 @@ MethodName = Literal[
     "bca",
     "percentile",
     "score",
+    "score_n_minus_1",
     "basic",
     "expanded",
     "studentized",
     "bayesian",
     "wald",
     "adjusted_wald",
+    "always_valid",
 ]
 
 #: word -> the method with its default options
@@ -63,12 +69,14 @@ METHODS: dict[str, Method] = {
     "bca": Bca(),
     "percentile": Percentile(),
     "score": ScoreInterval(),
+    "score_n_minus_1": ScoreNMinus1(),
     "basic": Basic(),
     "expanded": Expanded(),
     "studentized": Studentized(),
     "bayesian": Bayesian(),
     "wald": Wald(),
     "adjusted_wald": AdjustedWald(),
+    "always_valid": AlwaysValid(),
 }
 
 

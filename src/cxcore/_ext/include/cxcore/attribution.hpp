@@ -10,8 +10,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
+#include <utility>
 #include <vector>
 
+#include "cxcore/clones.hpp"
 #include "cxcore/journeys.hpp"
 #include "cxcore/threads.hpp"
 
@@ -37,10 +40,39 @@ struct NoDecay {
 
 struct HalfLife {
     double per_tick;  // half lives in one tick
-    double operator()(uint64_t age) const {
-        return age == 0 ? 1.0 : std::exp2(-static_cast<double>(age) * per_tick);
-    }
+    double lives(uint64_t age) const { return static_cast<double>(age) * per_tick; }
+    double operator()(uint64_t age) const { return age == 0 ? 1.0 : std::exp2(-lives(age)); }
 };
+
+// 2^-x for x in [0, 1023] in place: the whole part of x is the exponent, and of the rest, -1/2 to 1/2, the
+// series of e^(-x ln 2) to degree 12 leaves 2e-16. Of 1023 it is 0. No branch and no call: wide registers
+// take it.
+CXCORE_CLONES inline void halved(double* x, int64_t n) {
+    constexpr double to_whole = 0x1.8p52;  // added, it leaves no digit behind the point
+    for (int64_t i = 0; i < n; ++i) {
+        const double shifted = to_whole - x[i];
+        const double z = (to_whole - shifted - x[i]) * 0.6931471805599453;
+        double power = 1.0 / 479001600.0;
+        power = power * z + 1.0 / 39916800.0;
+        power = power * z + 1.0 / 3628800.0;
+        power = power * z + 1.0 / 362880.0;
+        power = power * z + 1.0 / 40320.0;
+        power = power * z + 1.0 / 5040.0;
+        power = power * z + 1.0 / 720.0;
+        power = power * z + 1.0 / 120.0;
+        power = power * z + 1.0 / 24.0;
+        power = power * z + 1.0 / 6.0;
+        power = power * z + 0.5;
+        power = power * z + 1.0;
+        power = power * z + 1.0;
+        uint64_t bits;
+        std::memcpy(&bits, &shifted, 8);
+        bits = (bits + 1023) << 52;  // of 2^-whole; of 2^-1023 all are 0
+        double scale;
+        std::memcpy(&scale, &bits, 8);
+        x[i] = power * scale;
+    }
+}
 
 inline uint64_t apart(int64_t a, int64_t b) { return a < b ? age(b, a) : age(a, b); }
 
@@ -103,9 +135,12 @@ class Sliding {
 
 struct Sink {                // the credit of one block of users
     const int32_t* channel;  // of a touch; null: credit is by touch
-    Amount* credit;
+    Amount* credit;          // [n, n_models]
+    int64_t n_models = 1;
+    Amount* row(int64_t touch) const { return credit + (channel ? channel[touch] : touch) * n_models; }
+    Sink of(int64_t model) const { return {channel, credit + model, n_models}; }
     void operator()(int64_t touch, Amount a) const {
-        Amount& mine = credit[channel ? channel[touch] : touch];
+        Amount& mine = *row(touch);
         mine = mine + a;
     }
 };
@@ -135,103 +170,225 @@ void spread(const std::vector<Span>& spans, const int64_t* tick, Sliding<Amount,
     }
 }
 
-struct FirstTouch {
-    void operator()(const Journeys& j, int64_t u, const Sink& sink) {
-        for (int64_t k = j.conversion_offset[u]; k < j.conversion_offset[u + 1]; ++k)
-            if (j.lo[k] < j.hi[k]) sink(j.lo[k], whole_of(j, u, k));
-    }
-};
-
-struct LastTouch {
-    void operator()(const Journeys& j, int64_t u, const Sink& sink) {
-        for (int64_t k = j.conversion_offset[u]; k < j.conversion_offset[u + 1]; ++k)
-            if (j.lo[k] < j.hi[k]) sink(j.hi[k] - 1, whole_of(j, u, k));
-    }
-};
-
 // Windows of so many touches are walked: that costs less than a sliding sum, and is as linear.
 constexpr int64_t short_window = 16;
 
-struct Linear {
-    std::vector<Span> spans{};
-    Sliding<Amount, NoDecay> active{NoDecay{}};
-    void operator()(const Journeys& j, int64_t u, const Sink& sink) {
-        spans.clear();
-        for (int64_t k = j.conversion_offset[u]; k < j.conversion_offset[u + 1]; ++k) {
-            const int64_t n = j.hi[k] - j.lo[k];
-            if (n == 0) continue;
-            const Amount each = whole_of(j, u, k) * (1.0 / static_cast<double>(n));
-            if (n > short_window) {
-                spans.push_back({j.lo[k], j.hi[k], each});
-                continue;
-            }
-            for (int64_t i = j.lo[k]; i < j.hi[k]; ++i) sink(i, each);
-        }
-        spread(spans, j.tick, active, sink);
+// ---------------------------------------------------------------------------------------------- place and
+// age
+
+// What part of a conversion each place of its window gets, of 1: what all touches share, what the first gets,
+// what those between share, and what the last gets. A lone touch gets all; two have none between them, and
+// the ends share that part in proportion, alike where neither has one.
+struct Parts {
+    double even, first, middle, last;
+    double first_of_two() const { return first + last > 0.0 ? first / (first + last) : 0.5; }
+    double of(int64_t n, int64_t i) const {
+        if (n == 1) return 1.0;
+        const double mine = even / static_cast<double>(n);
+        if (n == 2) return mine + (1.0 - even) * (i == 0 ? first_of_two() : 1.0 - first_of_two());
+        return mine + (i == 0 ? first : i == n - 1 ? last : middle / static_cast<double>(n - 2));
     }
 };
 
-struct Position {
-    double first, middle, last;  // sum to 1
-    std::vector<Span> spans{};
-    Sliding<Amount, NoDecay> active{NoDecay{}};
-    void operator()(const Journeys& j, int64_t u, const Sink& sink) {
-        spans.clear();
-        const double ends = first + last;
-        for (int64_t k = j.conversion_offset[u]; k < j.conversion_offset[u + 1]; ++k) {
-            const int64_t lo = j.lo[k], hi = j.hi[k], n = hi - lo;
-            const Amount whole = whole_of(j, u, k);
-            if (n == 1) {
-                sink(lo, whole);
-            } else if (n == 2) {  // no middle: the ends share, alike where neither has a weight
-                sink(lo, whole * (ends > 0.0 ? first / ends : 0.5));
-                sink(hi - 1, whole * (ends > 0.0 ? last / ends : 0.5));
-            } else if (n > 2) {
-                sink(lo, whole * first);
-                sink(hi - 1, whole * last);
-                const Amount each = whole * (middle / static_cast<double>(n - 2));
-                if (n > short_window) {
-                    spans.push_back({lo + 1, hi - 1, each});
-                    continue;
-                }
-                for (int64_t i = lo + 1; i < hi - 1; ++i) sink(i, each);
-            }
-        }
-        spread(spans, j.tick, active, sink);
+// Models of place and of age, all in one walk over the windows: first come the models by `parts`, then those
+// by `decays`. Parts of short windows are a table, so that a touch costs each model one product and one sum.
+struct Models {
+    std::vector<Parts> parts;
+    std::vector<HalfLife> decays;
+    std::vector<double> table{};  // [short_window + 1, short_window, n_parts] of touch i of n
+    bool ends_alone = true;       // does no touch between the ends get anything?
+
+    Models(std::vector<Parts> parts_, std::vector<HalfLife> decays_)
+        : parts(std::move(parts_)),
+          decays(std::move(decays_)) {
+        table.resize(parts.size() * static_cast<std::size_t>((short_window + 1) * short_window));
+        for (int64_t n = 1; n <= short_window; ++n)
+            for (int64_t i = 0; i < n; ++i)
+                for (std::size_t m = 0; m < parts.size(); ++m)
+                    table[static_cast<std::size_t>(n * short_window + i) * parts.size() + m] =
+                        parts[m].of(n, i);
+        for (const Parts& part : parts) ends_alone &= part.even == 0.0 && part.middle == 0.0;
+        ends_alone &= decays.empty();
     }
+    int64_t n_parts() const { return static_cast<int64_t>(parts.size()); }
+    int64_t n_decays() const { return static_cast<int64_t>(decays.size()); }
+    int64_t size() const { return n_parts() + n_decays(); }
 };
 
-struct TimeDecay {
-    HalfLife decay;
-    std::vector<Span> spans{};
-    Sliding<double, HalfLife> weight{decay};
-    Sliding<Amount, HalfLife> active{decay};
-    void operator()(const Journeys& j, int64_t u, const Sink& sink) {
-        spans.clear();
-        weight.clear();
-        const int64_t t0 = j.touch_offset[u];
-        int64_t next = t0;
-        for (int64_t k = j.conversion_offset[u]; k < j.conversion_offset[u + 1]; ++k) {
-            const int64_t lo = j.lo[k], hi = j.hi[k];
-            if (lo == hi) continue;
-            if (hi - lo <= short_window) {
-                walk(j, u, k, sink);
-                continue;
-            }
-            for (; next < hi; ++next) weight.push(1.0, j.tick[next]);
-            weight.drop([&](std::size_t n) { return t0 + static_cast<int64_t>(n) >= lo; });
-            spans.push_back({lo, hi, whole_of(j, u, k) * (1.0 / weight.sum(j.tick[hi - 1]))});
+// Takes the windows of a block of users by their number of touches: how often a loop over touches goes round
+// would be noise to the processor, and is now the same for many windows in a row.
+class PlaceAndAge {
+  public:
+    explicit PlaceAndAge(const Models& models)
+        : models_(models),
+          long_(models.parts.size()),
+          aged_(models.decays.begin(), models.decays.end()) {}
+
+    void operator()(const Journeys& j, int64_t from, int64_t to, const Sink& sink) {
+        sort_windows(j, from, to);
+        for (int64_t n = 1; n <= short_window; ++n) {
+            const int64_t first = begin_[n - 1], end = begin_[n];
+            if (models_.ends_alone && n > 1)
+                take_ends(j, n, first, end, sink);
+            else if (!models_.parts.empty())
+                take(j, n, first, end, sink);
+            for (int64_t d = 0; d < models_.n_decays(); ++d)
+                take_aged(j, n, first, end, models_.decays[static_cast<std::size_t>(d)],
+                          sink.of(models_.n_parts() + d));
         }
-        spread(spans, j.tick, active, sink);
+        take_long(j, from, to, sink);
     }
-    void walk(const Journeys& j, int64_t u, int64_t k, const Sink& sink) const {
+
+  private:
+    static constexpr int64_t some = 64;  // windows at once
+    struct Window {
+        int64_t k;
+        double times;
+    };
+    struct Spans {  // of long windows
+        std::vector<Span> all{}, between{};
+    };
+    struct Aged {
+        explicit Aged(HalfLife decay) : weight(decay), active(decay) {}
+        std::vector<Span> spans{};
+        Sliding<double, HalfLife> weight;
+        Sliding<Amount, HalfLife> active;
+    };
+
+    // Windows by size, those of a size in their order; behind them the long ones; those without a touch are
+    // left out.
+    void sort_windows(const Journeys& j, int64_t from, int64_t to) {
+        const int64_t k0 = j.conversion_offset[from], k1 = j.conversion_offset[to];
+        int64_t next[short_window + 2] = {};
+        const auto size = [&](int64_t k) { return std::min(j.hi[k] - j.lo[k], short_window + 1); };
+        for (int64_t k = k0; k < k1; ++k) ++next[size(k)];
+        int64_t sum = -next[0];
+        for (int64_t n = 0; n <= short_window + 1; ++n) {
+            const int64_t many = next[n];
+            next[n] = sum;
+            sum += many;
+            if (n <= short_window) begin_[n] = sum;
+        }
+        windows_.resize(static_cast<std::size_t>(k1 - k0) + 1);
+        n_windows_ = sum;
+        next[0] = k1 - k0;  // one behind all, where those without a touch lie over each other
+        const auto place = [&](int64_t k, int64_t end, double times) {
+            for (; k < end; ++k) {
+                const int64_t n = size(k);
+                windows_[static_cast<std::size_t>(next[n])] = {k, times};
+                next[n] += n > 0;
+            }
+        };
+        if (!j.times) return place(k0, k1, 1.0);
+        for (int64_t u = from; u < to; ++u)
+            place(j.conversion_offset[u], j.conversion_offset[u + 1], j.times[u]);
+    }
+    Amount whole(const Journeys& j, const Window& window) const {
+        return Amount{1.0, j.value[window.k]} * window.times;
+    }
+    static void add(Amount* row, const double* part, int64_t n, Amount whole) {
+        for (int64_t m = 0; m < n; ++m) row[m] = row[m] + whole * part[m];
+    }
+    const double* parts_of(int64_t n, int64_t i) const {
+        return models_.table.data() + (n * short_window + i) * models_.n_parts();
+    }
+    void take_ends(const Journeys& j, int64_t n, int64_t first, int64_t end, const Sink& sink) const {
+        for (int64_t w = first; w < end; ++w) {
+            const Window& window = windows_[static_cast<std::size_t>(w)];
+            const Amount mine = whole(j, window);
+            add(sink.row(j.lo[window.k]), parts_of(n, 0), models_.n_parts(), mine);
+            add(sink.row(j.hi[window.k] - 1), parts_of(n, n - 1), models_.n_parts(), mine);
+        }
+    }
+    void take(const Journeys& j, int64_t n, int64_t first, int64_t end, const Sink& sink) const {
+        for (int64_t w = first; w < end; ++w) {
+            const Window& window = windows_[static_cast<std::size_t>(w)];
+            const Amount mine = whole(j, window);
+            for (int64_t i = 0; i < n; ++i)
+                add(sink.row(j.lo[window.k] + i), parts_of(n, i), models_.n_parts(), mine);
+        }
+    }
+    void take_aged(const Journeys& j, int64_t n, int64_t first, int64_t end, HalfLife decay,
+                   const Sink& sink) const {
+        double weights[some * short_window];
+        for (int64_t from = first; from < end; from += some) {
+            const int64_t to = std::min(end, from + some);
+            double* weight = weights;
+            for (int64_t w = from; w < to; ++w) {
+                const int64_t k = windows_[static_cast<std::size_t>(w)].k, newest = j.tick[j.hi[k] - 1];
+                for (int64_t i = j.lo[k]; i < j.hi[k] - 1; ++i)
+                    *weight++ = std::min(decay.lives(age(newest, j.tick[i])), 1023.0);
+            }
+            halved(weights, weight - weights);
+            weight = weights;
+            for (int64_t w = from; w < to; ++w, weight += n - 1) {
+                const Window& window = windows_[static_cast<std::size_t>(w)];
+                double sum = 1.0;
+                for (int64_t i = 0; i < n - 1; ++i) sum += weight[i];
+                const Amount each = whole(j, window) * (1.0 / sum);
+                const int64_t lo = j.lo[window.k];
+                for (int64_t i = 0; i < n - 1; ++i) sink(lo + i, each * weight[i]);
+                sink(lo + n - 1, each);
+            }
+        }
+    }
+
+    // Long windows go by sliding sums, user after user.
+    void take_long(const Journeys& j, int64_t from, int64_t, const Sink& sink) {
+        int64_t u = from;
+        for (int64_t w = begin_[short_window]; w < n_windows_;) {
+            const auto k_at = [&](int64_t at) { return windows_[static_cast<std::size_t>(at)].k; };
+            while (j.conversion_offset[u + 1] <= k_at(w)) ++u;
+            begin(j.touch_offset[u]);
+            for (; w < n_windows_ && k_at(w) < j.conversion_offset[u + 1]; ++w)
+                take_one(j, k_at(w), whole(j, windows_[static_cast<std::size_t>(w)]), sink);
+            spread_all(j, sink);
+        }
+    }
+    void begin(int64_t first_touch) {
+        first_ = next_ = first_touch;
+        for (Spans& mine : long_) mine.all.clear(), mine.between.clear();
+        for (Aged& mine : aged_) mine.spans.clear(), mine.weight.clear();
+    }
+    void take_one(const Journeys& j, int64_t k, Amount whole, const Sink& sink) {
         const int64_t lo = j.lo[k], hi = j.hi[k];
-        double weights[short_window], sum = 0.0;
-        for (int64_t i = lo; i < hi; ++i) sum += weights[i - lo] = decay(age(j.tick[hi - 1], j.tick[i]));
-        const Amount whole = whole_of(j, u, k) * (1.0 / sum);
-        for (int64_t i = lo; i < hi; ++i) sink(i, whole * weights[i - lo]);
+        const auto n = static_cast<double>(hi - lo);
+        for (std::size_t m = 0; m < long_.size(); ++m) {
+            const Parts& parts = models_.parts[m];
+            const Sink mine = sink.of(static_cast<int64_t>(m));
+            if (parts.even > 0.0) long_[m].all.push_back({lo, hi, whole * (parts.even / n)});
+            if (parts.first > 0.0) mine(lo, whole * parts.first);
+            if (parts.middle > 0.0)
+                long_[m].between.push_back({lo + 1, hi - 1, whole * (parts.middle / (n - 2.0))});
+            if (parts.last > 0.0) mine(hi - 1, whole * parts.last);
+        }
+        for (Aged& mine : aged_) {
+            for (int64_t i = next_; i < hi; ++i) mine.weight.push(1.0, j.tick[i]);
+            mine.weight.drop([&](std::size_t i) { return first_ + static_cast<int64_t>(i) >= lo; });
+            mine.spans.push_back({lo, hi, whole * (1.0 / mine.weight.sum(j.tick[hi - 1]))});
+        }
+        next_ = std::max(next_, hi);
     }
+    void spread_all(const Journeys& j, const Sink& sink) {
+        int64_t m = 0;
+        for (Spans& mine : long_) {
+            spread(mine.all, j.tick, even_, sink.of(m));
+            spread(mine.between, j.tick, even_, sink.of(m++));
+        }
+        for (Aged& mine : aged_) spread(mine.spans, j.tick, mine.active, sink.of(m++));
+    }
+
+    const Models& models_;
+    std::vector<Window> windows_{};
+    int64_t begin_[short_window + 1] = {};  // [n] end of the windows of n touches
+    int64_t n_windows_ = 0;
+    std::vector<Spans> long_;
+    std::vector<Aged> aged_;
+    Sliding<Amount, NoDecay> even_{NoDecay{}};
+    int64_t first_ = 0, next_ = 0;  // touches of the user: the first, and the next to be weighed
 };
+
+// ---------------------------------------------------------------------------------------------- other rules
 
 // First touch, first marked touch and last touch get a milestone's part each, both parts where two are one
 // touch; all others share `rest`. What a window does not have is left out, and the others grow in proportion.
@@ -356,41 +513,52 @@ struct ChannelsOfWindow {
     }
 };
 
+// A rule takes users one by one, or a block at once.
+template <class Rule>
+void take_users(Rule& rule, const Journeys& j, int64_t from, int64_t to, const Sink& sink) {
+    for (int64_t u = from; u < to; ++u)
+        if (j.conversion_offset[u] < j.conversion_offset[u + 1]) rule(j, u, sink);
+}
+inline void take_users(PlaceAndAge& rule, const Journeys& j, int64_t from, int64_t to, const Sink& sink) {
+    rule(j, from, to, sink);
+}
+
 // By channel: blocks of users are fixed by the data, each sums on its own, and blocks are added in their
 // order: the same bits for any number of threads.
 template <class Rule>
-void credit_channels(const Journeys& j, int64_t n_channels, int n_threads, const Rule& rule, Amount* credit) {
-    const int64_t most = std::clamp<int64_t>((1 << 21) / (n_channels + 1), 1, 256);
+void credit_channels(const Journeys& j, int64_t n_channels, int64_t n_models, int n_threads, const Rule& rule,
+                     Amount* credit) {
+    const int64_t width = n_channels * n_models;
+    const int64_t most = std::clamp<int64_t>((1 << 21) / (width + 1), 1, 256);
     const int64_t size = std::max<int64_t>(64, (j.n_users + most - 1) / most);
     const int64_t n_blocks = (j.n_users + size - 1) / size;
-    std::vector<Amount> partial(static_cast<std::size_t>(n_blocks * n_channels));
+    std::vector<Amount> partial(static_cast<std::size_t>(n_blocks * width));
     for_each_piece(n_blocks, n_threads, [&](int64_t block) {
         Rule mine = rule;
-        const Sink sink{j.channel, partial.data() + block * n_channels};
-        for (int64_t u = block * size; u < std::min(j.n_users, (block + 1) * size); ++u)
-            if (j.conversion_offset[u] < j.conversion_offset[u + 1]) mine(j, u, sink);
+        const Sink sink{j.channel, partial.data() + block * width, n_models};
+        take_users(mine, j, block * size, std::min(j.n_users, (block + 1) * size), sink);
     });
     for (int64_t b = 0; b < n_blocks; ++b)
-        for (int64_t c = 0; c < n_channels; ++c)
-            credit[c] = credit[c] + partial[static_cast<std::size_t>(b * n_channels + c)];
+        for (int64_t c = 0; c < width; ++c)
+            credit[c] = credit[c] + partial[static_cast<std::size_t>(b * width + c)];
 }
 
 // By touch: touches belong to one user, so nothing is added up between users.
 template <class Rule>
-void credit_touches(const Journeys& j, int n_threads, const Rule& rule, Amount* credit) {
+void credit_touches(const Journeys& j, int64_t n_models, int n_threads, const Rule& rule, Amount* credit) {
     for_each_block(j.n_users, user_block, n_threads, [&](int64_t from, int64_t to) {
         Rule mine = rule;
-        const Sink sink{nullptr, credit};
-        for (int64_t u = from; u < to; ++u)
-            if (j.conversion_offset[u] < j.conversion_offset[u + 1]) mine(j, u, sink);
+        const Sink sink{nullptr, credit, n_models};
+        take_users(mine, j, from, to, sink);
     });
 }
 
-// Where credit goes: [n] amounts by channel, or by touch; added to.
+// Where credit goes: amounts by channel, or by touch, of so many models; added to.
 struct Ledger {
     bool by_touch;
     int64_t n;
-    double* amount;  // [n, 2] conversions and value
+    double* amount;  // [n, n_models, 2] conversions and value
+    int64_t n_models = 1;
 };
 
 template <class Rule>
@@ -398,32 +566,23 @@ void write(const Journeys& j, const Ledger& ledger, int n_threads, const Rule& r
     static_assert(sizeof(Amount) == 2 * sizeof(double), "an amount is two numbers side by side");
     auto* const credit = reinterpret_cast<Amount*>(ledger.amount);
     if (ledger.by_touch)
-        credit_touches(j, n_threads, rule, credit);
+        credit_touches(j, ledger.n_models, n_threads, rule, credit);
     else
-        credit_channels(j, ledger.n, n_threads, rule, credit);
+        credit_channels(j, ledger.n, ledger.n_models, n_threads, rule, credit);
 }
 
-// One function a model.
+// One function a rule.
 
-inline void first_touch(const Journeys& j, const Ledger& ledger, int n_threads) {
-    write(j, ledger, n_threads, FirstTouch{});
-}
-
-inline void last_touch(const Journeys& j, const Ledger& ledger, int n_threads) {
-    write(j, ledger, n_threads, LastTouch{});
-}
-
-inline void linear(const Journeys& j, const Ledger& ledger, int n_threads) {
-    write(j, ledger, n_threads, Linear{});
-}
-
-inline void position(const Journeys& j, double first, double middle, double last, const Ledger& ledger,
-                     int n_threads) {
-    write(j, ledger, n_threads, Position{first, middle, last});
-}
-
-inline void time_decay(const Journeys& j, double half_lives_per_tick, const Ledger& ledger, int n_threads) {
-    write(j, ledger, n_threads, TimeDecay{{half_lives_per_tick}});
+// parts [n_parts, 4]: even, first, middle, last; half lives in a tick [n_decays]
+inline void place_and_age(const Journeys& j, const double* parts, int64_t n_parts, const double* per_tick,
+                          int64_t n_decays, const Ledger& ledger, int n_threads) {
+    std::vector<Parts> places;
+    for (int64_t m = 0; m < n_parts; ++m, parts += 4)
+        places.push_back({parts[0], parts[1], parts[2], parts[3]});
+    std::vector<HalfLife> decays;
+    for (int64_t d = 0; d < n_decays; ++d) decays.push_back({per_tick[d]});
+    const Models models(std::move(places), std::move(decays));
+    write(j, ledger, n_threads, PlaceAndAge(models));
 }
 
 inline void w(const Journeys& j, const int64_t* marked, double milestone, double rest, const Ledger& ledger,

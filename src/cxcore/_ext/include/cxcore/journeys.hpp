@@ -97,15 +97,6 @@ inline void within_reach(const int32_t* code, const int64_t* tick, const uint8_t
     }
 }
 
-// The values of some rows, which lie anywhere in memory.
-inline void values_at(const double* value, const int64_t* row, int64_t n, double* out) {
-    constexpr int64_t ahead = 16;
-    for (int64_t i = 0; i < n; ++i) {
-        if (i + ahead < n) __builtin_prefetch(&value[row[i + ahead]]);
-        out[i] = value[row[i]];
-    }
-}
-
 constexpr int64_t user_block = 4096;
 
 // Narrows [lo, hi) to the touches of the conversion's container: the run of equal ones that it lies in.

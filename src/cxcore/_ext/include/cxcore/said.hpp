@@ -1,0 +1,81 @@
+// What each row of an event log says, out of Arrow's columns in one pass: a channel, a conversion, or both.
+// Validity and flags are read as words of 64 bits, so that neither costs a branch or a copy.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "arrow.hpp"
+#include "memory.hpp"
+
+namespace cxcore {
+
+// Bits [at, at + n) of a bitmap, the first one lowest; n is 64 at most.
+inline uint64_t bits_at(const uint8_t* bits, int64_t at, int64_t n) {
+    const int64_t shift = at & 7, n_bytes = (shift + n + 7) >> 3;
+    uint64_t word = 0;
+    std::memcpy(&word, bits + (at >> 3), static_cast<size_t>(std::min<int64_t>(n_bytes, 8)));
+    word >>= shift;
+    if (n_bytes > 8) word |= static_cast<uint64_t>(bits[(at >> 3) + 8]) << (64 - shift);
+    return word;
+}
+
+struct Said {
+    Array<int32_t> what;   // by row: code of the channel times two (-2: none), one more where it converts
+    Array<int64_t> first;  // by code, in order of first appearance
+};
+
+// Columns of one length, in one chunk each. `number`: of a channel, below n_numbers; null or -1 is none.
+// `converted` has no null.
+inline Said what_rows_say(const Column& number, const Column& converted, int64_t n_numbers) {
+    Said said;
+    const int64_t n = number.size();
+    said.what.resize(static_cast<size_t>(n));
+    if (!n) return said;
+    const Chunk channel = number.chunk(0), flag = converted.chunk(0);
+    const auto* const flags = static_cast<const uint8_t*>(flag.array->buffers[1]);
+    constexpr int32_t unseen = -1;
+    Array<int32_t> twice(static_cast<size_t>(n_numbers) + 1, unseen);  // the code; first that of none
+    twice[0] = -2;
+    int32_t *const known = twice.data(), *what = said.what.data();
+    channel.with_numbers(0, [&](auto read) {
+        for (int64_t from = 0; from < n; from += 64, what += 64) {
+            const int64_t size = std::min<int64_t>(64, n - from);
+            uint64_t converts = bits_at(flags, flag.array->offset + from, size);
+            uint64_t valid =
+                channel.valid ? bits_at(channel.valid, channel.array->offset + from, size) : ~uint64_t{0};
+            for (int64_t i = 0; i < size; ++i, valid >>= 1, converts >>= 1) {
+                // behind a null lies anything
+                const uint64_t at = static_cast<uint64_t>(read(from + i) + 1) & -(valid & 1);
+                int32_t mine = known[at];
+                if (mine == unseen) {
+                    mine = known[at] = static_cast<int32_t>(2 * said.first.size());
+                    said.first.push_back(from + i);
+                }
+                what[i] = mine | static_cast<int32_t>(converts & 1);
+            }
+        }
+    });
+    return said;
+}
+
+// The values of some rows, which lie anywhere in a column of one chunk; 0 where there is none.
+inline void values_at(const Column& value, const int64_t* row, int64_t n, double* out) {
+    constexpr int64_t ahead = 32;
+    if (!n) return;
+    const Chunk chunk = value.chunk(0);
+    const double* const values = chunk.doubles();
+    const auto read = [&](auto is_null) {
+        for (int64_t i = 0; i < n; ++i) {
+            if (i + ahead < n) __builtin_prefetch(&values[row[i + ahead]]);
+            out[i] = is_null(row[i]) ? 0.0 : values[row[i]];
+        }
+    };
+    if (chunk.valid)
+        read([&](int64_t at) { return chunk.is_null(at); });
+    else
+        read([](int64_t) { return false; });
+}
+
+}  // namespace cxcore
