@@ -128,7 +128,8 @@ class LinearizedDifference:
         """Low and high in weight units; NaN where a side has one cluster or none."""
         variance, dof = self._linear
         half = np.sqrt(variance) * t_quantiles(alpha / 2, dof)
-        return self.difference - half, self.difference + half
+        most = np.ptp(self.sample.value)
+        return np.maximum(self.difference - half, -most), np.minimum(self.difference + half, most)
 
     def p_values(self) -> Float64:
         """The least alpha whose interval leaves out 0."""

@@ -32,7 +32,7 @@ FLAGS = {
     "few_answers": "fewer than 30 answers; coverage then holds on average, and swings from case to case",
     "one_category": "all answers have one weight; a bootstrap sees no spread",
     "score_fallback": "the default gave a score interval, or the exact one of a share, because fewer than "
-    "15 answers (of a share: 30) lie outside the largest weight class",
+    "15 answers (of a share: 30) lie outside the largest weight class; clusters count what they are worth",
     "thin_support": "a method that is not guarded was asked for by name, or a design has no guarded one, "
     "although fewer than 15 answers lie outside the largest weight class",
     "mover_fallback": "the bootstrap of a difference gave MOVER, because one side has fewer than 15 answers "
