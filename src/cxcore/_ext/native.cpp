@@ -139,7 +139,7 @@ class Users {
         return py::make_tuple(array_of(std::move(users)), place);
     }
     Dense<int64_t> get(const Dense<int32_t>& code) const {
-        Dense<int64_t> facts({table_.width(), static_cast<int64_t>(code.size())});
+        Dense<int64_t> facts({static_cast<int64_t>(code.size()), table_.width()});
         without_gil(
             [&, from = code.data(), n = code.size(), to = facts.mutable_data()] { table_.get(from, n, to); });
         return facts;
