@@ -20,8 +20,10 @@ from cxcore.intervals.bayesian import Bayesian
 from cxcore.intervals.bca import Bca
 from cxcore.intervals.bootstrap import Bootstrap
 from cxcore.intervals.expanded import Expanded
+from cxcore.intervals.monte_carlo import MonteCarlo
 from cxcore.intervals.percentile import Percentile
 from cxcore.intervals.score import ScoreInterval
+from cxcore.intervals.score_n_minus_1 import ScoreNMinus1
 from cxcore.intervals.studentized import Studentized
 from cxcore.intervals.wald import Wald
 
@@ -37,9 +39,11 @@ __all__ = [
     "Expanded",
     "Intervals",
     "Method",
+    "MonteCarlo",
     "Percentile",
     "Sample",
     "ScoreInterval",
+    "ScoreNMinus1",
     "Studentized",
     "Wald",
     "interval_of",
@@ -51,6 +55,7 @@ MethodName = Literal[
     "bca",
     "percentile",
     "score",
+    "score_n_minus_1",
     "basic",
     "expanded",
     "studentized",
@@ -66,6 +71,7 @@ METHODS: dict[str, Method] = {
     "bca": Bca(),
     "percentile": Percentile(),
     "score": ScoreInterval(),
+    "score_n_minus_1": ScoreNMinus1(),
     "basic": Basic(),
     "expanded": Expanded(),
     "studentized": Studentized(),
@@ -194,8 +200,7 @@ def numbers_of(
     sample: Sample, confidence_level: float, method: Method
 ) -> tuple[Float64, Float64, Float64, Float64]:
     """Estimate, low, high and standard error of each group, without a frame: a single group costs little."""
-    low, high = method.limits(sample, 1.0 - confidence_level)
-    return sample.estimate, low, high, sample.standard_error
+    return method.numbers(sample, 1.0 - confidence_level)
 
 
 def sample_of(counts: Int64, weights: tuple[int, ...]) -> Sample:
