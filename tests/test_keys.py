@@ -75,7 +75,7 @@ def check_among(column: pl.Series, flag: list[bool], n_threads: int = 1) -> None
 @pytest.mark.parametrize("sorted_", [False, True])
 @pytest.mark.parametrize("kind", ["small", "large", "text", "long text", "dictionary", "copies"])
 def test_encode_among_of_many_rows(kind: str, sorted_: bool, n_threads: int) -> None:
-    """Ranges of every kind, runs, entries of a dictionary, texts that share their bytes; and who is nobody."""
+    """Ranges of every kind, runs, entries of a dictionary, texts that share bytes; and who is nobody."""
     number = np.random.default_rng(1).integers(0, 3_000, 200_000)
     number = np.sort(number) if sorted_ else number
     column = pl.Series(number * (10**14 if kind == "large" else 1))

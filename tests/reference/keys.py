@@ -48,7 +48,7 @@ def encode_keys(
 
 
 def encode_among(column: Sequence[object], flag: Sequence[bool]) -> tuple[list[int], list[int], list[bytes]]:
-    """Codes of the keys that flagged rows have, for all rows (-1: another key, or null), their first rows, bytes."""
+    """Codes of the keys that flagged rows have, for all rows (-1 for others); first rows; bytes."""
     rows = [row for row, yes in enumerate(flag) if yes]
     _, _, first, data = encode_keys([[column[row] for row in rows]], null_is_key=False)
     number = {key: code for code, key in enumerate(data)}

@@ -103,7 +103,9 @@ def within_reach(
     """Touches and conversions between the first window of each user and the last conversion."""
     cdef int64_t n = code.shape[0], n_users = count.shape[0]
     with nogil:
-        _reach(start(code), start(tick), start(what), n, n_users, lookback > 0, lookback, out(reached), out(count))
+        _reach(
+            start(code), start(tick), start(what), n, n_users, lookback > 0, lookback, out(reached), out(count)
+        )
 
 
 def fill_journeys(
