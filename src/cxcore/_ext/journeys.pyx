@@ -29,8 +29,8 @@ cdef extern from "cxcore/journeys.hpp" namespace "cxcore" nogil:
     int64_t _dense "cxcore::dense_codes"(
         const int32_t*, int64_t, int64_t, int32_t*, int32_t*, int64_t*)
     void _reach "cxcore::within_reach"(
-        const int32_t*, const int64_t*, const int32_t*, int64_t, int64_t, bint, uint64_t, int32_t*, int64_t*
-    ) except +
+        const int32_t*, const int64_t*, const int32_t*, int64_t, int64_t, bint, uint64_t, int32_t*,
+        int64_t*) except +
     void _fill "cxcore::fill_journeys"(const Events&, bint, uint64_t, bint, int, const Filled&) except +
     void _null "cxcore::null_windows"(const Journeys&, bint, uint64_t, int, int64_t*, int64_t*) except +
 

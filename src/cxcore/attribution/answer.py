@@ -27,7 +27,7 @@ def schema_of(channel: pl.DataType, models: Sequence[Model]) -> pl.Schema:
 
 def by_name(names: pl.Series, touched: Int64) -> Int64:
     """Codes of channels in the order in which they are shown."""
-    shown = names[touched]
+    shown = names.gather(touched)
     if isinstance(shown.dtype, (pl.Categorical, pl.Enum)):
         shown = shown.cast(pl.String)
     # Polars plans a query to sort, which costs more than the few names do.
@@ -44,7 +44,7 @@ def answer_of(
 ) -> pl.DataFrame:
     """One row per model and channel that was touched, as ordered, and the unattributed rest."""
     names = journeys.names
-    shown = names[touched].append(pl.Series([None], dtype=names.dtype))
+    shown = names.gather(touched).append(names.clear(1))
     alone = [model.unattributed(journeys) for model in models]
     once = {id(which): _rest(which, journeys) for which in {id(w): w for w in alone}.values()}
     rests = [once[id(which)] for which in alone]
@@ -53,11 +53,11 @@ def answer_of(
     n = journeys.n_conversions
     conversions = _column([credit.conversions[touched] for credit in credits], [n for n, _ in rests], rests)
     values = _column([credit.value[touched] for credit in credits], [v for _, v in rests], rests)
-    labels = [model.label for model, mine in zip(models, rows, strict=True) for _ in mine]
+    labels = [label for model, mine in zip(models, rows, strict=True) for label in [model.label] * len(mine)]
     nothing = pl.Series([None], dtype=pl.Float64).new_from_index(0, len(labels))
     columns = {  # each of its type: a schema would plan a query
         "model": pl.Series(labels, dtype=pl.String),
-        "channel": shown[np.concatenate(rows)],
+        "channel": shown.gather(np.concatenate(rows)),
         "conversions": pl.Series(conversions),
         "value": pl.Series(values) if has_value else nothing,
         "share": pl.Series(conversions / n) if n else nothing,

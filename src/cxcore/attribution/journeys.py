@@ -115,7 +115,7 @@ def touchpoints(
     inside = None
     if container is not None:
         inside = pl.Series(_columns.codes(call, "container", house, container, n_threads=n_threads)[0])
-    names = house[channel][first]
+    names = house[channel].gather(first)
     return Touchpoints(pl.Series(what), converted, amount, names, stage=marked, container=inside)
 
 
