@@ -120,7 +120,8 @@ def keys_among(
 ) -> Keys:
     """Codes of the keys that the rows flagged in ``some`` have, for all rows; -1 for other keys, too.
 
-    Several columns are coded as wholes, which costs what ``keys`` costs. ``count`` is not there.
+    Several columns are coded as wholes, which costs what ``keys`` costs. ``count`` is not there, and the bytes
+    of a category are those of its number.
     """
     column = key_column(call, role, house[columns[0]])
     if len(columns) > 1:
@@ -131,8 +132,6 @@ def keys_among(
         return replace(found, code=np.where(theirs[found.code], found.code, np.int32(-1)))
     named = column.to_physical() if isinstance(column.dtype, (pl.Categorical, pl.Enum)) else column
     code, first, offset, data = native.encode_among(named.rechunk(), some.rechunk(), n_threads)
-    if named is not column:
-        offset, data = native.encode_keys([column.gather(first).cast(pl.String)], False, 1)[3:]
     return Keys(code, np.zeros(len(first), np.int64), first, offset, data)
 
 

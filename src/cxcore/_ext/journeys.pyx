@@ -104,7 +104,8 @@ def within_reach(
     cdef int64_t n = code.shape[0], n_users = count.shape[0]
     with nogil:
         _reach(
-            start(code), start(tick), start(what), n, n_users, lookback > 0, lookback, out(reached), out(count)
+            start(code), start(tick), start(what), n, n_users, lookback > 0, lookback, out(reached),
+            out(count),
         )
 
 
