@@ -662,3 +662,63 @@ _SQL_NPS = "100.0 * avg(CASE WHEN score >= 9 THEN 1 WHEN score <= 6 THEN -1 ELSE
 def duckdb_nps(con: Any) -> list[tuple[Any, ...]]:
     """The score alone by group in plain SQL, as every dashboard has it."""
     return con.execute(f'SELECT "group", {_SQL_NPS} FROM answers GROUP BY 1 ORDER BY 1').fetchall()
+
+
+def polars_linearized(frame: pl.DataFrame) -> pl.DataFrame:
+    """Weighted NPS of each segment and its standard error over customers: two group_bys, no interval."""
+    weight = pl.when(pl.col("score") >= 9).then(100.0).when(pl.col("score") <= 6).then(-100.0).otherwise(0.0)
+    cells = frame.lazy().group_by("segment", "customer")
+    sums = cells.agg(m=pl.col("weight").sum(), s=(pl.col("weight") * weight).sum())
+    mass, n = pl.col("m").sum(), pl.len()
+    estimate = pl.col("s").sum() / mass
+    square = ((pl.col("s") - estimate * pl.col("m")) ** 2).sum() / mass**2 * n / (n - 1)
+    return sums.group_by("segment").agg(estimate=estimate, standard_error=square.sqrt()).collect()
+
+
+def svy_linearized(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same as domains of a survey, whose column ``value`` has the points of each answer."""
+    import svy
+
+    sample = svy.Sample(data=frame, design=svy.Design(wgt="weight", psu="customer"))
+    answer = sample.estimation.mean("value", by="segment").to_polars()
+    return answer.select("segment", estimate="est", standard_error="se")
+
+
+# ---------------------------------------------------------------- rolling scores
+
+_PARTS = [
+    pl.col("score").is_between(0, 6).sum().alias("detractors"),
+    pl.col("score").is_between(7, 8).sum().alias("passives"),
+    pl.col("score").is_between(9, 10).sum().alias("promoters"),
+]
+
+
+def polars_dynamic_nps(frame: pl.DataFrame) -> pl.DataFrame:
+    """Counts of each window, as the documentation of Polars has it: every window collects its rows."""
+    windows = frame.sort("day").group_by_dynamic(
+        "day", every="1d", period="28d", offset="-27d", label="right"
+    )
+    counts = windows.agg(_PARTS).rename({"day": "end"})
+    after = pl.lit(frame["day"].max()).dt.offset_by("1d")
+    return counts.filter(pl.col("end") > frame["day"].min(), pl.col("end") <= after)
+
+
+def polars_rolling_sum_nps(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same by counts of each day, then rolling sums of the counts."""
+    daily = frame.group_by("day").agg(_PARTS).sort("day").upsample("day", every="1d")
+    parts = pl.col("detractors", "passives", "promoters")
+    counts = daily.with_columns(parts.fill_null(0).rolling_sum_by("day", "28d"))
+    return counts.select(parts, end=pl.col("day").dt.offset_by("1d"))
+
+
+def numpy_mixture(
+    counts: np.ndarray, means: np.ndarray, bets: np.ndarray, goal: float
+) -> tuple[float, float]:
+    """Always-valid interval by grids: the stake of each bet against each mean, as published code does it."""
+    x = np.linspace(0, 1, len(counts))
+    m, f = means[:, None, None], bets[None, :, None]
+    stakes = np.log(f * x / m + (1 - f) * (1 - x) / (1 - m)) @ counts
+    top = stakes.max(axis=1)
+    wealth = top + np.log(np.exp(stakes - top[:, None]).mean(axis=1))
+    inside = means[wealth < goal]
+    return float(inside[0]), float(inside[-1])

@@ -109,13 +109,21 @@ def pages() -> dict[str, tuple[str, str, str]]:
         "intervals": (
             "Interval methods",
             "Pass a word as `method=` to any score.",
-            registry(intervals, dict(intervals.METHODS), "`method=`") + flags(intervals.FLAGS),
+            registry(intervals, dict(intervals.METHODS), "`method=`")
+            + "An object without a word, since it needs a statistic:\n\n"
+            + autodoc("class", "cxcore.intervals.MonteCarlo")
+            + flags(intervals.FLAGS),
         ),
         "differences": (
             "Comparisons",
             "Pass a word as `method=` to `compare`; a metric with options of its own as `metric=`.",
             registry(load("cxcore.differences"), dict(load("cxcore.differences").DIFFERENCES), "`method=`")
             + registry(load("cxcore.metrics"), dict(load("cxcore.metrics").METRICS), "`metric=`"),
+        ),
+        "customers": (
+            "Outcomes of a customer",
+            "Pass a word, or an object that carries its own options, as `outcome=` to `per_customer`.",
+            registry(load("cxcore.customers"), dict(load("cxcore.customers").OUTCOMES), "`outcome=`"),
         ),
         "engines": ("Engines", "The frames that every verb takes, asked in this order.", engines()),
         "duckdb": ("DuckDB", rule(load("cxcore.duckdb")), api(load("cxcore.duckdb"))),

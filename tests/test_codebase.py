@@ -25,10 +25,21 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 FLOORS = (
     {"errors"},
     {"_options"},
-    {"engines", "_columns", "_answers", "_rule_columns", "_path_columns", "_results", "_spill"},
+    {
+        "engines",
+        "_columns",
+        "_answers",
+        "_design_columns",
+        "_rule_columns",
+        "_path_columns",
+        "_wave_columns",
+        "_results",
+        "_files",
+        "_spill",
+    },
     {"_build", "_index", "sessions", "identity"}
-    | {"metrics", "differences", "comparison", "sizing"}
-    | {"scores", "attribution", "intervals", "journeys", "datasets"},
+    | {"metrics", "differences", "comparison", "sizing", "tracking", "score_state", "customers"}
+    | {"scores", "_score_rows", "designs", "attribution", "intervals", "journeys", "datasets"},
     {"_sql", "duckdb", "polars"},
     {"__init__"},
     {"demo", "__main__"},
@@ -202,6 +213,8 @@ REGISTRIES = {
     "attribution": ("MODELS", "ModelWord"),
     "intervals": ("METHODS", "MethodName"),
     "differences": ("DIFFERENCES", "DifferenceName"),
+    "designs": ("METHODS", "DesignName"),
+    "customers": ("OUTCOMES", "OutcomeName"),
 }
 
 

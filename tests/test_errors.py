@@ -396,6 +396,15 @@ def control_alone() -> Exception:
 
 
 @text(
+    "ScoreState.__sub__(): 1 count would be below zero, the first in group {'plan': 'pro'}.\n"
+    "  Hint: take away only what was added before.",
+    cx.InvalidDataError,
+)
+def counts_below_zero() -> Exception:
+    return errors.counts_below_zero("ScoreState.__sub__", 1, {"plan": "pro"})
+
+
+@text(
     "nps(): 1 of 2,000 answers is not a whole number from 0 to 10.\n"
     "  Hint: drop them, or make them null, which says 'no answer'.",
     cx.InvalidDataError,

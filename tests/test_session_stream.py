@@ -22,6 +22,7 @@ from polars.testing import assert_frame_equal
 
 import cxcore as cx
 from cxcore import errors
+from cxcore._ext import sessions as kernels
 from tests import strategies
 from tests.conftest import Flavour
 from tests.reference import keys as keys_twin
@@ -587,6 +588,142 @@ def test_every_engine_is_read(frame: Flavour) -> None:
     assert stream.finish().closed.height == 1
 
 
+# ------------------------------------------------------------------ where silence alone decides
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> tuple[list[twin.Stretch], dict[int, twin.Record], int, int]:
+    """What is open and a batch of some users, each list as sessions lie: further apart than the gap."""
+    gap, n_users = draw(st.integers(0, 40)), draw(st.integers(1, 4))
+    shift = draw(st.sampled_from([0, 2**63 - 400, -(2**63) + 40]))
+    stretches: list[twin.Stretch] = []
+    record: dict[int, twin.Record] = {}
+    row = 0
+    for user in range(n_users):
+        for is_open in (True, False):
+            at = draw(st.integers(0, 60))
+            for _ in range(draw(st.integers(0, 3))):
+                end = at + draw(st.integers(0, 30))
+                stretch = twin.Stretch(user, shift + at, shift + end, draw(st.integers(1, 5)))
+                stretches.append(replace(stretch, row=row) if is_open else stretch)
+                row += is_open
+                at = end + gap + draw(st.integers(1, 50))
+        if draw(st.booleans()):
+            start, reach = draw(st.integers(-40, 20)), draw(st.integers(-40, 20))
+            record[user] = twin.Record(
+                draw(st.integers(1, 9)), shift + start, draw(st.integers(0, 3)), shift + reach
+            )
+    return stretches, record, gap, shift
+
+
+@given(step=steps(), data=st.data())
+def test_join_stretches_and_twin_agree(
+    step: tuple[list[twin.Stretch], dict[int, twin.Record], int, int], data: st.DataObject
+) -> None:
+    stretches, record, gap, shift = step
+    late_before, closes_before = (shift + data.draw(st.integers(-40, at)) for at in (40, 400))
+    n_users = 1 + max((stretch.user for stretch in stretches), default=0)
+    records = np.zeros((10, n_users), np.int64)
+    for who, last in record.items():
+        if who < n_users:
+            records[[0, 5, 7, 8], who] = last.start, last.reach, last.number, last.same
+    mixed = data.draw(st.permutations([stretch for stretch in stretches if stretch.row is not None]))
+    brought = [stretch for stretch in stretches if stretch.row is None]
+    n = len(stretches)
+    user, session = np.empty(n, np.int32), np.empty((10, n), np.int64)
+    of_open = np.empty(len(mixed), np.int64)
+
+    def line(of: list[twin.Stretch], name: str, dtype: Any = np.int64) -> Any:
+        return np.array([getattr(stretch, name) for stretch in of], dtype)
+
+    before = records.copy()
+    n_closed, n_found = kernels.join_stretches(
+        line(mixed, "user", np.int32),
+        np.array([line(mixed, name) for name in ("start", "end", "events")]),
+        line(brought, "user", np.int32),
+        *(line(brought, name) for name in ("start", "end", "events")),
+        gap,
+        max(late_before, -(2**63)),
+        max(closes_before, -(2**63)),
+        500,  # two ticks a microsecond
+        np.arange(n_users + 1),
+        np.arange(n_users, dtype=np.uint8),
+        data.draw(st.integers(1, 2)),
+        records,
+        user,
+        session,
+        of_open,
+    )
+    want = twin.join_stretches(stretches, record, gap, late_before, closes_before, 2)
+    if want is None:
+        assert (n_closed, n_found) == (-1, -1)
+        assert (records == before).all()
+        return
+    closed, still_open = want
+    assert (n_closed, n_found) == (len(closed), len(closed) + len(still_open))
+    got = [
+        (int(who), *facts) for who, facts in zip(user[:n_found], session[:, :n_found].T.tolist(), strict=True)
+    ]
+    joined = [*closed, *still_open]
+    assert [line[:4] for line in got] == [one.line for one in joined]
+    assert [(line[6], line[8], line[9]) for line in got] == [
+        (one.reach, one.number, one.same) for one in joined
+    ]
+    for at, one in enumerate(joined):
+        micros = min(max(one.line[1] // 2, -(2**63)), 2**63 - 1)
+        name = bytes([one.line[0]]) + (micros % 2**64).to_bytes(8, "little") + one.same.to_bytes(8, "little")
+        assert got[at][7] == sessions_twin.xxh64(name) % 2**63
+        for part in one.parts:
+            if part.row is not None:
+                assert of_open[[stretch.row for stretch in mixed].index(part.row)] == at
+    for who in range(n_users):
+        mine = [facts for place, facts in enumerate(session[:, :n_closed].T.tolist()) if user[place] == who]
+        assert records[:, who].tolist() == (mine[-1] if mine else before[:, who].tolist())
+
+
+@given(
+    case=ruled_logs(),
+    cuts=cuts,
+    gap=st.sampled_from(("1s", "5m", "15m")),
+    lateness=st.sampled_from(("0s", "5m", "1h")),
+    forget=st.sampled_from((None, "1h")),
+    own=st.booleans(),
+)
+def test_both_ways_of_a_step_agree(
+    case: tuple[pl.DataFrame, Any, Any],
+    cuts: list[int],
+    gap: str,
+    lateness: str,
+    forget: str | None,
+    own: bool,
+) -> None:
+    """Joined or walked, what comes out is the same."""
+    from cxcore.sessions import stream as module
+
+    options: dict[str, Any] = {"gap": gap, "allowed_lateness": lateness, "forget": forget, "time_unit": "s"}
+    options["null_user"] = "own" if own else "null"
+    joined, walked = (cx.SessionStream(**ROLES, **options) for _ in range(2))
+    for part in slices(case[0].select("user", "time"), cuts):
+        got = joined.push(part)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "join", lambda *_: None)
+            want = walked.push(part)
+        assert_equal_updates(got, want)
+        assert_frame_equal(joined.open, walked.open, check_row_order=False)
+    assert_equal_updates(joined.finish(), walked.finish())
+
+
+def test_a_step_is_joined_where_silence_alone_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is walked, also where a late row lies far from what is closed."""
+    from cxcore.sessions import stream as module
+
+    monkeypatch.setattr(module, "walk_batch", None)
+    stream = stream_of(allowed_lateness="1h")
+    stream.push(batch(("a", 0), ("b", 5), ("a", 20), ("c", 200)))
+    update = stream.push(batch(("d", 120), ("b", 300)))
+    assert briefly(update.closed) == [("c", 1, 200, 200, 1), ("d", 1, 120, 120, 1)]
+
+
 # ------------------------------------------------------------------ what is refused
 
 
@@ -600,12 +737,14 @@ def test_a_push_that_is_broken_off_at_any_step_changes_nothing(monkeypatch: pyte
     want = whole.push(second)
     stream = stream_of()
     stream.push(first)
-    for step in ("batch_of", "meet", "walk_batch", "closed_rows", "open_rows", "commit"):
+    for step in ("batch_of", "meet", "join", "walk_batch", "step_of", "commit"):
 
         def broken(*_: Any) -> None:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
+            if step in ("walk_batch", "step_of"):
+                patch.setattr(module, "join", lambda *_: None)
             patch.setattr(module, step, broken)
             with pytest.raises(KeyboardInterrupt):
                 stream.push(second)

@@ -54,6 +54,9 @@ def test_table_and_twin_agree(data: st.DataObject, batches: list[list[bytes]]) -
         kept = object()
         fast.put(codes(changed), np.array(facts, np.int64).reshape(-1, WIDTH).T.copy(), kept)
         assert fast.get(codes(everyone)).T.tolist() == slow.records, at
+        assert [fast.line(k).tolist() for k in range(WIDTH)] == [
+            [r[k] for r in slow.records] for k in range(WIDTH)
+        ]
         offset, text = fast.keys(codes(everyone[::-1]))
         ends = itertools.pairwise(offset.tolist())
         assert [text.tobytes()[low:high] for low, high in ends] == slow.keys(everyone[::-1])

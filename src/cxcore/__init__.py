@@ -1,6 +1,6 @@
 """Customer-experience analytics with a compiled core: sessions, attribution, scores with intervals."""
 
-from cxcore import attribution, datasets, intervals, metrics
+from cxcore import attribution, customers, datasets, intervals, metrics
 from cxcore import polars as polars  # registers df.cx, lf.cx and pl.col(…).cx
 from cxcore._build import __version__ as __version__
 from cxcore._build import build_info
@@ -8,6 +8,7 @@ from cxcore._index import EventIndex, index
 from cxcore._spill import Spill
 from cxcore.attribution import attribute, attribute_paths, paths
 from cxcore.comparison import compare
+from cxcore.customers import per_customer
 from cxcore.errors import (
     ColumnNotFoundError,
     CxDeprecationWarning,
@@ -19,10 +20,12 @@ from cxcore.errors import (
     UnsupportedFrameError,
 )
 from cxcore.identity import stitch
+from cxcore.score_state import ScoreState
 from cxcore.scores import ces, csat, mean_score, nps
 from cxcore.sessions import SessionRules, SessionStream, SessionUpdate, sessionize
 from cxcore.sessions import sessions as sessions
 from cxcore.sizing import sample_size
+from cxcore.tracking import change_points, rolling, trend, waves
 
 __all__ = [
     "ColumnNotFoundError",
@@ -33,6 +36,7 @@ __all__ = [
     "InvalidDataError",
     "InvalidOptionError",
     "MissingDependencyError",
+    "ScoreState",
     "SessionRules",
     "SessionStream",
     "SessionUpdate",
@@ -43,8 +47,10 @@ __all__ = [
     "attribution",
     "build_info",
     "ces",
+    "change_points",
     "compare",
     "csat",
+    "customers",
     "datasets",
     "index",
     "intervals",
@@ -52,8 +58,12 @@ __all__ = [
     "metrics",
     "nps",
     "paths",
+    "per_customer",
+    "rolling",
     "sample_size",
     "sessionize",
     "sessions",
     "stitch",
+    "trend",
+    "waves",
 ]

@@ -130,6 +130,18 @@ def not_a_number(
     )
 
 
+def negative_weight(call: str, column: str, n_bad: int, n: int, value: Any, row: int) -> InvalidDataError:
+    verb = "weight is" if n_bad == 1 else "weights are"
+    problem = f"{n_bad:,} {verb} negative, of {n:,} rows; first is {value}, row {row:,}."
+    return bad_data(call, "weight", column, problem, "an answer that should not count weighs 0.")
+
+
+def two_strata(call: str, column: str, n_bad: int, n: int, value: Any, row: int) -> InvalidDataError:
+    problem = f"{n_bad:,} of {n:,} clusters lie in two strata; first is {value!r}, row {row:,}."
+    hint = "if clusters of two strata share a name, say cluster=[stratum, cluster]."
+    return bad_data(call, "cluster", column, problem, hint)
+
+
 def out_of_scale(
     call: str, column: str, n_bad: int, n: int, scale: tuple[int, int], value: Any, row: int
 ) -> InvalidDataError:
@@ -336,6 +348,23 @@ def unknown_control(call: str, control: object, groups: Sequence[object]) -> Inv
 def control_alone(call: str, group: str, control: object) -> InvalidDataError:
     problem = f"every row is of the control group {control!r}, so there is nothing to compare."
     return InvalidDataError(_text(call, {"group": group}, problem, "keep the other groups in the frame."))
+
+
+def plain_method(call: str, option: str, value: object, allowed: Iterable[str]) -> InvalidOptionError:
+    """A method that takes each answer as independent, asked for under a design."""
+    problem = "takes every answer as independent and equally weighted."
+    return bad_option(call, option, value, problem, f"under a design say one of {_names(allowed)}.")
+
+
+def design_method(call: str, value: object) -> InvalidOptionError:
+    hint = "say cluster=, weight= or stratum=, or leave method= out."
+    return bad_option(call, "method", value, "is for a survey design, and there is none.", hint)
+
+
+def counts_below_zero(call: str, n_bad: int, group: object) -> InvalidDataError:
+    verb = "count would be" if n_bad == 1 else "counts would be"
+    problem = f"{n_bad:,} {verb} below zero, the first in group {_shown(group)}."
+    return InvalidDataError(_text(call, None, problem, "take away only what was added before."))
 
 
 # ---------------------------------------------------------------- SQL and Polars expressions

@@ -6,7 +6,7 @@ all that it needs: one pass over the rows, then a kernel whose cost does not dep
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -16,10 +16,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cxcore import _options, errors
-from cxcore._answers import ScoreCounts, by_schema, score_counts
+from cxcore._answers import by_schema, score_counts
 from cxcore._columns import check_roles, needed
+from cxcore._design_columns import DesignRoles, design_roles, design_rows
+from cxcore._score_rows import answer_rows, design_columns, design_rows_of, result_columns, with_total
+from cxcore.designs import METHODS as DESIGN_METHODS
+from cxcore.designs import DesignMethod, DesignName, design_method_for, design_sample
 from cxcore.engines import open_frame
-from cxcore.intervals import Method, MethodName, Sample, method_for, numbers_of, words_of
+from cxcore.intervals import METHODS, Method, MethodName, Sample, method_for
 
 __all__ = ["Score", "ces", "csat", "mean_score", "nps"]
 
@@ -27,6 +31,10 @@ __all__ = ["Score", "ces", "csat", "mean_score", "nps"]
 By = str | pl.Expr | Iterable[str | pl.Expr] | None
 #: a share of the best levels, or the mean level
 Kind = Literal["top", "mean"]
+#: a word or an object: of independent answers, or of a survey design
+AnyMethod = MethodName | DesignName | Method | DesignMethod
+#: a column, or several that tell apart together
+Columns = str | Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +90,13 @@ def nps(
     promoter: int | None = None,
     detractor: int | None = None,
     missing: Iterable[int] | None = None,
-    method: MethodName | Method = "bootstrap",
+    method: AnyMethod = "bootstrap",
     confidence_level: float = 0.95,
     total: bool = False,
+    cluster: Columns = None,
+    weight: str | None = None,
+    stratum: Columns = None,
+    population: float | Mapping[Any, float] | None = None,
 ) -> Any:
     """Net Promoter Score by group, with an interval: share of promoters less share of detractors.
 
@@ -105,12 +117,22 @@ def nps(
     missing : list of int, default None
         Codes that mean 'no answer', such as 11 or 99.
     method : str or Method, default "bootstrap"
-        A word of ``cxcore.intervals.METHODS``, such as "score", or an object of ``cxcore.intervals``.
+        A word of ``cxcore.intervals.METHODS``, such as "score", or an object of ``cxcore.intervals``. Under a
+        design those of ``cxcore.designs``; the default is then the bootstrap of clusters, or a linearized
+        interval.
     confidence_level : float, default 0.95
         How often the interval holds the truth, between 0 and 1.
     total : bool, default False
         Add a row over all groups, at the end, whose ``by`` columns are null; a column ``is_total`` tells it
         from a group of nulls.
+    cluster : str or list of str, default None
+        Who answered more than once, or was drawn together: the customer, the flight. A null is nobody else's.
+    weight : str, default None
+        How many customers an answer speaks for, 0 or more; an answer of weight 0 counts nowhere.
+    stratum : str or list of str, default None
+        The strata from which answers, or clusters, were drawn. Never null where there is an answer.
+    population : number, or mapping of stratum to number, default None
+        How many answers (with ``cluster``: clusters) there were to draw from. None: many more than there are.
 
     Returns
     -------
@@ -118,7 +140,8 @@ def nps(
         One row a group, sorted by the columns of ``by``, nulls last, in the flavor of ``answers``: ``by`` …,
         ``promoters``, ``passives``, ``detractors``, ``n``, ``n_null`` (Int64), ``estimate``, ``low``,
         ``high``, ``standard_error`` (Float64, points from -100 to 100), ``method``, ``flags`` (String; the
-        words are in ``cxcore.intervals.FLAGS``).
+        words are in ``cxcore.intervals.FLAGS``). Under a design also ``n_effective`` and ``n_cluster``,
+        behind ``n_null``, and ``design_effect``, behind ``standard_error``.
 
     Raises
     ------
@@ -127,7 +150,8 @@ def nps(
     InvalidOptionError
         An option cannot take its value.
     InvalidDataError
-        Answers are off the scale, or are not whole numbers.
+        Answers are off the scale, or are not whole numbers; weights are negative, missing or not finite; a
+        cluster lies in two strata.
 
     Notes
     -----
@@ -144,7 +168,8 @@ def nps(
     """
     call = "nps"
     what = nps_score(call, scale, promoter, detractor)
-    return _summary(call, answers, what, score, by, missing, method, confidence_level, total)
+    design = design_roles(call, cluster, weight, stratum, population)
+    return _summary(call, answers, what, score, by, missing, method, confidence_level, total, design)
 
 
 def csat(
@@ -156,9 +181,13 @@ def csat(
     kind: Kind = "top",
     top: int | None = None,
     missing: Iterable[int] | None = None,
-    method: MethodName | Method = "bootstrap",
+    method: AnyMethod = "bootstrap",
     confidence_level: float = 0.95,
     total: bool = False,
+    cluster: Columns = None,
+    weight: str | None = None,
+    stratum: Columns = None,
+    population: float | Mapping[Any, float] | None = None,
 ) -> Any:
     """Customer satisfaction by group, with an interval: per cent of answers on the two best levels.
 
@@ -177,7 +206,7 @@ def csat(
     top : int, default 2
         How many of the best levels count: a count, not the lowest level that counts (``top=2`` of 1 to 5 is
         4 and 5). Fewer than there are levels; only with ``kind="top"``.
-    missing, method, confidence_level, total
+    missing, method, confidence_level, total, cluster, weight, stratum, population
         As in :func:`nps`.
 
     Returns
@@ -205,7 +234,8 @@ def csat(
     """
     call = "csat"
     what = scale_score(call, scale, kind, top, default_top=2)
-    return _summary(call, answers, what, score, by, missing, method, confidence_level, total)
+    design = design_roles(call, cluster, weight, stratum, population)
+    return _summary(call, answers, what, score, by, missing, method, confidence_level, total, design)
 
 
 def ces(
@@ -217,9 +247,13 @@ def ces(
     kind: Kind = "mean",
     top: int | None = None,
     missing: Iterable[int] | None = None,
-    method: MethodName | Method = "bootstrap",
+    method: AnyMethod = "bootstrap",
     confidence_level: float = 0.95,
     total: bool = False,
+    cluster: Columns = None,
+    weight: str | None = None,
+    stratum: Columns = None,
+    population: float | Mapping[Any, float] | None = None,
 ) -> Any:
     """Customer effort score by group, with an interval: mean level of 'it was easy', 1 to 7.
 
@@ -238,7 +272,7 @@ def ces(
     top : int, default 3
         How many of the best levels count: a count, not the lowest level that counts (``top=2`` of 1 to 5 is
         4 and 5). Fewer than there are levels; only with ``kind="top"``.
-    missing, method, confidence_level, total
+    missing, method, confidence_level, total, cluster, weight, stratum, population
         As in :func:`nps`.
 
     Returns
@@ -267,7 +301,8 @@ def ces(
     """
     call = "ces"
     what = scale_score(call, scale, kind, top, default_top=3)
-    return _summary(call, answers, what, score, by, missing, method, confidence_level, total)
+    design = design_roles(call, cluster, weight, stratum, population)
+    return _summary(call, answers, what, score, by, missing, method, confidence_level, total, design)
 
 
 def mean_score(
@@ -277,9 +312,13 @@ def mean_score(
     scale: tuple[int, int],
     by: By = None,
     missing: Iterable[int] | None = None,
-    method: MethodName | Method = "bootstrap",
+    method: AnyMethod = "bootstrap",
     confidence_level: float = 0.95,
     total: bool = False,
+    cluster: Columns = None,
+    weight: str | None = None,
+    stratum: Columns = None,
+    population: float | Mapping[Any, float] | None = None,
 ) -> Any:
     """Mean answer on any bounded scale of whole numbers by group, with an interval.
 
@@ -291,7 +330,7 @@ def mean_score(
         Column of answers, whole numbers on the scale. A null is no answer, and is counted in ``n_null``.
     scale : (int, int)
         Lowest and highest level; at most 200 levels.
-    by, missing, method, confidence_level, total
+    by, missing, method, confidence_level, total, cluster, weight, stratum, population
         As in :func:`nps`.
 
     Returns
@@ -319,7 +358,8 @@ def mean_score(
     """
     call = "mean_score"
     what = mean_level(call, _options.scale(call, scale))
-    return _summary(call, answers, what, score, by, missing, method, confidence_level, total)
+    design = design_roles(call, cluster, weight, stratum, population)
+    return _summary(call, answers, what, score, by, missing, method, confidence_level, total, design)
 
 
 # ---------------------------------------------------------------- the one path
@@ -375,35 +415,49 @@ def _summary(
     method: Any,
     confidence_level: Any,
     total: Any,
+    design: DesignRoles,
 ) -> Any:
     _options.column_name(call, "score", score)
     _options.flag(call, "total", total, "True adds the row of all.")
     by = _options.parts(by)
-    groups = _options.groups(call, by, [*_result_columns(what), *(["is_total"] if total else [])])
+    columns = design_columns(what) if design else result_columns(what)
+    groups = _options.groups(call, by, [*columns, *(["is_total"] if total else [])])
     codes = _options.codes(call, "missing", missing)
-    chosen = method_for(call, method)
+    chosen = design_method_for(call, method, design) if design else _method(call, method)
     level = _options.level(call, "confidence_level", confidence_level)
     if total and not groups:
         raise errors.bad_option(
             call, "total", total, "there are no groups to add up.", "say by=, or leave it out."
         )
     engine, frame = open_frame(call, answers)
-    check_roles(call, engine.columns(frame), {"score": score, "by": by})
+    check_roles(call, engine.columns(frame), {"score": score, "by": by, **design.roles})
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
-        n_threads = _options.n_threads(call, None) if groups else 1
+        n_threads = _options.n_threads(call, None) if groups or design else 1
+        if isinstance(chosen, DesignMethod):
+            rows = design_rows(
+                call, house, score, by, what.scale, codes, design, total=total, n_threads=n_threads
+            )
+            return design_rows_of(what, design_sample(rows, what.weights, design), chosen, level)
         last, weights = classes_of(what)
         counted = score_counts(call, house, score, by, what.scale, codes, n_threads, last)
         if total:
             counted = with_total(counted)
-        return _answer(call, what, counted, Sample(counted.counts, weights), chosen, level)
+        return answer_rows(call, what, counted, Sample(counted.counts, weights), chosen, level)
 
     def schema(before: pl.Schema) -> pl.Schema:
         of_groups = by_schema(call, before, by)
         marks = {"is_total": pl.Boolean()} if total else {}
-        return pl.Schema({**of_groups, **marks, **_result_columns(what)})
+        return pl.Schema({**of_groups, **marks, **columns})
 
-    return engine.summary(call, frame, needed(score, by), compute, schema)
+    return engine.summary(call, frame, needed(score, by, *design.roles.values()), compute, schema)
+
+
+def _method(call: str, method: Any) -> Method:
+    of_design = isinstance(method, str) and method in DESIGN_METHODS and method not in METHODS
+    if of_design or isinstance(method, DesignMethod):
+        raise errors.design_method(call, method)
+    return method_for(call, method)
 
 
 @lru_cache
@@ -413,47 +467,3 @@ def classes_of(what: Score) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     last = what.scale[0] - 1 + np.cumsum(n_levels)
     last.flags.writeable = weights.flags.writeable = False  # shared by every call
     return last, weights
-
-
-@lru_cache
-def _result_columns(what: Score) -> dict[str, pl.DataType]:
-    return {
-        **dict.fromkeys((*what.parts, "n", "n_null"), pl.Int64()),
-        **dict.fromkeys(("estimate", "low", "high", "standard_error"), pl.Float64()),
-        **dict.fromkeys(("method", "flags"), pl.String()),
-    }
-
-
-def with_total(counted: ScoreCounts) -> ScoreCounts:
-    """The same with a last row over all groups, and a column that says so."""
-    groups = counted.groups.with_columns(is_total=pl.lit(value=False))
-    row = pl.DataFrame({"is_total": [True]})
-    return ScoreCounts(
-        pl.concat([groups, row], how="diagonal"),
-        np.vstack([counted.counts, counted.counts.sum(axis=0, keepdims=True, dtype=np.int64)]),
-        np.append(counted.n_null, counted.n_null.sum()),
-    )
-
-
-def _answer(
-    call: str, what: Score, counted: ScoreCounts, sample: Sample, method: Method, level: float
-) -> pl.DataFrame:
-    parts = sample.counts.T[::-1][: len(what.parts)]
-    if len(parts) < len(what.parts):  # promoters begin where detractors end: nobody is between
-        parts = np.insert(parts, 1, 0, axis=0)
-    numbers = np.concatenate(numbers_of(sample, level, method)) * what.factor
-    words = [word for words in words_of(call, sample, method) for word in words]
-    counts = np.concatenate([*parts, sample.n, counted.n_null])
-    n, schema = len(counted.groups), _result_columns(what)
-    if not counted.groups.width:  # one row of all answers: half the cost of three series
-        values = [*counts.tolist(), *(None if x != x else x for x in numbers.tolist()), *words]
-        told = schema if None in values else None  # without a gap the values tell their types, for less
-        return pl.from_dicts([dict(zip(schema, values, strict=True))], schema=told)
-    # A series for each dtype, cut apart: cheaper than a series for each column.
-    stacks = (
-        (len(parts) + 2, pl.Series(counts)),
-        (4, pl.Series(numbers, nan_to_null=True)),
-        (2, pl.Series(words, dtype=pl.String)),
-    )
-    columns = [stack.slice(at * n, n) for n_columns, stack in stacks for at in range(n_columns)]
-    return counted.groups.hstack(list(map(pl.Series.alias, columns, schema)))

@@ -1,8 +1,9 @@
 """Twins of the score kernels: slow, in exact whole numbers, written from the definitions.
 
 ``count_levels``; ``describe``; ``score`` of the kernel score_interval; ``percentile`` and ``bca`` of
-resample_interval; ``resample_law``, summed, of resample_cdf. The other interval methods have no kernel:
-``studentized`` looks at every resample, ``posterior_cdf`` integrates over one share after the other.
+resample_interval; ``resample_law``, summed, of resample_cdf; ``always_valid`` of always_valid_interval. The
+other interval methods have no kernel: ``studentized`` looks at every resample, ``posterior_cdf`` integrates
+over one share after the other.
 """
 
 from __future__ import annotations
@@ -260,6 +261,46 @@ def score(counts: Sequence[int], weights: Sequence[int], alpha: float) -> tuple[
         for _ in range(50):
             middle = (inside + outside) / 2
             if n * (estimate - middle) ** 2 <= square * null_variance(counts, weights, middle):
+                inside = middle
+            else:
+                outside = middle
+        return (inside + outside) / 2
+
+    return edge(min(weights)), edge(max(weights))
+
+
+def stake(counts: Sequence[int], weights: Sequence[int], mean: float) -> float:
+    """What a stake of 1 on "the mean is not this" has become, mixed over bets f ~ Beta(1/2, 1/2).
+
+    An answer x in [0, 1] multiplies the stake of f by f x / m + (1 - f) (1 - x) / (1 - m). The product is
+    multiplied out, answer by answer, into a sum of c_i f^i (1 - f)^(n - i), whose means are known.
+    """
+    bottom, span = min(weights), max(weights) - min(weights)
+    m = (mean - bottom) / span
+    terms = [1.0]
+    for count, weight in zip(counts, weights, strict=True):
+        x = (weight - bottom) / span
+        for _ in range(count):
+            up, down = [0.0, *terms], [*terms, 0.0]
+            terms = [u * x / m + d * (1 - x) / (1 - m) for u, d in zip(up, down, strict=True)]
+    n = len(terms) - 1
+    return math.fsum(c * special.poch(0.5, i) * special.poch(0.5, n - i) for i, c in enumerate(terms)) / (
+        math.factorial(n)
+    )
+
+
+def always_valid(counts: Sequence[int], weights: Sequence[int], alpha: float) -> tuple[float, float]:
+    """The means whose stake is below 1 / alpha, by bisection from the estimate outwards."""
+    n = sum(counts)
+    estimate = sum(count * weight for count, weight in zip(counts, weights, strict=True)) / n
+
+    def edge(outer: float) -> float:
+        if estimate == outer:
+            return outer
+        inside, outside = estimate, float(outer)
+        for _ in range(50):
+            middle = (inside + outside) / 2
+            if stake(counts, weights, middle) < 1 / alpha:
                 inside = middle
             else:
                 outside = middle

@@ -83,3 +83,73 @@ class Stream:
         return same and any(
             twin._keeps(session, at, self.time[row], self.time, self.rules) for at in session.rows
         )
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A session by what is known of it; ``row`` counts the open ones, and is None in a batch."""
+
+    user: int
+    start: int
+    end: int
+    events: int
+    row: int | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """The last closed session of a user."""
+
+    number: int
+    start: int
+    same: int
+    reach: int
+
+
+@dataclass(frozen=True)
+class Joined:
+    parts: tuple[Stretch, ...]
+    number: int
+    same: int
+    reach: int
+
+    @property
+    def line(self) -> tuple[int, int, int, int]:
+        ends = max(part.end for part in self.parts)
+        return self.parts[0].user, self.parts[0].start, ends, sum(part.events for part in self.parts)
+
+
+def join_stretches(
+    stretches: Sequence[Stretch],
+    record: dict[int, Record],
+    gap: int,
+    late_before: int,
+    closes_before: int,
+    ticks_a_microsecond: int,
+) -> tuple[list[Joined], list[Joined]] | None:
+    """Sessions that close and that stay open, by user and time; None where a stretch may be late."""
+    closed: list[Joined] = []
+    still_open: list[Joined] = []
+    for user in sorted({stretch.user for stretch in stretches}):
+        mine = sorted((s for s in stretches if s.user == user), key=lambda s: (s.start, s.row is None))
+        sessions: list[list[Stretch]] = []
+        for stretch in mine:
+            if sessions and stretch.start - max(part.end for part in sessions[-1]) <= gap:
+                sessions[-1].append(stretch)
+            else:
+                sessions.append([stretch])
+        last = record.get(user)
+        number, begun, same = (last.number, last.start, last.same) if last else (0, None, -1)
+        for parts in sessions:
+            is_new = any(part.row is None for part in parts)
+            reach = min(max(part.end for part in parts) + gap, 2**63 - 1)
+            if is_new and reach < late_before:
+                return None
+            if last and any(part.row is None and part.start <= last.reach for part in parts):
+                return None
+            moment = parts[0].start // ticks_a_microsecond
+            at_once = begun is not None and begun // ticks_a_microsecond == moment
+            number, begun, same = number + 1, parts[0].start, same + 1 if at_once else 0
+            of = closed if reach < closes_before else still_open
+            of.append(Joined(tuple(parts), number, same, reach))
+    return closed, still_open

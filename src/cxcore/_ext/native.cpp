@@ -12,6 +12,7 @@
 
 #include "cxcore/among.hpp"
 #include "cxcore/keys.hpp"
+#include "cxcore/mark_rows.hpp"
 #include "cxcore/memory.hpp"
 #include "cxcore/said.hpp"
 #include "cxcore/split.hpp"
@@ -110,6 +111,14 @@ void tell_apart(const py::handle& series, int n_threads, py::array_t<int32_t, py
     cxcore::tell_apart(column, n_threads, to);
 }
 
+// The column is boolean and has no nulls. INOUT mark uint8[n]: `bits` are set where it is true
+void mark_rows(const py::handle& series, uint8_t bits, py::array_t<uint8_t, py::array::c_style>& mark) {
+    const cxcore::Column column = column_of(series);
+    uint8_t* const to = mark.mutable_data();
+    py::gil_scoped_release release;
+    cxcore::mark_rows(column, bits, to);
+}
+
 // Memory for what a kernel writes: NumPy asks for huge pages from 4 MB on, and for whole ones only.
 py::array_t<uint8_t> empty(int64_t n_bytes) {
     return array_of(cxcore::Array<uint8_t>(static_cast<size_t>(n_bytes)));
@@ -147,6 +156,11 @@ class Users {
         without_gil(
             [&, from = code.data(), n = code.size(), to = facts.mutable_data()] { table_.get(from, n, to); });
         return facts;
+    }
+    Dense<int64_t> line(int64_t number) const {
+        Dense<int64_t> values(table_.size());
+        without_gil([&, to = values.mutable_data()] { table_.line(number, to); });
+        return values;
     }
     void put(const Dense<int32_t>& code, const Dense<int64_t>& facts, py::object kept) {
         without_gil(
@@ -195,6 +209,7 @@ PYBIND11_MODULE(native, module) {
     module.def("values_at", &values_at, py::arg("value"), py::arg("row"), py::arg("found").noconvert());
     module.def("tell_apart", &tell_apart, py::arg("column"), py::arg("n_threads"),
                py::arg("code").noconvert());
+    module.def("mark_rows", &mark_rows, py::arg("column"), py::arg("bits"), py::arg("mark").noconvert());
     module.def("empty", &empty, py::arg("n_bytes"));
     py::class_<Users>(module, "UserTable")
         .def(py::init<int64_t>(), py::arg("width"))
@@ -202,6 +217,7 @@ PYBIND11_MODULE(native, module) {
         .def("nobody", &Users::nobody)
         .def("meet", &Users::meet, py::arg("batch"), py::arg("open"), py::arg("due"), py::arg("last"))
         .def("get", &Users::get, py::arg("code"))
+        .def("line", &Users::line, py::arg("number"))
         .def("put", &Users::put, py::arg("code"), py::arg("facts"), py::arg("kept"))
         .def("keys", &Users::keys, py::arg("code"))
         .def_property_readonly("kept", &Users::kept)

@@ -36,3 +36,16 @@ def score_interval(
     low: NDArray[np.float64],
     high: NDArray[np.float64],
 ) -> None: ...
+def always_valid_interval(
+    counts: NDArray[np.int64],
+    weight: NDArray[np.int64],
+    alpha: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+) -> None: ...
+def find_shifts(
+    counts: NDArray[np.int64],
+    weight: NDArray[np.int64],
+    penalty: NDArray[np.float64],
+    begins: NDArray[np.uint8],
+) -> None: ...

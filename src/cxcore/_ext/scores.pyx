@@ -1,7 +1,7 @@
 # Counts of answers, and intervals of a mean of integer weights from counts.
 # Design: docs/explanation/scores.md. The work is in levels.hpp and lattice.hpp; this is the border to NumPy.
 from libc.math cimport NAN, sqrt
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 
 ctypedef fused answer_t:
     unsigned char
@@ -32,6 +32,14 @@ cdef extern from "cxcore/lattice.hpp" namespace "cxcore" nogil:
     int _cdf "cxcore::resample_cdf"(
         const int64_t*, const int64_t*, int64_t, int64_t, int64_t, double*) noexcept
     void score_intervals(
+        const int64_t*, const int64_t*, int64_t, int64_t, const double*, double*, double*) noexcept
+
+cdef extern from "cxcore/shifts.hpp" namespace "cxcore" nogil:
+    int _find_shifts "cxcore::find_shifts"(
+        const int64_t*, const int64_t*, int64_t, int64_t, int64_t, const double*, uint8_t*) noexcept
+
+cdef extern from "cxcore/wealth.hpp" namespace "cxcore" nogil:
+    int always_valid_intervals(
         const int64_t*, const int64_t*, int64_t, int64_t, const double*, double*, double*) noexcept
 
 
@@ -145,3 +153,40 @@ def score_interval(
         score_intervals(
             <const int64_t*>&counts[0, 0], <const int64_t*>&weight[0], counts.shape[0], counts.shape[1],
             &alpha[0], &low[0], &high[0])
+
+
+def always_valid_interval(
+    const long long[:, ::1] counts,  # IN   [n_groups, n_levels]
+    const long long[::1] weight,     # IN   n_levels, ascending, distinct, the whole scale
+    const double[::1] alpha,         # IN   n_groups: 1 - confidence level
+    double[::1] low,                 # OUT  n_groups, weight units; NaN without answers
+    double[::1] high,                # OUT  n_groups
+):
+    """Interval of the mean weight of each group that holds at every number of answers at once."""
+    cdef int status = 0
+    if counts.shape[0] == 0:
+        return
+    with nogil:
+        status = always_valid_intervals(
+            <const int64_t*>&counts[0, 0], <const int64_t*>&weight[0], counts.shape[0], counts.shape[1],
+            &alpha[0], &low[0], &high[0])
+    if status:
+        raise MemoryError
+
+
+def find_shifts(
+    const long long[:, :, ::1] counts,  # IN   [n_groups, n_waves, n_levels]
+    const long long[::1] weight,        # IN   n_levels, ascending, distinct
+    const double[::1] penalty,          # IN   n_groups: twice the log likelihood that a period has to gain
+    unsigned char[:, ::1] begins,       # OUT  [n_groups, n_waves]: 1 where a period of one level begins
+):
+    """Periods of one level of each group, the likeliest less the penalty."""
+    cdef int status = 0
+    if counts.shape[0] == 0 or counts.shape[1] == 0:
+        return
+    with nogil:
+        status = _find_shifts(
+            <const int64_t*>&counts[0, 0, 0], <const int64_t*>&weight[0], counts.shape[0], counts.shape[1],
+            counts.shape[2], &penalty[0], &begins[0, 0])
+    if status:
+        raise MemoryError

@@ -27,6 +27,25 @@ def sessionize_arrival(
 def sessionize_slots(
     code: _Int32, tick: _Int64, offset: _Int64, gap: int, own: int, n_threads: int, label: _Int32
 ) -> tuple[_Int64, _Int64, _Int64, _Int64]: ...
+def join_stretches(
+    open_user: _Int32,
+    open: _Int64,
+    batch_user: _Int32,
+    start: _Int64,
+    end: _Int64,
+    events: _Int64,
+    gap: int,
+    late_before: int,
+    closes_before: int,
+    tick_length: int,
+    key_offset: _Int64,
+    key: _UInt8,
+    n_threads: int,
+    record: _Int64,
+    user: _Int32,
+    session: _Int64,
+    session_of_open: _Int64,
+) -> tuple[int, int]: ...
 def session_ids(
     session_offset: _Int64,
     start: _Int64,

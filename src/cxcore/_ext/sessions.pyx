@@ -1,5 +1,6 @@
 # The event index and sessions by the gap rule, at the border to NumPy.
-# Design and sources: index.hpp, sessions.hpp, slots.hpp and arrival.hpp in include/cxcore. Law: README.md.
+# Design and sources: index.hpp, sessions.hpp, slots.hpp, arrival.hpp, stretches.hpp in include/cxcore.
+# Law: README.md.
 # Phases of long work are calls of their own; between them Python looks for signals, so Ctrl-C works.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
@@ -63,6 +64,32 @@ cdef extern from "cxcore/arrival.hpp" namespace "cxcore" nogil:
     cbool c_arrives_in_order "cxcore::arrives_in_order"(const int64_t*, int64_t, uint64_t)
     ArrivalSessions c_sessionize_arrival "cxcore::sessionize_arrival"(
         const int32_t*, const int64_t*, int64_t, const int64_t*, int64_t, GapRule, int, int32_t*
+    ) except +
+
+cdef extern from "cxcore/stretches.hpp" namespace "cxcore" nogil:
+    cdef struct Stretches:
+        const int32_t* user
+        const int64_t* start
+        const int64_t* end
+        const int64_t* events
+        int64_t n
+
+    cdef struct Facts:
+        int64_t* at
+        int64_t n
+
+    cdef struct JoinRule:
+        uint64_t gap
+        int64_t late_before
+        int64_t closes_before
+        int64_t tick_length
+
+    cdef struct JoinCounts:
+        int64_t closed
+        int64_t all
+
+    JoinCounts c_join_stretches "cxcore::join_stretches"(
+        Stretches, Stretches, JoinRule, const int64_t*, const uint8_t*, int, Facts, int32_t*, Facts, int64_t*
     ) except +
 
 
@@ -205,6 +232,50 @@ def sessionize_slots(
         int64_array(found.offset), int64_array(found.start), int64_array(found.end),
         int64_array(found.events),
     )
+
+
+def join_stretches(
+    const int32_t[::1] open_user,    # IN  [n_open] place of its user in the step
+    const int64_t[:, ::1] open,      # IN  [3, n_open] start, end, events of what is open
+    const int32_t[::1] batch_user,   # IN  [n_batch] rising
+    const int64_t[::1] start,        # IN  [n_batch] stretches of a batch, rising inside users
+    const int64_t[::1] end,          # IN  [n_batch]
+    const int64_t[::1] events,       # IN  [n_batch]
+    uint64_t gap,                    # ticks; a longer silence splits
+    int64_t late_before,             # a session with a stretch of the batch that reaches less is late
+    int64_t closes_before,           # a session that reaches less closes
+    int64_t tick_length,             # nanoseconds
+    const int64_t[::1] key_offset,   # IN  [n_users + 1] into key
+    const uint8_t[::1] key,          # IN  canonical bytes
+    int n_threads,
+    int64_t[:, ::1] record,          # IN, OUT [10, n_users] facts of the last closed session, its number 0
+                                     #     where there is none
+    int32_t[::1] user,               # OUT [n_open + n_batch] place of its user
+    int64_t[:, ::1] session,         # OUT [10, n_open + n_batch] facts, as a stream keeps them
+    int64_t[::1] session_of_open,    # OUT [n_open]
+):
+    """Sessions of what is open and a batch, where silence alone ends them.
+
+    How many close, which come first, and how many there are; (-1, -1) where a stretch may be late.
+    """
+    cdef int64_t n_open = open_user.shape[0], n_batch = batch_user.shape[0]
+    cdef Stretches opened, brought
+    cdef JoinRule rule = JoinRule(gap, late_before, closes_before, tick_length)
+    cdef JoinCounts found
+    if n_open + n_batch == 0:
+        return 0, 0
+    opened.n, opened.user = n_open, codes(open_user)
+    if n_open:
+        opened.start, opened.end, opened.events = &open[0, 0], &open[1, 0], &open[2, 0]
+    brought.n, brought.user = n_batch, codes(batch_user)
+    brought.start, brought.end, brought.events = longs(start), longs(end), longs(events)
+    with nogil:
+        found = c_join_stretches(
+            opened, brought, rule, &key_offset[0], &key[0] if key.shape[0] else NULL, n_threads,
+            Facts(&record[0, 0], record.shape[1]), &user[0], Facts(&session[0, 0], session.shape[1]),
+            &session_of_open[0] if n_open else NULL,
+        )
+    return found.closed, found.all
 
 
 def session_ids(

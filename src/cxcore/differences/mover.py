@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,12 +40,17 @@ class Mover(Difference):
         return low, high
 
     def p_values(self, pairs: Pairs) -> Float64:
-        """Bisection on -log alpha: the intervals are nested, so 0 leaves them once."""
-        outside, inside = np.zeros(len(pairs.difference)), np.full(len(pairs.difference), _FAR)
-        for _ in range(64):
-            middle = (outside + inside) / 2
-            low, high = self.limits(pairs, np.minimum(np.exp(-middle), 1 - 1e-12))
-            out = (low > 0) | (high < 0)
-            outside, inside = np.where(out, middle, outside), np.where(out, inside, middle)
-        known = np.where(pairs.difference == 0, 1.0, np.exp(-inside))
-        return np.where(pairs.answered, known, np.nan)
+        p = least_alpha(lambda alpha: self.limits(pairs, alpha), len(pairs.difference))
+        return np.where(pairs.answered, np.where(pairs.difference == 0, 1.0, p), np.nan)
+
+
+def least_alpha(limits: Callable[[Float64], tuple[Float64, Float64]], n: int) -> Float64:
+    """The least alpha whose interval leaves out 0, by bisection on -log alpha: the intervals are nested."""
+    outside, inside = np.zeros(n), np.full(n, _FAR)
+    for _ in range(64):
+        middle = (outside + inside) / 2
+        low, high = limits(np.minimum(np.exp(-middle), 1 - 1e-12))
+        out = (low > 0) | (high < 0)
+        outside, inside = np.where(out, middle, outside), np.where(out, inside, middle)
+    least: Float64 = np.exp(-inside)
+    return least

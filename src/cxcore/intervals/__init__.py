@@ -13,14 +13,17 @@ from numpy.typing import ArrayLike
 
 from cxcore import _options, errors
 from cxcore.intervals.adjusted_wald import AdjustedWald
+from cxcore.intervals.always_valid import AlwaysValid
 from cxcore.intervals.base import ENOUGH_OUTSIDE, FLAGS, Float64, Int64, Method, Sample
 from cxcore.intervals.basic import Basic
 from cxcore.intervals.bayesian import Bayesian
 from cxcore.intervals.bca import Bca
 from cxcore.intervals.bootstrap import Bootstrap
 from cxcore.intervals.expanded import Expanded
+from cxcore.intervals.monte_carlo import MonteCarlo
 from cxcore.intervals.percentile import Percentile
 from cxcore.intervals.score import ScoreInterval
+from cxcore.intervals.score_n_minus_1 import ScoreNMinus1
 from cxcore.intervals.studentized import Studentized
 from cxcore.intervals.wald import Wald
 
@@ -28,6 +31,7 @@ __all__ = [
     "FLAGS",
     "METHODS",
     "AdjustedWald",
+    "AlwaysValid",
     "Basic",
     "Bayesian",
     "Bca",
@@ -35,9 +39,11 @@ __all__ = [
     "Expanded",
     "Intervals",
     "Method",
+    "MonteCarlo",
     "Percentile",
     "Sample",
     "ScoreInterval",
+    "ScoreNMinus1",
     "Studentized",
     "Wald",
     "interval_of",
@@ -49,12 +55,14 @@ MethodName = Literal[
     "bca",
     "percentile",
     "score",
+    "score_n_minus_1",
     "basic",
     "expanded",
     "studentized",
     "bayesian",
     "wald",
     "adjusted_wald",
+    "always_valid",
 ]
 
 #: word -> the method with its default options
@@ -63,21 +71,22 @@ METHODS: dict[str, Method] = {
     "bca": Bca(),
     "percentile": Percentile(),
     "score": ScoreInterval(),
+    "score_n_minus_1": ScoreNMinus1(),
     "basic": Basic(),
     "expanded": Expanded(),
     "studentized": Studentized(),
     "bayesian": Bayesian(),
     "wald": Wald(),
     "adjusted_wald": AdjustedWald(),
+    "always_valid": AlwaysValid(),
 }
 
 
 #: what one group may hold: answers, and weights between its ends, so that the kernels' products fit int64
 _MOST_ANSWERS, _MOST_SPAN = 10**10, 1_000
 
-_BIT = {word: 1 << at for at, word in enumerate(FLAGS)}
-#: text of the column ``flags`` for each set of flags
-_TEXTS = [",".join(word for word in FLAGS if code & _BIT[word]) for code in range(2 ** len(FLAGS))]
+#: the bit of each word in a code of flags
+FLAG_BIT = {word: 1 << at for at, word in enumerate(FLAGS)}
 
 
 def method_for(call: str, value: Any) -> Method:
@@ -191,8 +200,7 @@ def numbers_of(
     sample: Sample, confidence_level: float, method: Method
 ) -> tuple[Float64, Float64, Float64, Float64]:
     """Estimate, low, high and standard error of each group, without a frame: a single group costs little."""
-    low, high = method.limits(sample, 1.0 - confidence_level)
-    return sample.estimate, low, high, sample.standard_error
+    return method.numbers(sample, 1.0 - confidence_level)
 
 
 def sample_of(counts: Int64, weights: tuple[int, ...]) -> Sample:
@@ -212,7 +220,13 @@ def _classes(weights: tuple[int, ...]) -> tuple[Int64, Int64, Int64]:
 
 def flag_texts(words: list[set[str]]) -> list[str]:
     """Text of the column ``flags`` for each set of words."""
-    return [_TEXTS[sum(_BIT[word] for word in some)] for some in words]
+    return [flag_text(sum(FLAG_BIT[word] for word in some)) for some in words]
+
+
+@lru_cache(maxsize=4096)
+def flag_text(code: int) -> str:
+    """Text of the column ``flags`` for a set of flags."""
+    return ",".join(word for word in FLAGS if code & FLAG_BIT[word])
 
 
 def words_of(call: str, sample: Sample, method: Method) -> tuple[list[str | None], list[str]]:
@@ -224,6 +238,6 @@ def words_of(call: str, sample: Sample, method: Method) -> tuple[list[str | None
         if word == "thin_support":
             text = errors.thin_support(call, method.name, int(where.sum()), len(n), ENOUGH_OUTSIDE)
             warnings.warn(text, errors.DegenerateDataWarning, stacklevel=2)
-        code = code | where * _BIT.get(word, 0)
+        code = code | where * FLAG_BIT.get(word, 0)
     used = [word if some else None for word, some in zip(method.used(sample), n.tolist(), strict=True)]
-    return used, [_TEXTS[one] for one in code.tolist()]
+    return used, [flag_text(one) for one in code.tolist()]

@@ -20,6 +20,8 @@ Float64 = NDArray[np.float64]
 
 #: answers outside the largest weight class from which a bootstrap keeps its level
 ENOUGH_OUTSIDE = 15
+#: the like of a share, below which BCa dips under 94 % here and there (docs/explanation/scores.md)
+ENOUGH_OUTSIDE_SHARE = 30
 #: answers below which coverage swings most from case to case (docs/explanation/scores.md)
 ENOUGH_ANSWERS = 30
 
@@ -29,12 +31,16 @@ FLAGS = {
     "no_answers": "the group has no answer; estimate and interval are null",
     "few_answers": "fewer than 30 answers; coverage then holds on average, and swings from case to case",
     "one_category": "all answers have one weight; a bootstrap sees no spread",
-    "score_fallback": "the default gave the score interval, or the exact one of a share, because fewer than "
-    "15 answers lie outside the largest weight class",
-    "thin_support": "a method that is not guarded was asked for by name, although fewer than 15 answers lie "
-    "outside the largest weight class",
+    "score_fallback": "the default gave a score interval, or the exact one of a share, because fewer than "
+    "15 answers (of a share: 30) lie outside the largest weight class; clusters count what they are worth",
+    "thin_support": "a method that is not guarded was asked for by name, or a design has no guarded one, "
+    "although fewer than 15 answers lie outside the largest weight class",
     "mover_fallback": "the bootstrap of a difference gave MOVER, because one side has fewer than 15 answers "
     "outside its largest weight class",
+    "few_clusters": "fewer than 50 clusters; their variance is itself uncertain, and t allows for it",
+    "one_cluster": "one cluster is all there is, or one in each stratum; error and interval are null",
+    "lonely_stratum": "a stratum has one cluster, whose move from the mean of all stands for its spread",
+    "extreme_weights": "the weights alone more than double the variance",
 }
 
 
@@ -99,6 +105,11 @@ class Method(ABC):
     @abstractmethod
     def limits(self, sample: Sample, alpha: float) -> tuple[Float64, Float64]:
         """Low and high in weight units, float64[n_groups] each; NaN where a group has no answer."""
+
+    def numbers(self, sample: Sample, alpha: float) -> tuple[Float64, Float64, Float64, Float64]:
+        """Estimate, low, high and standard error; for another measure than the mean, override."""
+        low, high = self.limits(sample, alpha)
+        return sample.estimate, low, high, sample.standard_error
 
     def used(self, sample: Sample) -> list[str]:
         """The word of the method that gives each group's interval."""

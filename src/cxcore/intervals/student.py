@@ -45,6 +45,15 @@ def t_quantile(tail: float, dof: int) -> float:
     return t
 
 
+def t_tail(t: float, dof: int) -> float:
+    """P(T > t) for t >= 0; NaN without degrees of freedom."""
+    if dof < 1 or t != t:
+        return math.nan
+    if t > 1e100:  # its square is no float
+        return 0.0
+    return _above(t, dof) if t > 0 else 0.5
+
+
 def _above(t: float, dof: int) -> float:
     """P(T > t), t > 0: half the regularized incomplete beta I_x(dof / 2, 1 / 2), x = dof / (dof + t²).
 

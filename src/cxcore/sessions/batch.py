@@ -64,12 +64,30 @@ class Batch:
     alone; -1 where it has none. Both int64. Users are codes of the batch.
     """
 
-    rows: Rows
     row: Int64
     stretch: Int64
     events: Events
     #: the sessions of the batch alone
     found: Sessions | None
+    #: the rows; None where each session is one, and none has been asked for
+    given: Rows | None
+
+    @cached_property
+    def rows(self) -> Rows:
+        if self.given is not None:
+            return self.given
+        found = self.found
+        assert found is not None
+        lines = {TICK: found.start, LAST: found.end, EVENTS: found.events}
+        made = facts(len(found.start), lines, self.events.n_walked)
+        first = self.events.columns.keys.first.take(found.user)
+        return Rows(found.user, made, taken(self.events.log, first))
+
+    @property
+    def last(self) -> int | None:
+        """The greatest tick."""
+        ticks = self.rows.facts[LAST] if self.found is None else self.found.end
+        return int(ticks.max()) if len(ticks) else None
 
     @cached_property
     def label(self) -> Int32:
@@ -95,7 +113,7 @@ class Batch:
         rows = Rows.pooled([self.rows[stays], self.events.rows(row)])
         return replace(
             self,
-            rows=rows,
+            given=rows,
             row=np.append(self.row[stays], row),
             stretch=np.append(self.stretch[stays], np.full(len(row), -1)),
         )
@@ -114,7 +132,7 @@ def batch_of(call: str, house: pl.DataFrame, kept: Kept | None, plan: Plan) -> B
     if plan.folds(log):
         return _in_stretches(call, events, plan)
     row = np.flatnonzero(columns.code >= 0)
-    return Batch(events.rows(row), row, np.full(len(row), -1), events, None)
+    return Batch(row, np.full(len(row), -1), events, None, events.rows(row))
 
 
 def _log(call: str, house: pl.DataFrame, kept: Kept | None, plan: Plan) -> pl.DataFrame:
@@ -169,10 +187,6 @@ def _in_stretches(call: str, events: Events, plan: Plan) -> Batch:
         every = np.ones(len(found.start), np.bool_)
         of_row = session_of_row(index, found)
         rows, at = folded(call, index, found, of_row, every, events.rows, plan)
-        stretch = of_row[at]
-    else:  # no row stands for a session, but none is asked for
-        stretch = np.arange(len(found.start))
-        lines = {TICK: found.start, LAST: found.end, EVENTS: found.events}
-        made = facts(len(stretch), lines, plan.n_walked)
-        rows = Rows(found.user, made, taken(events.log, columns.keys.first.take(found.user)))
-    return Batch(rows, np.full(len(rows), -1), stretch, events, found)
+        return Batch(np.full(len(rows), -1), of_row[at], events, found, rows)
+    n_sessions = len(found.start)  # no row stands for one, but none is asked for
+    return Batch(np.full(n_sessions, -1), np.arange(n_sessions), events, found, None)

@@ -261,22 +261,27 @@ def _extras(found: Sessions, reason: bool, long_after: int | None) -> dict[str, 
 
 def table(found: Sessions, house: pl.DataFrame, roles: EventRoles, long_after: int | None) -> pl.DataFrame:
     """The table of sessions in the house frame, names and types of the log kept."""
-    users = {name: house[name] for name in roles.user}
-    return table_of(found, users, house.schema[roles.time], long_after)
+    keys = keys_of(found.columns, {name: house[name] for name in roles.user})
+    return table_of(found, keys, house.schema[roles.time], long_after)
 
 
-def table_of(
-    found: Sessions, users: Mapping[str, pl.Series], time: pl.DataType, long_after: int | None
-) -> pl.DataFrame:
-    """The table of sessions; ``users`` are columns of the log, ``time`` is the type of its times."""
-    columns = found.columns
-    # users are few, and their rows far apart: each is fetched once, then given to its sessions
-    user, has_own = pl.Series(found.user.view(np.uint32)), columns.own >= 0
+def keys_of(columns: EventColumns, users: Mapping[str, pl.Series]) -> dict[str, pl.Series]:
+    """Columns of the log that name a user, by code. Users are few, and their rows far apart: each is fetched
+    once, then given to its sessions.
+    """
+    has_own = columns.own >= 0
     first = pl.Series(columns.keys.first[: columns.own] if has_own else columns.keys.first)
     keys = {name: column[first] for name, column in users.items()}
     if has_own:  # the shared code of rows without a user, behind all others, has no key
         keys = {name: values.extend_constant(None, 1) for name, values in keys.items()}
-    start, end = pl.Series(found.start), pl.Series(found.end)
+    return keys
+
+
+def table_of(
+    found: Sessions, keys: Mapping[str, pl.Series], time: pl.DataType, long_after: int | None
+) -> pl.DataFrame:
+    """The table of sessions; ``keys`` name its users, ``time`` is the type of the log's times."""
+    user, start, end = pl.Series(found.user.view(np.uint32)), pl.Series(found.start), pl.Series(found.end)
     return frame_of(
         {
             **{name: values[user] for name, values in keys.items()},
@@ -284,7 +289,7 @@ def table_of(
             "session_number": found.name[:, 1],
             "start": times(start, time),
             "end": times(end, time),
-            "duration": _lengths(_apart(found), _duration(time), columns.tick_length),
+            "duration": _lengths(_apart(found), _duration(time), found.columns.tick_length),
             "events": found.events,
             **_extras(found, True, long_after),
         }

@@ -26,7 +26,7 @@ from cxcore.sessions.measures import Measures, measure
 from cxcore.sessions.rules import Rules
 
 Bools = NDArray[np.bool_]
-_INT64_MAX = 2**63 - 1
+_INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 #: lines of ``Rows.facts``
 #: TICK           of the row: of the first event that it stands for
 #: LAST, EVENTS   last tick and number of the events that it stands for
@@ -110,6 +110,11 @@ class Plan:
         return whole - self.rules.gap_ticks(tick_length)
 
     @cached_property
+    def joins(self) -> bool:
+        """Is a session of a batch all that its rows say?"""
+        return not (self.measures.names or self.splits or self.has_marks or self.has_gaps or self.roles.order)
+
+    @cached_property
     def values(self) -> list[str]:
         """Columns of the log that are kept of a closed session."""
         return [*self.users, *self.splits]
@@ -138,6 +143,10 @@ class Rows:
     def __getitem__(self, at: Int64) -> Rows:
         return Rows(self.user.take(at), self.facts.take(at, axis=1), taken(self.log, at))
 
+    @property
+    def none(self) -> Rows:
+        return Rows(self.user[:0], self.facts[:, :0], self.log.clear())
+
     @staticmethod
     def pooled(parts: Sequence[Rows]) -> Rows:
         """All of them, with the facts that all have."""
@@ -150,6 +159,11 @@ class Rows:
             np.concatenate([part.facts[:n_lines] for part in parts], axis=1),
             pl.concat([part.log for part in parts], rechunk=True),  # rows of it are taken several times
         )
+
+
+def closing_before(watermark: int | None, slack: int) -> int:
+    """The tick before which the reach of a session lies if the watermark has passed it."""
+    return _INT64_MIN if watermark is None else max(watermark - slack, _INT64_MIN)
 
 
 def facts(n: int, lines: Mapping[int, Any], n_lines: int = N_FACTS) -> Int64:
@@ -176,6 +190,8 @@ class Kept:
     def typed(self, schema: pl.Schema) -> Kept:
         """Columns of nothing but nulls so far take the type that they have now."""
         log = self.open.log
+        if all(column.dtype != pl.Null() for column in log):  # as a rule, and a schema is dear
+            return self
         new: Any = {
             name: schema[name] for name, dtype in log.schema.items() if dtype == pl.Null() != schema[name]
         }

@@ -17,7 +17,7 @@ from cxcore import _columns, _options
 from cxcore._columns import Int32, Int64, UInt8
 from cxcore._ext.native import UserTable
 from cxcore.sessions.batch import Batch
-from cxcore.sessions.found import times
+from cxcore.sessions.found import frame_of, times
 from cxcore.sessions.kept import (
     EVENTS,
     GAP,
@@ -43,6 +43,9 @@ _FEW = 32_768
 #: frames of columns, of which Polars takes rows without putting them together
 _MOST_PARTS = 8
 _INT64_MIN = -(2**63)
+#: columns of what is revised, behind the user's
+RENAMED = ("old_session_id", "old_session_number", "session_id", "session_number")
+_NO_NAMES = {name: pl.Series(name, [], pl.Int64) for name in RENAMED}
 #: columns of a saved stream beside those of the log
 _SAVED = {
     "last": LAST,
@@ -111,25 +114,27 @@ def meet(table: UserTable, kept: Kept, batch: Batch | None, due: Bools, plan: Pl
     if len(others):
         more, bytes_of_more = table.keys(others)
         offset, data = np.append(offset, offset[-1] + more[1:]), np.append(data, bytes_of_more)
-    met, records = place >= 0, table.get(code)
-    rows, left = kept.open[np.flatnonzero(met)], kept.open[np.flatnonzero(~met)]
-    rows = replace(rows, user=place[met])
+    records, rows, left = table.get(code), kept.open, kept.open.none
+    if (place < 0).any():
+        rows, left = kept.open[np.flatnonzero(place >= 0)], kept.open[np.flatnonzero(place < 0)]
+        place = place[place >= 0]
+    rows = replace(rows, user=place)
     forgotten = np.empty(0, np.int64)
     if plan.forget is not None:
         has_open = np.zeros(len(code), np.bool_)
         has_open[rows.user] = True
-        forgotten = np.flatnonzero(_forgotten(records, has_open, kept, plan) & (records[NUMBER] > 0))
+        forgotten = np.flatnonzero(_forgotten(records[LAST], has_open, kept, plan) & (records[NUMBER] > 0))
         records[NUMBER, forgotten] = records[SAME, forgotten] = 0
     own = len(code) - 1 if has_own else -1
     return Met(code, records, rows, left, offset, data, own, forgotten)
 
 
-def _forgotten(records: Int64, has_open: Bools, kept: Kept, plan: Plan) -> Bools:
-    """Users who have been silent for too long."""
+def _forgotten(last: Int64, has_open: Bools, kept: Kept, plan: Plan) -> Bools:
+    """Users who have been silent for too long; ``last`` is the last tick of their record."""
     if plan.forget is None or kept.watermark is None:
         return np.zeros(len(has_open), np.bool_)
     ticks = _options.ticks_below(plan.forget, tick_length(kept, plan))
-    silent: Bools = (records[LAST] < max(kept.watermark - ticks, _INT64_MIN)) & ~has_open
+    silent: Bools = (last < max(kept.watermark - ticks, _INT64_MIN)) & ~has_open
     return silent
 
 
@@ -145,13 +150,45 @@ def log_of(records: Int64, kept: Kept, plan: Plan) -> pl.DataFrame:
 # ---------------------------------------------------------------- what is new
 
 
-def commit(
-    table: UserTable, kept: Kept, met: Met, closed: Rows, open_rows: Rows, watermark: int | None
-) -> None:
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """What a step gives and leaves: the sessions that ``closed`` and those ``revised``, as frames; the rows
+    of the batch that are ``late``; ``records`` of users with a session that closed, the last of these, and
+    columns of the log of those that had none; the rows that are ``open``.
+    """
+
+    closed: pl.DataFrame
+    revised: pl.DataFrame
+    late: Int64
+    records: Rows
+    open: Rows
+
+
+def revised(old: Int64, now: Int64, log: pl.DataFrame, plan: Plan) -> pl.DataFrame:
+    """Sessions that were open before and have another name now: ids and numbers int64[2, n] of the rows of a
+    log, the old ones 0 behind the first row of each.
+    """
+    at = np.flatnonzero((old[1] > 0) & ((old[0] != now[0]) | (old[1] != now[1])))
+    users = {outside: log[inside] for inside, outside in plan.users.items()}
+    if not len(at):
+        return frame_of({**{name: values.clear() for name, values in users.items()}, **_NO_NAMES})
+    row = pl.Series(at.astype(np.uint32))
+    names = dict(zip(RENAMED, (*old[:, at], *now[:, at]), strict=True))
+    return frame_of({**{name: values[row] for name, values in users.items()}, **names})
+
+
+def unheard(records: Int64) -> Int64:
+    """Records of which no columns of the log are kept yet."""
+    return np.flatnonzero((records[VALUES] == 0) & (records[NUMBER] > 0))
+
+
+def commit(table: UserTable, kept: Kept, met: Met, step: Step, watermark: int | None) -> None:
     """Records of the users who have closed sessions now, and the rows that are open now; nothing, or all."""
+    closed, open_rows = step.records, step.open
     lines, values, n_new = closed.facts, kept.values, len(closed.log)
     if n_new:
-        lines[VALUES, lines[VALUES] == 0] = np.arange(1, n_new + 1) + sum(map(len, values))
+        first = sum(map(len, values)) + 1
+        lines[VALUES, unheard(lines)] = np.arange(first, first + n_new)
         values = _with(values, closed.log)
     code = met.code.take(closed.user)
     if len(met.forgotten):
@@ -191,8 +228,9 @@ def _known(table: UserTable, plan: Plan) -> tuple[Int32, Bools]:
     kept: Kept = table.kept
     every, has_open = np.arange(len(table), dtype=np.int32), np.zeros(len(table), np.bool_)
     has_open[kept.open.user] = True
-    records = table.get(every)
-    is_known = (records[NUMBER] > 0) & ~_forgotten(records, has_open, kept, plan)
+    is_known = table.line(NUMBER) > 0
+    if plan.forget is not None:
+        is_known &= ~_forgotten(table.line(LAST), has_open, kept, plan)
     return every[is_known], has_open
 
 

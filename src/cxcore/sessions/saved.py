@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from cxcore import errors
+from cxcore import _files, errors
 from cxcore._ext.native import UserTable
 from cxcore.sessions.kept import Plan
 from cxcore.sessions.records import frames_of
@@ -32,29 +30,7 @@ def save(call: str, path: str | os.PathLike[str], plan: Plan, users: UserTable |
     if users is not None:
         closed, still_open = frames_of(users, plan)
         rows = pl.concat([closed.with_columns(is_closed=True), still_open.with_columns(is_closed=False)])
-    target = Path(path)
-    handle, beside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            rows.write_parquet(file, metadata={_KEY: json.dumps(about)})
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, target)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(beside)
-        raise
-    _sync_folder(target.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """The new name on the disk too, where folders can be opened."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    _files.write_parquet(path, rows, {_KEY: about})
 
 
 def load(call: str, path: str | os.PathLike[str]) -> tuple[dict[str, Any], State | None]:

@@ -19,10 +19,11 @@ from cxcore.engines import open_frame
 from cxcore.engines.base import Engine
 from cxcore.sessions import saved
 from cxcore.sessions.batch import Batch, batch_of
-from cxcore.sessions.found import TABLE_COLUMNS, frame_of, times
-from cxcore.sessions.kept import ID, LAST, NUMBER, REACH, Kept, Plan, taken
+from cxcore.sessions.found import TABLE_COLUMNS, times
+from cxcore.sessions.joined import join
+from cxcore.sessions.kept import REACH, Kept, Plan, closing_before, taken
 from cxcore.sessions.measures import measures_of
-from cxcore.sessions.records import commit, first_table, meet, tick_length, users_of, with_room
+from cxcore.sessions.records import RENAMED, commit, first_table, meet, tick_length, users_of, with_room
 from cxcore.sessions.rules import (
     GAP,
     GAP_CLOSED,
@@ -35,13 +36,10 @@ from cxcore.sessions.rules import (
     SplitNull,
     rules_of,
 )
-from cxcore.sessions.walked import Walked, closed_rows, open_rows, walk_batch, walk_kept
+from cxcore.sessions.walked import Walked, step_of, walk_batch, walk_kept
 
 Role = str | pl.Expr | None
 _CALL = "SessionStream"
-_RENAMED = ("old_session_id", "old_session_number", "session_id", "session_number")
-
-_NO_NAMES = {name: pl.Series(name, [], pl.Int64) for name in _RENAMED}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -233,12 +231,10 @@ class SessionStream:
             users, plan = self._users, self._plan
             if users is None:
                 return SessionUpdate(nothing, nothing, nothing)
-            walked = _walk_kept(call, users, plan)
-            closing, kept = ~walked.was_closed, users.kept
-            update = SessionUpdate(walked.table(call, closing, plan), _revised(walked, plan), nothing)
-            closed, none = closed_rows(walked, closing, plan), open_rows(call, walked, closing, plan)
-            commit(users, kept, walked.pool.met, closed, none, kept.watermark)
-        return update
+            walked, kept = _walk_kept(call, users, plan), users.kept
+            step = step_of(call, walked, ~walked.was_closed, np.empty(0, np.int64), plan)
+            commit(users, kept, walked.pool.met, step, kept.watermark)
+        return SessionUpdate(step.closed, step.revised, nothing)
 
     @property
     def open(self) -> pl.DataFrame:
@@ -326,7 +322,7 @@ def _keepable(rules: Rules) -> Rules:
 def _check_names(call: str, engine: Engine, names: Sequence[str], plan: Plan) -> None:
     check_event_roles(call, names, plan.roles, **plan.rules.roles, **plan.measures.roles)
     ours = {
-        engine.folded(name) for name in (*TABLE_COLUMNS, *_RENAMED, "session_is_long", *plan.measures.names)
+        engine.folded(name) for name in (*TABLE_COLUMNS, *RENAMED, "session_is_long", *plan.measures.names)
     }
     taken = [name for name in plan.roles.user if engine.folded(name) in ours]
     if taken:
@@ -346,15 +342,14 @@ def _advance(
     )
     kept: Kept = table.kept.typed(batch.events.log.schema)
     watermark, slack = _latest(batch, kept.watermark), plan.slack(tick_length(kept, plan))
-    due = np.zeros(len(kept.open), np.bool_)
-    if watermark is not None:
-        due = kept.open.facts[REACH] < max(watermark - slack, -(2**63))
+    due = kept.open.facts[REACH] < closing_before(watermark, slack)
     met = meet(table, kept, batch, due, plan)
-    walked, late = walk_batch(call, met, batch, kept, plan)
-    closing = walked.passed(watermark, slack)
-    update = SessionUpdate(walked.table(call, closing, plan), _revised(walked, plan), taken(house, late))
-    closed, still_open = closed_rows(walked, closing, plan), open_rows(call, walked, closing, plan)
-    commit(table, kept, met, closed, still_open, watermark)
+    step = join(met, batch, kept, plan, watermark)
+    if step is None:
+        walked, late = walk_batch(call, met, batch, kept, plan)
+        step = step_of(call, walked, walked.passed(watermark, slack), late, plan)
+    update = SessionUpdate(step.closed, step.revised, taken(house, step.late))
+    commit(table, kept, met, step, watermark)
     return update, table
 
 
@@ -366,23 +361,5 @@ def _walk_kept(call: str, table: UserTable, plan: Plan) -> Walked:
 
 
 def _latest(batch: Batch, watermark: int | None) -> int | None:
-    if not len(batch.rows):
-        return watermark
-    seen = int(batch.rows.facts[LAST].max())
-    return seen if watermark is None else max(seen, watermark)
-
-
-def _revised(walked: Walked, plan: Plan) -> pl.DataFrame:
-    """Sessions that were open before and have another name now."""
-    pool, found = walked.pool, walked.found
-    which = slice(pool.n_closed, pool.n_kept)
-    old, now = pool.met.open.facts[ID : NUMBER + 1], found.name.take(walked.of_row[which], axis=0).T
-    changed = (old[1] > 0) & ((old[0] != now[0]) | (old[1] != now[1]))  # 0 behind the first row of each
-    at, log = np.flatnonzero(changed), pool.rows.log
-    if not len(at):
-        return frame_of(
-            {**{outside: log[inside].clear() for inside, outside in plan.users.items()}, **_NO_NAMES}
-        )
-    renamed = dict(zip(_RENAMED, (*old[:, at], *now[:, at]), strict=True))
-    row = pl.Series((at + pool.n_closed).astype(np.uint32))
-    return frame_of({**{outside: log[inside][row] for inside, outside in plan.users.items()}, **renamed})
+    last = batch.last
+    return watermark if last is None else last if watermark is None else max(last, watermark)

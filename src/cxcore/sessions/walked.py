@@ -14,7 +14,7 @@ from cxcore._index import EventIndex, index_columns
 from cxcore._rule_columns import ENDS, RuleColumns, calendar_edges, split_codes
 from cxcore.engines import open_frame
 from cxcore.sessions.batch import Batch
-from cxcore.sessions.found import Sessions, frame_of, gap_reasons, table_of, walk
+from cxcore.sessions.found import Sessions, frame_of, gap_reasons, keys_of, table_of, walk
 from cxcore.sessions.kept import (
     EVENTS,
     GAP,
@@ -30,6 +30,7 @@ from cxcore.sessions.kept import (
     Kept,
     Plan,
     Rows,
+    closing_before,
     facts,
     folded,
     length,
@@ -37,9 +38,7 @@ from cxcore.sessions.kept import (
     session_of_row,
 )
 from cxcore.sessions.measures import measure
-from cxcore.sessions.records import Met, log_of, tick_length
-
-_INT64_MIN = -(2**63)
+from cxcore.sessions.records import Met, Step, log_of, revised, tick_length
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,9 +119,7 @@ class Walked:
 
     def passed(self, watermark: int | None, slack: int) -> Bools:
         """Sessions behind which the watermark lies by more than the slack, but for those closed before."""
-        if watermark is None:
-            return np.zeros(len(self.reach), np.bool_)
-        return (self.reach < max(watermark - slack, _INT64_MIN)) & ~self.was_closed
+        return (self.reach < closing_before(watermark, slack)) & ~self.was_closed
 
     def table(self, call: str, which: Bools, plan: Plan) -> pl.DataFrame:
         """Rows of the table of sessions."""
@@ -137,12 +134,26 @@ class Walked:
             reason=found.reason.take(at),
         )
         users = {outside: self.pool.rows.log[inside] for inside, outside in plan.users.items()}
-        sheet = table_of(some, users, self.pool.time, plan.rules.long_after)
+        sheet = table_of(some, keys_of(found.columns, users), self.pool.time, plan.rules.long_after)
         if not plan.measures.names:
             return sheet
         values = measure(call, found, self.index, plan.measured, plan.n_threads)
         values.columns = plan.measures.names
         return sheet.hstack(values.filter(pl.Series(which)))
+
+
+def step_of(call: str, walked: Walked, closing: Bools, late: Int64, plan: Plan) -> Step:
+    """What comes of a walk: which sessions close, which rows of the batch are late."""
+    pool = walked.pool
+    kept_rows = slice(pool.n_closed, pool.n_kept)
+    names = walked.found.name.take(walked.of_row[kept_rows], axis=0).T
+    return Step(
+        walked.table(call, closing, plan),
+        revised(pool.met.open.facts[ID : NUMBER + 1], names, pool.met.open.log, plan),
+        late,
+        closed_rows(walked, closing, plan),
+        open_rows(call, walked, closing, plan),
+    )
 
 
 def walk_batch(call: str, met: Met, batch: Batch, kept: Kept, plan: Plan) -> tuple[Walked, Int64]:

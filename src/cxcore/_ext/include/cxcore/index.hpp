@@ -302,17 +302,24 @@ inline Buckets partition_by_user(const int32_t* code, const int64_t* tick, int64
     const auto cut = [=](int64_t part) { return n * part / n_parts; };
     const bool all = offset[n_users] == n;
 
+    // Where each part begins in a bucket: behind the parts before it, which are counted by halves, so that
+    // two threads have both to do. The last need not be.
     std::vector<std::vector<int64_t>> cursor(static_cast<size_t>(n_parts));
-    for (auto& count : cursor) count.assign(static_cast<size_t>(n_buckets), 0);
-    if (n_parts > 1)  // one part begins where its buckets begin
-        for_each_piece(n_parts, n_threads, [&](int64_t part) {
-            auto& count = cursor[static_cast<size_t>(part)];
-            for_each_kept(code, cut(part), cut(part + 1), all,
-                          [&](int64_t i) { ++count[buckets.of_user[static_cast<size_t>(code[i])]]; });
-        });
-    for (int64_t b = 0; b < n_buckets; ++b) {
-        int64_t at = offset[buckets.first_user[static_cast<size_t>(b)]];
-        for (auto& part : cursor) at += std::exchange(part[static_cast<size_t>(b)], at);
+    std::vector<std::vector<int64_t>> halves(2 * cursor.size() - 2);
+    for (auto& next : cursor) next.resize(static_cast<size_t>(n_buckets));
+    for_each_piece(2 * n_parts - 2, n_threads, [&](int64_t half) {
+        std::vector<int64_t> count(static_cast<size_t>(n_buckets), 0);
+        const int64_t from = cut(half / 2), to = cut(half / 2 + 1), middle = from + (to - from) / 2;
+        for_each_kept(code, half % 2 ? middle : from, half % 2 ? to : middle, all,
+                      [&](int64_t i) { ++count[buckets.of_user[static_cast<size_t>(code[i])]]; });
+        halves[static_cast<size_t>(half)] = std::move(count);
+    });
+    for (size_t b = 0; b < static_cast<size_t>(n_buckets); ++b) {
+        int64_t at = offset[buckets.first_user[b]];
+        for (size_t part = 0; part < cursor.size(); ++part) {
+            cursor[part][b] = at;
+            if (part + 1 < cursor.size()) at += halves[2 * part][b] + halves[2 * part + 1][b];
+        }
     }
     for_each_piece(n_parts, n_threads, [&](int64_t part) {
         int64_t* const next = cursor[static_cast<size_t>(part)].data();

@@ -21,6 +21,10 @@ inline uint64_t silence(int64_t from, int64_t to) {
     return static_cast<uint64_t>(to) - static_cast<uint64_t>(from);
 }
 
+inline int64_t later_by(int64_t t, uint64_t ticks) {  // or the last tick there is
+    return silence(t, INT64_MAX) > ticks ? static_cast<int64_t>(static_cast<uint64_t>(t) + ticks) : INT64_MAX;
+}
+
 // The rule: `gap` in ticks, a longer silence splits. Every event of the user `own` is a session of its own.
 struct GapRule {
     uint64_t gap;
@@ -166,7 +170,7 @@ inline void label_rows(const int64_t* begin, int64_t n_sessions, const int64_t* 
 // IN label int32[n] (-1: no session), name int64[][2]; OUT row_id, row_number int64[n] (0 where none)
 inline void name_rows(const int32_t* label, int64_t n, const int64_t* name, int n_threads, int64_t* row_id,
                       int64_t* row_number) {
-    for_each_block(n, 1 << 16, n_threads, [&](int64_t from, int64_t to) {
+    for_each_block(n, 1 << 18, n_threads, [&](int64_t from, int64_t to) {
         for (int64_t i = from; i < to; ++i) {
             constexpr int64_t ahead = 32;
             if (i + ahead < n) __builtin_prefetch(&name[2 * std::max<int64_t>(label[i + ahead], 0)]);

@@ -93,6 +93,11 @@ class UserTable {
         });
     }
 
+    // One number of each record, by code. OUT line int64[size]
+    void line(int64_t number, int64_t* to) const {
+        for (int32_t code = 0; code < keys_.size(); ++code) to[code] = record(code)[number];
+    }
+
     // The keys of some codes in canonical bytes. OUT offset int64[n + 1] into data
     void keys(const int32_t* code, int64_t n, Array<int64_t>& offset, Array<uint8_t>& data) {
         offset.assign(1, 0);

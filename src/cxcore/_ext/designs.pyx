@@ -1,0 +1,86 @@
+# Survey designs: answers by cluster, clusters by signature, and the exact law of the cluster bootstrap.
+# Design: docs/explanation/scores.md. The work is in designs.hpp; this is the border to NumPy.
+from libc.math cimport NAN
+from libc.stdint cimport int32_t, int64_t, uint8_t
+
+cdef extern from "cxcore/designs.hpp" namespace "cxcore" nogil:
+    int64_t _cells "cxcore::cluster_cells"(
+        const int32_t*, const int32_t*, const uint8_t*, const double*, int64_t, int64_t, int64_t,
+        const double*, int32_t*, int32_t*, double*, double*) except +
+    int64_t _signatures "cxcore::cluster_signatures"(
+        const int32_t*, const int32_t*, const double*, const double*, int64_t, int64_t,
+        int64_t*, int32_t*, double*, double*, int64_t*) except +
+    void _intervals "cxcore::cluster_intervals"(
+        const int64_t*, const double*, const double*, const int64_t*, const uint8_t*, int64_t, double, double,
+        double*, double*) except +
+
+
+def cluster_cells(
+    const int[::1] group,            # IN   n codes 0..n_groups-1
+    const int[::1] cluster,          # IN   n codes 0..n_clusters-1
+    const unsigned char[::1] level,  # IN   n answers, steps above the lowest level
+    const double[::1] weight,        # IN   n, or empty: all 1
+    const double[::1] value,         # IN   n_levels: what an answer at each level weighs
+    long long n_groups,
+    long long n_clusters,
+    int[::1] cell_group,             # OUT  room for n cells, by cluster
+    int[::1] cell_cluster,           # OUT
+    double[::1] size,                # OUT  sum of weights
+    double[::1] total,               # OUT  sum of weight times value
+):
+    """Sums of the answers of each cluster in each group; gives the number of such cells."""
+    cdef int64_t n = group.shape[0], n_cells = 0
+    if n == 0:
+        return 0
+    with nogil:
+        n_cells = _cells(
+            <const int32_t*>&group[0], <const int32_t*>&cluster[0], <const uint8_t*>&level[0],
+            &weight[0] if weight.shape[0] else NULL, n, n_groups, n_clusters, &value[0],
+            <int32_t*>&cell_group[0], <int32_t*>&cell_cluster[0], &size[0], &total[0])
+    return n_cells
+
+
+def cluster_signatures(
+    const int[::1] group,            # IN   n cells: codes 0..n_groups-1
+    const int[::1] stratum,          # IN
+    const double[::1] size,          # IN   > 0
+    const double[::1] total,         # IN
+    long long[::1] start,            # OUT  n_groups + 1: signatures of group g are start[g] .. start[g+1] - 1
+    int[::1] stratum_out,            # OUT  room for n, sorted by stratum, size, total within a group
+    double[::1] size_out,            # OUT
+    double[::1] total_out,           # OUT
+    long long[::1] count,            # OUT  cells of this signature
+):
+    """Cells of each group that are alike, counted; gives the number of signatures."""
+    cdef int64_t n = group.shape[0], n_signatures = 0
+    if n == 0:
+        start[:] = 0
+        return 0
+    with nogil:
+        n_signatures = _signatures(
+            <const int32_t*>&group[0], <const int32_t*>&stratum[0], &size[0], &total[0], n,
+            start.shape[0] - 1, <int64_t*>&start[0], <int32_t*>&stratum_out[0], &size_out[0],
+            &total_out[0], <int64_t*>&count[0])
+    return n_signatures
+
+
+def cluster_interval(
+    const long long[::1] start,      # IN   n_groups + 1, as cluster_signatures leaves them, of one stratum
+    const double[::1] size,          # IN   n
+    const double[::1] total,         # IN   n
+    const long long[::1] count,      # IN   n
+    const unsigned char[::1] wanted,  # IN  n_groups: 0 leaves the group out, as if it had no clusters
+    double unit,                     # IN   least deviation of the smoothing, > 0: sizes and totals are whole
+    double alpha,                    # IN   1 - confidence level
+    double[::1] low,                 # OUT  n_groups, total per size; NaN without clusters
+    double[::1] high,                # OUT  n_groups
+):
+    """Percentile interval of the exact cluster bootstrap of each group's ratio of total to size."""
+    if size.shape[0] == 0:
+        low[:] = NAN
+        high[:] = NAN
+        return
+    with nogil:
+        _intervals(
+            <const int64_t*>&start[0], &size[0], &total[0], <const int64_t*>&count[0],
+            <const uint8_t*>&wanted[0], start.shape[0] - 1, unit, alpha, &low[0], &high[0])

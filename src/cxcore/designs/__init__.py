@@ -1,0 +1,64 @@
+"""Intervals under a survey design: clusters, weights, strata. One file a method, one line in ``METHODS``."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from cxcore import errors
+from cxcore._design_columns import DesignRoles, DesignRows, design_counts
+from cxcore.designs.base import DesignMethod, DesignSample
+from cxcore.designs.cluster_percentile import ClusterPercentile
+from cxcore.designs.default import DesignDefault
+from cxcore.designs.linearized import ClusterT, Linearized
+from cxcore.designs.score import ClusterScore
+from cxcore.intervals import METHODS as PLAIN_METHODS
+from cxcore.intervals import Method, sample_of
+
+__all__ = [
+    "METHODS",
+    "ClusterPercentile",
+    "ClusterScore",
+    "ClusterT",
+    "DesignDefault",
+    "DesignMethod",
+    "DesignName",
+    "DesignSample",
+    "Linearized",
+    "design_method_for",
+    "design_sample",
+]
+
+DesignName = Literal["bootstrap", "cluster_percentile", "cluster_t", "score", "linearized"]
+
+#: word -> the method of a design
+METHODS: dict[str, DesignMethod] = {
+    "bootstrap": DesignDefault(),
+    "cluster_percentile": ClusterPercentile(),
+    "cluster_t": ClusterT(),
+    "score": ClusterScore(),
+    "linearized": Linearized(),
+}
+
+
+def design_method_for(call: str, value: Any, roles: DesignRoles) -> DesignMethod:
+    """The method that a word or an object means under a design."""
+    word = value.name if isinstance(value, Method) else value
+    if isinstance(word, str) and word in PLAIN_METHODS and word not in METHODS:
+        raise errors.plain_method(call, "method", word, METHODS)
+    if isinstance(value, DesignMethod):
+        chosen = value
+    elif isinstance(value, str) and value in METHODS:
+        chosen = METHODS[value]
+    else:
+        raise errors.unknown_word(call, "method", value, METHODS)
+    chosen.refuse(call, roles)
+    return chosen
+
+
+def design_sample(rows: DesignRows, weights: tuple[int, ...], roles: DesignRoles) -> DesignSample:
+    """Rows that count, as clusters of what an answer at each level weighs."""
+    value = np.array(weights, dtype=np.float64)
+    counted = design_counts(rows, value, bool(roles.cluster))
+    return DesignSample(counted, sample_of(counted.counts, weights), value, roles)

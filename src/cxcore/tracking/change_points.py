@@ -1,0 +1,199 @@
+"""Where the level of a score shifted: periods of one level, and the step from each to the next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from cxcore import _options, errors
+from cxcore._answers import ScoreCounts
+from cxcore._columns import Float64
+from cxcore._ext import scores as kernels
+from cxcore._wave_columns import WaveCounts
+from cxcore.intervals import Method, MethodName, method_for
+from cxcore.metrics import Metric, MetricName
+from cxcore.scores import By, classes_of
+from cxcore.tracking.asked import answer, asked, score_columns, step_columns, steps
+
+__all__ = ["change_points"]
+
+#: 20 seconds of pairs
+_MOST_WAVES = 20_000
+
+
+def change_points(
+    answers: Any,
+    *,
+    score: str,
+    wave: str,
+    metric: MetricName | Metric = "nps",
+    by: By = None,
+    scale: tuple[int, int] | None = None,
+    missing: Iterable[int] | None = None,
+    method: MethodName | Method = "bootstrap",
+    confidence_level: float = 0.95,
+) -> Any:
+    """Where the level of a score shifted: periods in which it stayed, however many there are.
+
+    Parameters
+    ----------
+    answers : frame
+        One row an answer, in any flavor that an engine knows.
+    score : str
+        Column of answers, whole numbers on the scale. A null is no answer, and is counted in ``n_null``.
+    wave : str
+        Column that says in which wave an answer came, as in :func:`cxcore.waves`; for events in time a day or
+        a week of ``dt.truncate``. A shift lies between two waves.
+    metric, by, scale, missing, method
+        As in :func:`cxcore.waves`.
+    confidence_level : float, default 0.95
+        Of the intervals; and of series without any shift, at most the rest (one in twenty) is given one.
+
+    Returns
+    -------
+    frame
+        One row a period, in order: ``by`` …, ``first_wave``, ``last_wave``, ``n_waves``, then the columns of
+        the score as :func:`cxcore.nps` has them, of all answers of the period, then ``difference``,
+        ``difference_low``, ``difference_high`` to the period before. Every row but the first of a segment
+        begins at a change point; a segment without one has a single row. A wave without answers belongs to
+        the period before it.
+
+    Raises
+    ------
+    ColumnNotFoundError
+        ``score``, ``wave`` or ``by`` names no column.
+    InvalidOptionError
+        An option cannot take its value.
+    InvalidDataError
+        Answers are off the scale, or rows have no wave.
+
+    Notes
+    -----
+    One pass over the rows, then 0.1 µs for each pair of waves of a segment: half a millisecond for a hundred
+    waves of NPS. The periods are those of the highest likelihood less a penalty for each change, found
+    exactly by dynamic programming, without a seed (Jackson et al., IEEE Signal Processing Letters 12, 2005);
+    likelihoods, whose law a shift tilts to another mean, are in ``_ext/include/cxcore/shifts.hpp``. The
+    penalty is the least b for which the sum over k of C(waves - 1, k) P(chi²_k > k b) is alpha: a bound on
+    any gain by chance at all places together. Intervals of differences are for a place that was known before;
+    at one that was found the difference is somewhat too large.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from cxcore import change_points
+    >>> months = pl.Series(range(1, 13)).repeat_by(100).explode()
+    >>> level = pl.Series([3, 8, 10]).repeat_by(pl.Series([40, 30, 30])).explode()
+    >>> risen = pl.Series([3, 8, 10]).repeat_by(pl.Series([20, 30, 50])).explode()
+    >>> answers = pl.DataFrame({"month": months, "score": pl.concat([level] * 7 + [risen] * 5)})
+    >>> found = change_points(answers, score="score", wave="month")
+    >>> found.select("first_wave", "last_wave", "n", "estimate", "difference").rows()
+    [(1, 7, 700, -10.0, None), (8, 12, 500, 30.0, 40.0)]
+    """
+    call = "change_points"
+    _options.column_name(call, "score", score)
+    _options.column_name(call, "wave", wave)
+    chosen = method_for(call, method)
+    what = asked(
+        call,
+        metric=metric,
+        scale=scale,
+        by=by,
+        missing=missing,
+        confidence_level=confidence_level,
+        columns=lambda score: ["first_wave", "last_wave", "n_waves", *score_columns(score), *_steps()],
+    )
+
+    def compute(house: pl.DataFrame) -> pl.DataFrame:
+        table = what.counted(house, score, wave)
+        if (n_waves := len(table.waves)) > _MOST_WAVES:
+            problem = f"{n_waves:,} waves; their pairs are too many from {_MOST_WAVES:,} on."
+            raise errors.bad_option(call, "wave", wave, problem, "take longer waves, such as days or weeks.")
+        begins = _begins(table, classes_of(what.what)[1], 1 - what.level)
+        counted, opens = _periods(table, begins)
+        before = np.where(opens, -1, np.arange(len(opens)) - 1)
+        return what.scores(counted, chosen).hstack(steps(what, counted, before, None).select(*_steps()))
+
+    def schema(before: pl.Schema) -> dict[str, pl.DataType]:
+        places = {"first_wave": before[wave], "last_wave": before[wave], "n_waves": pl.Int64()}
+        return {**places, **what.score_columns, **_steps()}
+
+    return answer(call, answers, {"score": score, "wave": wave, "by": by}, compute, schema)
+
+
+def _steps() -> dict[str, pl.DataType]:
+    return {name: kind for name, kind in step_columns(None).items() if name != "p_value"}
+
+
+def _begins(table: WaveCounts, weights: NDArray[np.int64], alpha: float) -> NDArray[np.bool_]:
+    """Where a period begins, bool[n_segments, n_waves]."""
+    answered = (table.counts.sum(axis=2) > 0).sum(axis=1)
+    penalties: Float64 = np.array([penalty(n, alpha) for n in answered.tolist()], dtype=np.float64)
+    begins = np.zeros(table.n_null.shape, dtype=np.uint8)
+    kernels.find_shifts(table.counts, weights, penalties, begins)
+    return begins.astype(np.bool_)
+
+
+def _periods(table: WaveCounts, begins: NDArray[np.bool_]) -> tuple[ScoreCounts, NDArray[np.bool_]]:
+    """Counts of each period, and which of them are the first of their segment."""
+    segment, first = np.nonzero(begins)
+    opens = first == 0
+    at = np.flatnonzero(begins)
+    n_segments, n_waves, n_classes = table.counts.shape
+    length = np.diff(at, append=n_segments * n_waves)
+    last = first + length - 1
+    waves = [
+        table.waves.gather(each).alias(name) for name, each in (("first_wave", first), ("last_wave", last))
+    ]
+    groups = pl.DataFrame([*table.segments[segment], *waves, pl.Series("n_waves", length, pl.Int64)])
+    if not len(at):
+        return ScoreCounts(groups, np.zeros((0, n_classes), np.int64), np.zeros(0, np.int64)), opens
+    counts = np.add.reduceat(table.counts.reshape(-1, n_classes), at, axis=0)
+    return ScoreCounts(groups, counts, np.add.reduceat(table.n_null.reshape(-1), at)), opens
+
+
+# ---------------------------------------------------------------- the penalty
+
+
+@lru_cache(maxsize=4096)
+def penalty(n_waves: int, alpha: float) -> float:
+    """What each change has to gain: any number of them does by chance with a chance of alpha at most."""
+    low, high = 0.0, 1_000.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _by_chance(n_waves - 1, middle, alpha) > alpha else (low, middle)
+    return high
+
+
+def _by_chance(n_places: int, gain: float, enough: float) -> float:
+    """Sum over k of C(n_places, k) P(chi²_k > k gain), as far as it matters."""
+    total, ways = 0.0, 0.0  # the log of C(n_places, k)
+    for k in range(1, n_places + 1):
+        ways += math.log((n_places - k + 1) / k)
+        term = math.exp(min(ways + _log_chi_square_tail(k, k * gain), 0.0))
+        total += term
+        if total > enough or term < 1e-9 * enough:
+            break
+    return total
+
+
+def _log_chi_square_tail(dof: int, x: float) -> float:
+    """log P(chi² > x), as exp(-x / 2) or erfc(root of x / 2) and a finite sum (Abramowitz, Stegun 26.4.4)."""
+    half = x / 2
+    if dof % 2:
+        tail = math.erfc(math.sqrt(half))
+        logs = [math.log(tail)] if tail else []
+        start = 0.5
+    else:
+        logs, start = [-half], 1.0
+    steps = (dof - 1) // 2 if dof % 2 else dof // 2 - 1
+    logs += [(start + i) * math.log(half) - half - math.lgamma(start + i + 1) for i in range(steps)]
+    if not logs:
+        return -math.inf
+    top = max(logs)
+    return top + math.log(sum(math.exp(each - top) for each in logs))

@@ -1,0 +1,152 @@
+"""Twins of survey designs: slow, from the definitions, one answer after the other.
+
+``cells`` of the kernel cluster_cells, ``signatures`` of cluster_signatures, and ``cluster_law`` with
+``cluster_cdf`` and ``cluster_percentile`` of cluster_interval. ``linearized`` is the textbook's variance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from fractions import Fraction
+from statistics import NormalDist
+
+NORMAL = NormalDist()
+#: an answer: group, stratum, cluster, weight, value
+Answer = tuple[object, object, object, float, float]
+
+
+def cells(answers: Sequence[Answer]) -> dict[tuple[object, object], tuple[float, float]]:
+    """{(group, cluster): (sum of weights, sum of weight times value)}"""
+    sums: dict[tuple[object, object], list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for group, _, cluster, weight, value in answers:
+        sums[group, cluster][0] += weight
+        sums[group, cluster][1] += weight * value
+    return {key: (size, total) for key, (size, total) in sums.items()}
+
+
+def signatures(answers: Sequence[Answer]) -> dict[object, Counter[tuple[object, float, float]]]:
+    """{group: how many of its clusters have this stratum, size and total}"""
+    home = {cluster: stratum for _, stratum, cluster, _, _ in answers}
+    found: dict[object, Counter[tuple[object, float, float]]] = defaultdict(Counter)
+    for (group, cluster), (size, total) in cells(answers).items():
+        found[group][home[cluster], size, total] += 1
+    return found
+
+
+def linearized(
+    answers: Sequence[Answer],
+    group: object,
+    population: dict[object, float] | None = None,
+    *,
+    domain: bool = False,
+) -> tuple[float, float, int]:
+    """Weighted mean of a group, its linearized variance, and degrees of freedom.
+
+    ``domain``: strata keep the clusters that they have in all answers; else the group is all there is. A
+    stratum of one cluster counts with its distance from the mean of all. NaN where no freedom is left.
+    """
+    mine = [answer for answer in answers if answer[0] == group]
+    mass = sum(weight for *_, weight, _ in mine)
+    estimate = sum(weight * value for *_, weight, value in mine) / mass
+    moves: dict[object, dict[object, float]] = defaultdict(dict)
+    for _, stratum, cluster, _, _ in answers if domain else mine:
+        moves[stratum][cluster] = 0.0
+    for _, stratum, cluster, weight, value in mine:
+        moves[stratum][cluster] += weight * (value - estimate) / mass
+    everywhere: dict[object, set[object]] = defaultdict(set)
+    for _, stratum, cluster, _, _ in answers:
+        everywhere[stratum].add(cluster)
+    variance = 0.0
+    for stratum, each in moves.items():
+        if stratum not in {answer[1] for answer in mine}:
+            continue
+        n = len(each)
+        mean = sum(each.values()) / n if n > 1 else 0.0
+        fraction = len(everywhere[stratum]) / population[stratum] if population else 0.0
+        spread = sum((move - mean) ** 2 for move in each.values())
+        variance += (1 - fraction) * (n / (n - 1) if n > 1 else 1.0) * spread
+    dof = len({answer[2] for answer in mine}) - len({answer[1] for answer in mine})
+    return estimate, variance if dof else math.nan, dof
+
+
+# ---------------------------------------------------------------- the cluster bootstrap
+
+
+def cluster_law(clusters: Sequence[tuple[int, int, int]]) -> tuple[dict[tuple[int, int], int], int]:
+    """{(sum of sizes, sum of totals): resamples} of all that are equally likely, and their number.
+
+    ``clusters``: size, total, and how many are alike.
+    """
+    n = sum(count for _, _, count in clusters)
+    law = {(0, 0): 1}
+    for _ in range(n):
+        after: Counter[tuple[int, int]] = Counter()
+        for (sizes, totals), ways in law.items():
+            for size, total, count in clusters:
+                after[sizes + size, totals + total] += ways * count
+        law = dict(after)
+    return law, n**n
+
+
+def cluster_cdf(clusters: Sequence[tuple[int, int, int]], ratio: float) -> float:
+    """P(sum total - ratio sum size + noise <= 0); noise: normal, half a unit, or a 64th of the deviation."""
+    law, resamples = cluster_law(clusters)
+    size, total = (sum(each[at] * each[2] for each in clusters) for at in (0, 1))
+    square = sum(count * (t - total / size * s) ** 2 for s, t, count in clusters)
+    noise = max(0.5, math.sqrt(square) / 64)
+    return sum(
+        ways / resamples * NORMAL.cdf((ratio * sizes - totals) / noise)
+        for (sizes, totals), ways in law.items()
+    )
+
+
+def cluster_percentile(clusters: Sequence[tuple[int, int, int]], tail: float) -> tuple[Fraction, Fraction]:
+    """The ratios of the law itself, not smoothed, at or beyond which ``tail`` of it lies on either side."""
+    law, resamples = cluster_law(clusters)
+    by_ratio: Counter[Fraction] = Counter()
+    for (sizes, totals), ways in law.items():
+        by_ratio[Fraction(totals, sizes)] += ways
+    wanted = Fraction(tail) * (1 - Fraction(1, 10**9)) * resamples
+    ends = []
+    for ratios in (sorted(by_ratio), sorted(by_ratio, reverse=True)):
+        reached = 0
+        for ratio in ratios:
+            reached += by_ratio[ratio]
+            if reached >= wanted:
+                ends.append(ratio)
+                break
+    return ends[0], ends[1]
+
+
+# ---------------------------------------------------------------- comparisons
+
+
+def linearized_difference(
+    answers: Sequence[Answer], one: object, two: object
+) -> tuple[float, float, float] | None:
+    """Difference of two weighted means, its variance over clusters, and Satterthwaite's degrees of freedom.
+
+    None where a side has one cluster.
+    """
+    moves: dict[object, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    estimates, seen = [], []
+    for side, group in enumerate((one, two)):
+        mine = [answer for answer in answers if answer[0] == group]
+        mass = sum(weight for *_, weight, _ in mine)
+        estimates.append(sum(weight * value for *_, weight, value in mine) / mass)
+        seen.append({cluster for _, _, cluster, _, _ in mine})
+        n = len(seen[side])
+        if n == 1:
+            return None
+        for _, _, cluster, weight, value in mine:
+            moves[cluster][side] += weight * (value - estimates[side]) / mass * math.sqrt(n / (n - 1))
+    parts = [
+        [(moves[cluster][0] - moves[cluster][1]) ** 2 for cluster in part]
+        for part in (seen[0] - seen[1], seen[1] - seen[0], seen[0] & seen[1])
+    ]
+    variance = sum(map(sum, parts))
+    shares = sum(sum(part) ** 2 / max(len(part) - 1, 1) for part in parts)
+    dof = variance**2 / shares if shares else len(seen[0]) + len(seen[1]) - 2
+    return estimates[0] - estimates[1], variance, dof
