@@ -33,18 +33,11 @@ inline void add_exactly(double& sum, double& lost, double x) {
     sum = total;
 }
 
-constexpr int64_t few_channels = 64;  // two sheets of counts fit the cache
-
 // Windows of one user overlap: `change` counts journeys that begin and end to walk at a touch, so
 // that cost does not grow with the overlap. One window alone is walked as it is.
 inline void count_transitions(const Journeys& j, int64_t n_channels, const Transitions& out) {
     std::vector<double> lost(static_cast<size_t>(n_channels), 0.0);
     std::vector<int64_t> change;
-    // Few channels: steps go to two sheets in turns, so that the same step twice waits for no sum in between.
-    const int64_t n_cells = n_channels * n_channels;
-    const int64_t n_sheets = n_channels <= few_channels ? 2 : 1;
-    std::vector<double> second(static_cast<size_t>(n_sheets == 2 ? n_cells : 0), 0.0);
-    double* const sheet[2] = {out.count, n_sheets == 2 ? second.data() : out.count};
     for (int64_t u = 0; u < j.n_users; ++u) {
         const int64_t t0 = j.touch_offset[u], t1 = j.touch_offset[u + 1];
         if (t0 == t1) continue;
@@ -55,12 +48,8 @@ inline void count_transitions(const Journeys& j, int64_t n_channels, const Trans
         const auto walk = [&](int64_t lo, int64_t hi) {
             out.start[j.channel[lo]] += alike;
             if (is_one) {
-                int64_t from = j.channel[lo];
-                for (int64_t i = lo + 1; i < hi; ++i) {
-                    const int64_t to = j.channel[i];
-                    sheet[i & 1][from * n_channels + to] += alike;
-                    from = to;
-                }
+                for (int64_t i = lo; i + 1 < hi; ++i)
+                    out.count[j.channel[i] * n_channels + j.channel[i + 1]] += alike;
                 return;
             }
             ++change[lo - t0];
@@ -85,7 +74,6 @@ inline void count_transitions(const Journeys& j, int64_t n_channels, const Trans
                 out.count[j.channel[i] * n_channels + j.channel[i + 1]] += alike * static_cast<double>(times);
         }
     }
-    for (size_t cell = 0; cell < second.size(); ++cell) out.count[cell] += second[cell];
     for (int64_t c = 0; c < n_channels; ++c) out.value[c] += lost[c];
 }
 
