@@ -111,6 +111,11 @@ def pages() -> dict[str, tuple[str, str, str]]:
             "Pass a word as `method=` to any score.",
             registry(intervals, dict(intervals.METHODS), "`method=`") + flags(intervals.FLAGS),
         ),
+        "designs": (
+            "Intervals under a survey design",
+            "Pass a word as `method=` to any score, beside `cluster=`, `weight=`, `stratum=` or `population=`.",
+            registry(load("cxcore.designs"), dict(load("cxcore.designs").METHODS), "`method=`"),
+        ),
         "differences": (
             "Comparisons",
             "Pass a word as `method=` to `compare`; a metric with options of its own as `metric=`.",
