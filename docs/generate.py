@@ -113,7 +113,7 @@ def pages() -> dict[str, tuple[str, str, str]]:
         ),
         "designs": (
             "Intervals under a survey design",
-            "Pass a word as `method=` to any score, beside `cluster=`, `weight=`, `stratum=` or `population=`.",
+            "Pass a word as `method=` to any score that has a `cluster=`, `weight=` or `stratum=`.",
             registry(load("cxcore.designs"), dict(load("cxcore.designs").METHODS), "`method=`"),
         ),
         "differences": (
