@@ -709,3 +709,16 @@ def polars_rolling_sum_nps(frame: pl.DataFrame) -> pl.DataFrame:
     parts = pl.col("detractors", "passives", "promoters")
     counts = daily.with_columns(parts.fill_null(0).rolling_sum_by("day", "28d"))
     return counts.select(parts, end=pl.col("day").dt.offset_by("1d"))
+
+
+def numpy_mixture(
+    counts: np.ndarray, means: np.ndarray, bets: np.ndarray, goal: float
+) -> tuple[float, float]:
+    """Always-valid interval by grids: the stake of each bet against each mean, as published code does it."""
+    x = np.linspace(0, 1, len(counts))
+    m, f = means[:, None, None], bets[None, :, None]
+    stakes = np.log(f * x / m + (1 - f) * (1 - x) / (1 - m)) @ counts
+    top = stakes.max(axis=1)
+    wealth = top + np.log(np.exp(stakes - top[:, None]).mean(axis=1))
+    inside = means[wealth < goal]
+    return float(inside[0]), float(inside[-1])

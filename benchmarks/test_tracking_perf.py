@@ -54,3 +54,32 @@ def _scored(counts: pl.DataFrame) -> pl.DataFrame:
     found = cx.intervals.interval_of(table, [-1, 0, 1], method="score")
     named = {name: getattr(found, name) * 100 for name in ("estimate", "low", "high")}
     return counts.select("end").hstack(pl.DataFrame(named))
+
+
+def test_always_valid(race: Race) -> None:
+    """One interval of 1,000 answers; the grid of means is as fine as a tenth of a point of NPS."""
+    counts = np.array([[200, 300, 500]])
+    means = np.linspace(0, 1, 2_001)[1:-1]
+    bets = np.sin(np.pi / 2 * (np.arange(200) + 0.5) / 200) ** 2  # Beta(1/2, 1/2) in equal shares
+
+    def ours() -> tuple[float, float]:
+        found = cx.intervals.interval_of(counts, [-1, 0, 1], method="always_valid")
+        return float(found.low[0] + 1) / 2, float(found.high[0] + 1) / 2
+
+    def check(got: tuple[float, float]) -> None:
+        assert np.allclose(got, (0.60465, 0.69344), rtol=0, atol=1 / 2_000), got
+
+    race(
+        "scores/always-valid",
+        words="always-valid interval of NPS, 1,000 answers (NumPy: 2,000 means and 200 bets)",
+        rows=1_000,
+        verb=Contender("cxcore, interval_of", ours, check),
+        rivals=[
+            Contender(
+                "NumPy, grids",
+                lambda: rivals.numpy_mixture(counts[0], means, bets, np.log(20)),
+                check,
+            )
+        ],
+        goals=[Goal(20, "NumPy")],
+    )

@@ -109,7 +109,10 @@ def pages() -> dict[str, tuple[str, str, str]]:
         "intervals": (
             "Interval methods",
             "Pass a word as `method=` to any score.",
-            registry(intervals, dict(intervals.METHODS), "`method=`") + flags(intervals.FLAGS),
+            registry(intervals, dict(intervals.METHODS), "`method=`")
+            + "An object without a word, since it needs a statistic:\n\n"
+            + autodoc("class", "cxcore.intervals.MonteCarlo")
+            + flags(intervals.FLAGS),
         ),
         "designs": (
             "Intervals under a survey design",

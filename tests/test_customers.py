@@ -93,6 +93,13 @@ def test_order_of_rows_is_no_matter(random, outcome):
     )
 
 
+@pytest.mark.parametrize("dtype", [pl.Float32, pl.Float64, pl.Int8, pl.UInt64])
+def test_codes_in_any_type(dtype):
+    house = HOUSE.with_columns(pl.col("score").cast(dtype))
+    answer = per_customer(house, **{**ROLES, "missing": [11, 300, -5]})
+    assert_frame_equal(answer, per_customer(HOUSE, **ROLES))
+
+
 def test_groups_hold_a_customer_each():
     answer = per_customer(HOUSE, by="plan", outcome="last", **ROLES)
     assert answer.select("plan", "who", "score").rows() == [

@@ -214,6 +214,29 @@ ERRORS = [
         "  Hint: take longer steps.",
     ),
     (
+        HOUSE, {"window": "101y"}, InvalidOptionError,
+        "rolling(window='101y'): is longer than a century.\n  Hint: such as '28d'.",
+    ),
+    (
+        FAR.with_columns(pl.col("day").cast(pl.Datetime("ms"))), {"every": "1500us", "window": "3ms"},
+        InvalidOptionError,
+        "rolling(every='1500us'): the times of 'day' have no finer unit than ms.\n"
+        "  Hint: take a whole number of it.",
+    ),
+    (
+        pl.DataFrame({"day": pl.Series([0, 2**62], dtype=pl.Datetime("us")), "score": 1}),
+        {}, InvalidDataError,
+        "rolling(time='day'): 1 of 2 times lie outside the years 1 to 9999; the first is row 1.\n"
+        "  Hint: drop them: such dates stand for 'never'.",
+    ),
+    (
+        pl.DataFrame({"day": pl.Series([0, 2**62 + 1], dtype=pl.Datetime("ns")), "score": 1}),
+        {}, InvalidDataError,
+        "rolling(time='day'): 1 of 2 times lie outside the years 1824 to 2115, for nanoseconds; the "
+        "first is row 1.\n"
+        "  Hint: drop them: such dates stand for 'never'.",
+    ),
+    (
         HOUSE, {"time": "plan"}, InvalidDataError,
         "rolling(time='plan'): takes dates or datetimes, but the column is String.\n"
         "  Hint: parse it, such as pl.col('plan').str.to_date().",

@@ -104,6 +104,11 @@ def test_airport_survey_2017(shared: Path):
     assert nps(coded, score="nps_code", missing=[11], method="percentile")["low"][0] == answer["low"][0]
 
 
+def test_a_name_with_a_nul_inside():
+    house = pl.DataFrame({"a\0b": ["x", "y", None], "score": [10, 9, 0]})
+    assert nps(house, score="score", by="a\0b")["a\0b"].to_list() == ["x", "y", None]
+
+
 # ---------------------------------------------------------------- counting, against the twin
 
 
@@ -395,7 +400,8 @@ OPTIONS = [
         nps, {"method": "bootstap"},
         "nps(method='bootstap'): not one of the words.\n"
         "  Words: 'bootstrap', 'bca', 'percentile', 'score', 'score_n_minus_1', 'basic', 'expanded', "
-        "'studentized', 'bayesian', 'wald', 'adjusted_wald', 'always_valid'\n  Hint: did you mean 'bootstrap'?",
+        "'studentized', 'bayesian', 'wald', 'adjusted_wald', 'always_valid'\n"
+        "  Hint: did you mean 'bootstrap'?",
     ),
     (
         nps, {"confidence_level": 1},

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from scipy import stats
 
 import cxcore as cx
 from cxcore import InvalidDataError, InvalidOptionError, metrics, trend, waves
@@ -162,6 +163,15 @@ def test_dates_are_places_in_time():
     assert counted["slope"][0] == pytest.approx(30)
 
 
+def test_dates_that_stand_for_never():
+    """Further apart than int64 counts: the slope is small, and right."""
+    house = pl.DataFrame(
+        {"day": pl.Series([-(2**63) + 1, 2**63 - 1], dtype=pl.Datetime("us")), "score": [3, 10]}
+    )
+    found = trend(house, score="score", wave="day", per="36525d")["slope"][0]
+    assert found == pytest.approx(200 / (2**64 / 1e6 / 86_400 / 36_525))
+
+
 def test_trend_of_segments():
     answer = trend(HOUSE, by="plan", adjust="bh", **ROLES)
     assert answer.columns == [
@@ -187,6 +197,83 @@ def test_trend_covers(n, most):
     coefficients = np.broadcast_to(place / (place @ place), (4_000, 6))
     low, high = Contrast(Sample(drawn.reshape(-1, 3), NPS), coefficients).limits(0.05)
     assert 0.94 < ((low <= truth) & (truth <= high)).mean() < most
+
+
+# ---------------------------------------------------------------- clusters
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abcd"), st.integers(0, 3), st.sampled_from([3, 8, 10])),
+        min_size=4,
+        max_size=30,
+    )
+)
+def test_the_error_of_clusters(rows):
+    house = pl.DataFrame(rows, schema=["who", "wave", "score"], orient="row")
+    found = trend(house, score="score", wave="wave", cluster="who").row(0, named=True)
+    ranks = {wave: at for at, wave in enumerate(sorted({wave for _, wave, _ in rows}))}
+    answers = [(who, ranks[wave], {3: -1, 8: 0, 10: 1}[score]) for who, wave, score in rows]
+    n_cluster = len({who for who, _, _ in rows})
+    assert found["n_cluster"] == n_cluster
+    if len(ranks) < 2 or n_cluster == 1:
+        assert found["standard_error"] is None
+        assert found["p_value"] is None
+        return
+    plain = trend(house, score="score", wave="wave").row(0, named=True)
+    assert found["slope"] == plain["slope"]
+    if n_cluster == len(rows):
+        assert (found["low"], found["p_value"]) == (plain["low"], plain["p_value"])
+        return
+    error, _ = twin.slope_error(answers)
+    assert found["standard_error"] == pytest.approx(100 * error, abs=1e-9)
+    half = stats.t.isf(0.025, n_cluster - 1) * 100 * error
+    assert found["high"] - found["low"] == pytest.approx(2 * half, rel=1e-9, abs=1e-9)
+    if error > 1e-9:
+        t = abs(found["slope"]) / 100 / error
+        assert found["p_value"] == pytest.approx(2 * stats.t.sf(t, n_cluster - 1), rel=1e-9)
+
+
+def test_clusters_cover_where_answers_do_not():
+    """120 customers, each asked four times in one of six waves, who answer alike: the true slope is 0."""
+    rng = np.random.default_rng(12)
+    hits = {None: 0, "who": 0}
+    for _ in range(300):
+        mood = rng.normal(size=120)
+        who = np.repeat(np.arange(120), 4)
+        latent = 0.8 * mood[who] + 0.6 * rng.normal(size=480)
+        house = pl.DataFrame(
+            {"who": who, "wave": who % 6, "score": np.select([latent < -0.8, latent < 0], [3, 8], 10)}
+        )
+        for cluster in hits:
+            row = trend(house, score="score", wave="wave", cluster=cluster).row(0, named=True)
+            hits[cluster] += row["low"] <= 0 <= row["high"]
+    assert hits["who"] / 300 > 0.91
+    assert hits[None] / 300 < 0.82
+
+
+def test_clusters_without_a_spread():
+    """The same answers in each wave: no slope and no doubt; another answer in each wave: no doubt of a "
+    "slope."""
+    house = pl.DataFrame({"who": ["a", "a", "b", "b"], "wave": [1, 2, 1, 2], "score": 10})
+    same = trend(house, score="score", wave="wave", cluster="who").row(0, named=True)
+    assert (same["slope"], same["standard_error"], same["p_value"]) == (0, 0, 1)
+    moved = trend(house.with_columns(score=pl.col("wave") * 5), score="score", wave="wave", cluster="who")
+    assert moved.select("slope", "standard_error", "p_value").row(0) == (200, 0, 0)
+
+
+def test_clusters_of_segments():
+    house = HOUSE.with_columns(who=pl.col("score").fill_null(0) % 4)
+    answer = trend(house, by="plan", cluster="who", adjust="holm", **ROLES)
+    assert answer.columns[:4] == ["plan", "n_waves", "n", "n_cluster"]
+    assert "few_clusters" in answer["flags"][1]
+    alone = trend(house.filter(plan="pro"), cluster="who", **ROLES)
+    assert answer.row(1)[1:8] == pytest.approx(alone.row(0)[:7])
+    lazy = trend(house.lazy(), by="plan", cluster=["who", "day"], **ROLES)
+    assert lazy.collect_schema() == lazy.collect().schema
+    empty = trend(house.head(0).lazy(), by="plan", cluster="who", **ROLES)
+    assert empty.collect_schema() == empty.collect().schema
 
 
 # ---------------------------------------------------------------- frames
@@ -307,5 +394,13 @@ def test_airport_survey_year_by_year(shared: Path):
     assert line["n_waves"] == 4
     assert 0 < line["low"] < line["slope"] < line["high"] < 0.05
     assert line["p_value"] < 0.01
+    flights = trend(
+        survey,
+        score="csat_airport",
+        wave="year",
+        metric=metrics.Csat(kind="mean"),
+        cluster=["year", "flight_cluster"],
+    ).row(0, named=True)
+    assert 1.1 < flights["standard_error"] / line["standard_error"] < 1.6
     ease = waves(survey, score="ces_wayfinding", wave="year", metric=metrics.MeanScore((1, 5)))
     assert ease["estimate"].round(3).to_list() == [4.390, 4.423, 4.383, 4.413]

@@ -163,7 +163,7 @@ def is_key(dtype: pl.DataType) -> bool:
 def key_column(call: str, role: str, column: pl.Series) -> pl.Series:
     """A column of names, of a type that can be told apart."""
     if is_key(column.dtype):
-        return column
+        return column.alias("")  # a name with a NUL inside cannot go through Arrow's C interface: it aborts
     if column.dtype == pl.Null:
         return column.cast(pl.Int64)
     hint = (

@@ -23,13 +23,15 @@ class WaveCounts:
 
     ``segments`` has one row a segment (the columns of ``by``; one row and no column without), sorted;
     ``waves`` each wave once, in order; ``counts`` int64[n_segments, n_waves, n_classes]; ``n_null``
-    int64[n_segments, n_waves].
+    int64[n_segments, n_waves]. ``place`` int64[n_groups]: segment times waves plus wave of each group that
+    has a row, in their sorted order.
     """
 
     segments: pl.DataFrame
     waves: pl.Series
     counts: Int64
     n_null: Int64
+    place: Int64
 
     def rows(self) -> ScoreCounts:
         """One row a segment and wave, wave by wave within a segment."""
@@ -70,7 +72,7 @@ def wave_counts(
     counts = np.zeros((*shape, counted.counts.shape[1]), dtype=np.int64)
     n_null = np.zeros(shape, dtype=np.int64)
     counts[segment, at], n_null[segment, at] = counted.counts, counted.n_null
-    return WaveCounts(segments, waves, counts, n_null)
+    return WaveCounts(segments, waves, counts, n_null, segment * shape[1] + at)
 
 
 def _check_wave(call: str, column: pl.Series) -> None:

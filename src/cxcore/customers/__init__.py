@@ -119,8 +119,8 @@ def per_customer(
         _check(call, house, "customer", customer)
         _check(call, house, "time", time)
         score_counts(call, house, score, None, (low, high), codes)  # for its checks
-        blank = pl.col(score).is_in(codes) if codes else pl.lit(value=False)
-        answer = pl.when(~blank).then(score).cast(pl.Int64).alias("score")
+        whole = pl.col(score).cast(pl.Int64)
+        answer = (pl.when(~whole.is_in(codes)).then(whole) if codes else whole).alias("score")
         rows = house.select(*parts, customer, pl.col(time).alias("time"), answer)
         rows = rows.sort("time", "score", descending=[False, True])
         n = [pl.col("score").count(), pl.col("score").null_count()]

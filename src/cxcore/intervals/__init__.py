@@ -20,6 +20,7 @@ from cxcore.intervals.bayesian import Bayesian
 from cxcore.intervals.bca import Bca
 from cxcore.intervals.bootstrap import Bootstrap
 from cxcore.intervals.expanded import Expanded
+from cxcore.intervals.monte_carlo import MonteCarlo
 from cxcore.intervals.percentile import Percentile
 from cxcore.intervals.score import ScoreInterval
 from cxcore.intervals.score_n_minus_1 import ScoreNMinus1
@@ -38,6 +39,7 @@ __all__ = [
     "Expanded",
     "Intervals",
     "Method",
+    "MonteCarlo",
     "Percentile",
     "Sample",
     "ScoreInterval",
@@ -198,8 +200,7 @@ def numbers_of(
     sample: Sample, confidence_level: float, method: Method
 ) -> tuple[Float64, Float64, Float64, Float64]:
     """Estimate, low, high and standard error of each group, without a frame: a single group costs little."""
-    low, high = method.limits(sample, 1.0 - confidence_level)
-    return sample.estimate, low, high, sample.standard_error
+    return method.numbers(sample, 1.0 - confidence_level)
 
 
 def sample_of(counts: Int64, weights: tuple[int, ...]) -> Sample:

@@ -106,6 +106,11 @@ class Method(ABC):
     def limits(self, sample: Sample, alpha: float) -> tuple[Float64, Float64]:
         """Low and high in weight units, float64[n_groups] each; NaN where a group has no answer."""
 
+    def numbers(self, sample: Sample, alpha: float) -> tuple[Float64, Float64, Float64, Float64]:
+        """Estimate, low, high and standard error; for another measure than the mean, override."""
+        low, high = self.limits(sample, alpha)
+        return sample.estimate, low, high, sample.standard_error
+
     def used(self, sample: Sample) -> list[str]:
         """The word of the method that gives each group's interval."""
         return [self.name] * len(sample.counts)

@@ -33,7 +33,7 @@ def t_quantile(tail: float, dof: int) -> float:
     log_scale = math.lgamma((dof + 1) / 2) - math.lgamma(dof / 2) - 0.5 * math.log(dof * math.pi)
     low, high = 0.0, math.inf
     for _ in range(200):
-        error = t_tail(t, dof) - tail
+        error = _above(t, dof) - tail
         low, high = (t, high) if error > 0 else (low, t)
         density = math.exp(log_scale - (dof + 1) / 2 * math.log1p(t * t / dof))
         after = t + error / density
@@ -46,6 +46,15 @@ def t_quantile(tail: float, dof: int) -> float:
 
 
 def t_tail(t: float, dof: int) -> float:
+    """P(T > t) for t >= 0; NaN without degrees of freedom."""
+    if dof < 1 or t != t:
+        return math.nan
+    if t > 1e100:  # its square is no float
+        return 0.0
+    return _above(t, dof) if t > 0 else 0.5
+
+
+def _above(t: float, dof: int) -> float:
     """P(T > t), t > 0: half the regularized incomplete beta I_x(dof / 2, 1 / 2), x = dof / (dof + t²).
 
     By its continued fraction (Lentz; Abramowitz & Stegun 26.5.8), on the side where that converges fast.

@@ -23,6 +23,8 @@ __all__ = ["rolling"]
 _TEXT = re.compile(r"(\d+)(mo|q|y|w|d|h|m|s|ms|us|ns)")
 #: units of the calendar, and the fewest days that one of them has
 _DAYS = {"d": 1, "w": 7, "mo": 28, "q": 90, "y": 365}
+#: the years 1 to 9999, in days since 1970; and the longest step or window, a century, in nanoseconds
+_YEARS, _LONGEST = (-719_162, 2_932_896), 36_525 * _options.NANOSECONDS["d"]
 
 
 def rolling(
@@ -115,7 +117,7 @@ def rolling(
     )
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
-        clock = _clock(call, house[time], step)
+        clock = _clock(call, house[time], step, length)
         buckets = clock if step == (1, "d") else clock.dt.truncate(_text(step))
         table = what.counted(house, score, buckets)
         starts = _steps(call, table.waves, step, len(table.segments))
@@ -162,6 +164,8 @@ def _span(call: str, option: str, value: Any) -> Span:
         number, unit = int(found[1]), found[2]
     if number <= 0:
         raise errors.not_positive(call, option, value)
+    if _nanoseconds((number, unit)) > _LONGEST:
+        raise errors.bad_option(call, option, value, "is longer than a century.", "such as '28d'.")
     return number, unit
 
 
@@ -169,8 +173,32 @@ def _text(span: Span) -> str:
     return f"{span[0]}{span[1]}"
 
 
-def _clock(call: str, column: pl.Series, step: Span) -> pl.Series:
+def _nanoseconds(span: Span) -> int:
+    """At least."""
+    number, unit = span
+    return number * (_DAYS[unit] * _options.NANOSECONDS["d"] if unit in _DAYS else _options.NANOSECONDS[unit])
+
+
+def _clock(call: str, column: pl.Series, step: Span, length: Span) -> pl.Series:
     """Times without a zone in which every step has its length: local dates, or UTC."""
+    _check_times(call, column)
+    dtype = column.dtype
+    if step[1] in _DAYS:
+        return column.dt.date() if isinstance(dtype, pl.Datetime) else column
+    if not isinstance(dtype, pl.Datetime):
+        problem = f"the column {column.name!r} has dates, and no hours."
+        raise errors.bad_option(call, "every", _text(step), problem, "take days or longer, such as '1d'.")
+    tick = _options.tick_length(dtype, None)
+    for option, span in (("every", step), ("window", length)):
+        if _nanoseconds(span) % tick:
+            problem = f"the times of {column.name!r} have no finer unit than {dtype.time_unit}."
+            raise errors.bad_option(call, option, _text(span), problem, "take a whole number of it.")
+    if dtype.time_zone is not None:
+        column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return column
+
+
+def _check_times(call: str, column: pl.Series) -> None:
     dtype = column.dtype
     if dtype != pl.Date and not isinstance(dtype, pl.Datetime):
         hint = f"parse it, such as pl.col({column.name!r}).str.to_date()."
@@ -180,14 +208,17 @@ def _clock(call: str, column: pl.Series, step: Span) -> pl.Series:
         raise errors.nulls(
             call, "time", column.name, n_bad, len(column), row, "drop them: no window has them."
         )
-    if step[1] in _DAYS:
-        return column.dt.date() if isinstance(dtype, pl.Datetime) else column
-    if dtype == pl.Date:
-        problem = f"the column {column.name!r} has dates, and no hours."
-        raise errors.bad_option(call, "every", _text(step), problem, "take days or longer, such as '1d'.")
-    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
-        column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    return column
+    tick = _options.tick_length(dtype, None)
+    ticks = column.to_physical().to_numpy()
+    least, most, years = *(days * _options.NANOSECONDS["d"] // tick for days in _YEARS), "1 to 9999"
+    if tick == 1:  # nanoseconds end before the years do, and windows reach over the times
+        least, most, years = -(2**62), 2**62, "1824 to 2115, for nanoseconds"
+    if not len(ticks) or (least <= ticks.min() and ticks.max() <= most):
+        return
+    outside = (ticks < least) | (ticks > most)
+    n_bad, row = int(outside.sum()), int(outside.argmax())
+    problem = f"{n_bad:,} of {len(column):,} times lie outside the years {years}; the first is row {row:,}."
+    raise errors.bad_data(call, "time", column.name, problem, "drop them: such dates stand for 'never'.")
 
 
 def _steps(call: str, buckets: pl.Series, step: Span, n_segments: int) -> pl.Series:
@@ -195,9 +226,8 @@ def _steps(call: str, buckets: pl.Series, step: Span, n_segments: int) -> pl.Ser
     if not len(buckets):
         return buckets
     ticks = buckets.to_physical()
-    day = _options.NANOSECONDS["d"]
-    least = step[0] * (_DAYS[step[1]] * day if step[1] in _DAYS else _options.NANOSECONDS[step[1]])
-    n_most = (int(ticks[-1]) - int(ticks[0])) * _options.tick_length(buckets.dtype, None) // least + 1
+    span = (int(ticks[-1]) - int(ticks[0])) * _options.tick_length(buckets.dtype, None)
+    n_most = span // _nanoseconds(step) + 1
     if n_most * n_segments > MOST_CELLS:
         problem = f"{n_segments:,} segments and {n_most:,} steps are more than {MOST_CELLS:,} rows."
         raise errors.bad_option(call, "every", _text(step), problem, "take longer steps.")

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from cxcore import _options, errors
-from cxcore._columns import Float64
+from cxcore._columns import Float64, Int64
+from cxcore._design_columns import DesignRows, cells_of, design_roles, design_rows, summed
 from cxcore._wave_columns import WaveCounts
+from cxcore.designs.base import ENOUGH_CLUSTERS
+from cxcore.designs.linearized import t_quantiles
 from cxcore.differences import Adjustment, adjusted
 from cxcore.differences.contrast import Contrast
 from cxcore.intervals import Sample, flag_texts
+from cxcore.intervals.student import t_tail
 from cxcore.metrics import Metric, MetricName
-from cxcore.scores import By
+from cxcore.scores import By, Columns
 from cxcore.tracking.asked import Asked, answer, asked, check_adjust
 
 __all__ = ["trend"]
@@ -33,6 +38,7 @@ def trend(
     missing: Iterable[int] | None = None,
     confidence_level: float = 0.95,
     adjust: Adjustment | None = None,
+    cluster: Columns = None,
 ) -> Any:
     """Slope of a score over its waves, with an interval and a p-value: the line nearest to all answers.
 
@@ -51,6 +57,8 @@ def trend(
         As in :func:`cxcore.waves`.
     adjust : {"holm", "bh"}, default None
         Add ``p_adjusted``, over all rows of the answer, as :func:`cxcore.compare`.
+    cluster : str or list of str, default None
+        Who answered more than once, in one wave or in several: the customer, the flight.
 
     Returns
     -------
@@ -58,6 +66,7 @@ def trend(
         One row a segment: ``by`` …, ``n_waves`` (waves with answers), ``n`` (Int64), ``slope``, ``low``,
         ``high``, ``standard_error`` (units of the score per wave, or per ``per``), ``p_value`` (Float64;
         ``p_adjusted`` where asked for), ``flags``. With answers in fewer than two waves the numbers are null.
+        With ``cluster`` also ``n_cluster``, behind ``n``.
 
     Raises
     ------
@@ -75,6 +84,10 @@ def trend(
     x the mean place of an answer. Its standard error takes the spread inside the waves alone, whatever the
     waves do round the line; the interval is MOVER's for that sum (Zou, Huang and Zhang 2009), and the p-value
     is the interval read backwards. For two waves they are those of :func:`cxcore.compare`.
+
+    With clusters each moves the slope by r = sum c_i (total - e_i size) / n_i over its waves; the variance is
+    G / (G - 1) sum r², and interval and p-value are those of Student's t with G - 1 degrees of freedom. A
+    segment whose clusters have one answer each keeps MOVER's.
 
     Examples
     --------
@@ -95,6 +108,7 @@ def trend(
     check_adjust(call, adjust)
     if per is not None:
         _options.duration(call, "per", per)
+    design = design_roles(call, cluster, None, None, None)
     what = asked(
         call,
         metric=metric,
@@ -102,21 +116,26 @@ def trend(
         by=by,
         missing=missing,
         confidence_level=confidence_level,
-        columns=lambda _: _columns(adjust),
+        columns=lambda _: _columns(adjust, clustered=bool(design)),
     )
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
         table = what.counted(house, score, wave)
-        return table.segments.hstack(_slopes(what, table, _places(call, table.waves, per), adjust))
+        line = _line(what, table, _places(call, table.waves, per))
+        if design:
+            parts = [*what.by, pl.lit(house[wave]).alias("wave")]
+            rows = design_rows(call, house, score, parts, what.what.scale, what.missing, design)
+            line = _clustered(what, table, line, rows)
+        return table.segments.hstack(_rows(what, table, line, adjust))
 
-    roles = {"score": score, "wave": wave, "by": by}
-    return answer(call, answers, roles, compute, lambda _: _columns(adjust))
+    roles = {"score": score, "wave": wave, "by": by, "cluster": cluster}
+    return answer(call, answers, roles, compute, lambda _: _columns(adjust, clustered=bool(design)))
 
 
-def _columns(adjust: str | None) -> dict[str, pl.DataType]:
+def _columns(adjust: str | None, *, clustered: bool) -> dict[str, pl.DataType]:
     numbers = ["slope", "low", "high", "standard_error", "p_value", *(["p_adjusted"] if adjust else [])]
     return {
-        **dict.fromkeys(("n_waves", "n"), pl.Int64()),
+        **dict.fromkeys(("n_waves", "n", *(["n_cluster"] if clustered else [])), pl.Int64()),
         **dict.fromkeys(numbers, pl.Float64()),
         "flags": pl.String(),
     }
@@ -131,32 +150,77 @@ def _places(call: str, waves: pl.Series, per: Any) -> Float64:
             raise errors.bad_option(call, "per", per, problem, "leave it out: the slope is per wave.")
         return np.arange(len(waves), dtype=np.float64)
     tick = _options.tick_length(dtype, None)
-    ticks = waves.to_physical().cast(pl.Int64).to_numpy()
+    ticks = waves.to_physical().to_list()  # whole numbers of any size: dates may be centuries apart
     length = _options.duration(call, "per", "1d" if per is None else per)
-    place: Float64 = (ticks - ticks[:1]) * (tick / length)
-    return place
+    return np.array([(each - ticks[0]) * tick / length for each in ticks], dtype=np.float64)
 
 
-def _slopes(what: Asked, table: WaveCounts, place: Float64, adjust: str | None) -> pl.DataFrame:
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A slope for each segment: float64[n_segments] in weight units; ``coefficients`` of each wave's mean."""
+
+    coefficients: Float64
+    slope: Float64
+    low: Float64
+    high: Float64
+    error: Float64
+    p: Float64
+    n_cluster: Int64 | None = None
+
+
+def _line(what: Asked, table: WaveCounts, place: Float64) -> _Line:
     sample = what.sample(table.rows())
     n = sample.n.reshape(table.n_null.shape)
-    n_waves, total = (n > 0).sum(axis=1), n.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):  # NaN where fewer than two waves have answers
-        away = place - (n @ place / total)[:, None]
+        away = place - (n @ place / n.sum(axis=1))[:, None]
         coefficients = n * away / (n * away**2).sum(axis=1)[:, None]
-    coefficients[n_waves < 2] = np.nan
+    coefficients[(n > 0).sum(axis=1) < 2] = np.nan
     line = Contrast(sample, coefficients)
     low, high = line.limits(1 - what.level)
-    factor = what.what.factor
-    p = line.p_values()
-    numbers = [each * factor for each in (line.estimate, low, high, line.standard_error)] + [p]
+    return _Line(coefficients, line.estimate, low, high, line.standard_error, line.p_values())
+
+
+def _clustered(what: Asked, table: WaveCounts, line: _Line, rows: DesignRows) -> _Line:
+    """The same with the variance between clusters, where any has more than one answer."""
+    n_segments, n_waves = table.n_null.shape
+    value = np.array(what.what.weights, dtype=np.float64)
+    sample = what.sample(table.rows())
+    group, cluster, size, total = cells_of(rows, value)
+    cell = table.place[group]
+    with np.errstate(invalid="ignore"):
+        moved = line.coefficients.reshape(-1)[cell] * (total - sample.estimate[cell] * size) / sample.n[cell]
+    who, at = np.unique(cell // max(n_waves, 1) * rows.n_clusters + cluster, return_inverse=True)
+    home = who // max(rows.n_clusters, 1)
+    n_cluster = np.bincount(home, minlength=n_segments)
+    squares = summed(home, summed(at, moved, len(who)) ** 2, n_segments)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        error = np.sqrt(n_cluster / (n_cluster - 1) * squares)
+        t = np.where(line.slope == 0, 0.0, np.abs(line.slope) / error)
+    half = error * t_quantiles((1 - what.level) / 2, n_cluster - 1)
+    p = np.array([t_tail(*pair) for pair in zip(t.tolist(), (n_cluster - 1).tolist(), strict=True)])
+    alone = n_cluster == table.counts.sum(axis=(1, 2))
+    ends = (line.slope - half, line.slope + half, error, 2 * p)
+    of_one = (line.low, line.high, line.error, line.p)
+    low, high, error, p = (np.where(alone, one, many) for one, many in zip(of_one, ends, strict=True))
+    return _Line(line.coefficients, line.slope, low, high, error, p, n_cluster.astype(np.int64))
+
+
+def _rows(what: Asked, table: WaveCounts, line: _Line, adjust: str | None) -> pl.DataFrame:
+    n_waves = (table.counts.sum(axis=2) > 0).sum(axis=1)
+    pooled = Sample(table.counts.sum(axis=1), what.sample(table.rows()).weights)
+    numbers = [each * what.what.factor for each in (line.slope, line.low, line.high, line.error)] + [line.p]
     if adjust:
-        numbers.append(adjusted(p, adjust))
-    pooled = Sample(table.counts.sum(axis=1), sample.weights)
-    columns: list[Any] = [n_waves, total, *numbers, flag_texts(pooled.words)]
+        numbers.append(adjusted(line.p, adjust))
+    words, sizes = pooled.words, [n_waves, pooled.n]
+    if line.n_cluster is not None:
+        sizes.append(line.n_cluster)
+        few = (line.n_cluster < ENOUGH_CLUSTERS) & (pooled.n > line.n_cluster)
+        words = [each | ({"few_clusters"} if some else set()) for each, some in zip(words, few, strict=True)]
+    columns: list[Any] = [*sizes, *numbers, flag_texts(words)]
+    schema = _columns(adjust, clustered=line.n_cluster is not None)
     return pl.DataFrame(
         [
             pl.Series(name, column, dtype=dtype, nan_to_null=dtype == pl.Float64)
-            for (name, dtype), column in zip(_columns(adjust).items(), columns, strict=True)
+            for (name, dtype), column in zip(schema.items(), columns, strict=True)
         ]
     )

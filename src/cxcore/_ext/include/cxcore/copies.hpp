@@ -1,11 +1,12 @@
 // Which events repeat an earlier one of their user. Few do, so that first those are told that may: by row
-// where one column has running numbers (a byte for each value, users not looked at), else by the order of the
-// index (a bit for each hash, and one more where it was met before). Only events that may are compared, in a
-// table of them. Why: docs/adr/0014 and 0020.
+// where one column has running numbers (the first row of each value, users not looked at), else by the order
+// of the index (a bit for each hash, and one more where it was met before). Only events that may are
+// compared, in a table of them. Why: docs/adr/0014 and 0020.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "key_table.hpp"
 #include "memory.hpp"
@@ -33,13 +34,13 @@ class Copies {
         : unique_(unique),
           offset_(offset),
           row_(row) {
-        if (unique.key && unique.n_keys == 1) count_values();
+        if (unique.key && unique.n_keys == 1) count();
     }
 
     // Those of the users [user_from, user_to), put behind `found`.
     void find(int64_t user_from, int64_t user_to, Array<Copy>& found) const {
-        const Array<int64_t> maybe = repeats_.empty() ? met_twice(user_from, user_to)
-                                                      : counted_twice(offset_[user_from], offset_[user_to]);
+        const Array<int64_t> maybe =
+            repeats_.empty() ? met_twice(user_from, user_to) : counted(offset_[user_from], offset_[user_to]);
         size_t size = 4;
         while (size < 2 * maybe.size()) size *= 2;
         Array<int64_t> slots(size, -1);  // positions
@@ -60,34 +61,29 @@ class Copies {
 
     // Rows whose value is not the only one of its kind, a bit each; none where values are not running numbers
     // (asked of a sample: a wrong guess makes rows look alike that are not) or repeat too often to be of use.
-    void count_values() {
+    void count() {
         const int64_t *key = unique_.key, n = unique_.n_rows;
         uint64_t differs = 0, mask = 63;
         for (int64_t k = 0; k < 64; ++k) differs |= static_cast<uint64_t>(key[n * k / 64] ^ key[0]);
-        if (differs >= static_cast<uint64_t>(4 * n)) return;
+        if (differs >= static_cast<uint64_t>(2 * n)) return;
         while (mask < differs) mask = 2 * mask + 1;
-        Array<uint8_t> times(mask + 1, 0);  // that a value was met: 0, 1, more
-        const auto of = [&](int64_t i) -> uint8_t& { return times[static_cast<uint64_t>(key[i]) & mask]; };
-        constexpr int64_t block = 64;
+        Array<int32_t> firsts(mask + 1, -1);  // the first row of each value
+        Array<uint64_t> repeats(static_cast<size_t>(n) / 64 + 1, 0);
+        const auto mark = [&](int64_t i) { repeats[static_cast<size_t>(i / 64)] |= uint64_t{1} << i % 64; };
         int64_t again = 0;
-        for (int64_t from = 0; from < n; from += block) {
-            for (int64_t i = from; i < std::min(n, from + block); ++i) {
-                uint8_t& now = of(i);
-                again += now > 0;
-                now = static_cast<uint8_t>(now + (now < 2));
+        for (int64_t i = 0; i < n; ++i) {
+            int32_t& first = firsts[static_cast<uint64_t>(key[i]) & mask];
+            if (first < 0) {
+                first = static_cast<int32_t>(i);
+                continue;
             }
-            if (again * 8 > from + 8192) return;
+            mark(first), mark(i);
+            if (++again * 8 > i + 8192) return;
         }
-        repeats_.resize(static_cast<size_t>(n + block - 1) / block);
-        for (int64_t from = 0; from < n; from += block) {
-            uint64_t word = 0;
-            for (int64_t i = from; i < std::min(n, from + block); ++i)
-                word |= static_cast<uint64_t>(of(i) > 1) << (i - from);
-            repeats_[static_cast<size_t>(from / block)] = word;
-        }
+        repeats_ = std::move(repeats);
     }
     // Positions of [from, to) whose row has its bit.
-    Array<int64_t> counted_twice(int64_t from, int64_t to) const {
+    Array<int64_t> counted(int64_t from, int64_t to) const {
         Array<int64_t> maybe;
         if (!row_) {
             for (int64_t at = from / 64 * 64; at < to; at += 64)
