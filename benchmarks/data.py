@@ -217,3 +217,18 @@ def answers(n: int, n_groups: int = 1) -> pl.DataFrame:
     rng = np.random.default_rng(SEED)
     score = rng.choice(11, n, p=_NPS_SHARE).astype(np.uint8)
     return pl.DataFrame({"group": rng.integers(0, n_groups, n), "score": score})
+
+
+@lru_cache(maxsize=1)
+def weighted_answers(n: int, n_customers: int, n_segments: int) -> pl.DataFrame:
+    """Answers 0..10 of customers of one segment each, who answer 5 times on average, with weights."""
+    rng = np.random.default_rng(SEED)
+    customer = rng.integers(0, n_customers, n)
+    return pl.DataFrame(
+        {
+            "segment": customer % n_segments,
+            "customer": customer,
+            "weight": rng.lognormal(0, 0.4, n),
+            "score": rng.choice(11, n, p=_NPS_SHARE).astype(np.uint8),
+        }
+    )

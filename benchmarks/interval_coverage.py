@@ -74,6 +74,7 @@ TARGET = {5: 91.0, 30: 94.0}
 METHODS = (
     "bootstrap",
     "score",
+    "score_n_minus_1",
     "bca",
     "percentile",
     "expanded",

@@ -664,6 +664,26 @@ def duckdb_nps(con: Any) -> list[tuple[Any, ...]]:
     return con.execute(f'SELECT "group", {_SQL_NPS} FROM answers GROUP BY 1 ORDER BY 1').fetchall()
 
 
+def polars_linearized(frame: pl.DataFrame) -> pl.DataFrame:
+    """Weighted NPS of each segment and its standard error over customers: two group_bys, no interval."""
+    weight = pl.when(pl.col("score") >= 9).then(100.0).when(pl.col("score") <= 6).then(-100.0).otherwise(0.0)
+    cells = frame.lazy().group_by("segment", "customer")
+    sums = cells.agg(m=pl.col("weight").sum(), s=(pl.col("weight") * weight).sum())
+    mass, n = pl.col("m").sum(), pl.len()
+    estimate = pl.col("s").sum() / mass
+    square = ((pl.col("s") - estimate * pl.col("m")) ** 2).sum() / mass**2 * n / (n - 1)
+    return sums.group_by("segment").agg(estimate=estimate, standard_error=square.sqrt()).collect()
+
+
+def svy_linearized(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same as domains of a survey, whose column ``value`` has the points of each answer."""
+    import svy
+
+    sample = svy.Sample(data=frame, design=svy.Design(wgt="weight", psu="customer"))
+    answer = sample.estimation.mean("value", by="segment").to_polars()
+    return answer.select("segment", estimate="est", standard_error="se")
+
+
 # ---------------------------------------------------------------- rolling scores
 
 _PARTS = [

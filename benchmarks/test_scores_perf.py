@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import data
@@ -179,6 +180,72 @@ def test_nps_groups(race: Race, rng: np.random.Generator) -> None:
 def _near_groups(group: np.ndarray, score: np.ndarray, resamples: int, got: np.ndarray) -> None:
     for code in range(0, N_GROUPS, 100):
         _near(score[group == code], resamples, 0.2, got[code])
+
+
+def test_nps_clusters_and_weights(race: Race) -> None:
+    """A thousand segments, customers who answer five times, weights."""
+    n, n_segments = settings.ROWS["small"], 1_000
+    frame = data.weighted_answers(n, n // 5, n_segments)
+    known = rivals.polars_linearized(frame).sort("segment")
+
+    def same(got: pl.DataFrame) -> None:
+        _same_linear(known, got, 1e-9)
+
+    race(
+        "scores/clusters-and-weights/small",
+        words=f"weighted NPS of {n_segments:,} segments, {n // 5:,} customers, {n:,} answers",
+        rows=n,
+        verb=Contender(
+            "cxcore",
+            lambda: cx.nps(frame, score="score", by="segment", cluster="customer", weight="weight"),
+            same,
+        ),
+        parts=[
+            Contender(
+                "cxcore, without weights (exact cluster bootstrap)",
+                lambda: cx.nps(frame, score="score", by="segment", cluster="customer"),
+                lambda got: _near_linear(frame, got),
+            )
+        ],
+        rivals=[
+            Contender("Polars, two group_bys", partial(rivals.polars_linearized, frame), same),
+            *_svy(frame),
+        ],
+        left_out="" if find_spec("svy") else "svy is not installed",
+        goals=[Goal(100, "svy")] if find_spec("svy") else [],
+    )
+
+
+def _near_linear(frame: pl.DataFrame, got: pl.DataFrame) -> None:
+    """The ends of the bootstrap lie about two linearized errors from the estimate."""
+    known = rivals.polars_linearized(frame.with_columns(weight=1.0)).sort("segment")
+    got = got.sort("segment")
+    assert np.allclose(got["estimate"], known["estimate"])
+    for end, side in (("low", -1.96), ("high", 1.96)):
+        far = (got[end] - got["estimate"]) / known["standard_error"] - side
+        assert (far.abs() < 0.4).all(), far.abs().max()
+
+
+def _same_linear(known: pl.DataFrame, got: pl.DataFrame, slack: float) -> None:
+    got = got.with_columns(pl.col("segment").cast(pl.Int64)).sort("segment")
+    assert got["segment"].equals(known["segment"])
+    for name in ("estimate", "standard_error"):
+        assert np.allclose(got[name], known[name], rtol=slack, atol=0), name
+
+
+def _svy(frame: pl.DataFrame) -> list[Contender]:
+    """All rows in a tenth of the segments: each of its domains looks at all rows, so that is a tenth.
+
+    Its n / (n - 1) is of all customers, and ours of those of the segment.
+    """
+    if find_spec("svy") is None:
+        return []
+    fewer = frame.with_columns(pl.col("segment") % 100)
+    points = 100.0 * rivals.WEIGHT[fewer["score"].to_numpy()]
+    known = rivals.polars_linearized(fewer).sort("segment")
+    slack = 100 / fewer["customer"].n_unique()
+    run = partial(rivals.svy_linearized, fewer.with_columns(value=pl.Series(points)))
+    return [Contender("svy, domains", run, lambda got: _same_linear(known, got, slack), part=0.1)]
 
 
 def test_sql(race: Race) -> None:

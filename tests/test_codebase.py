@@ -213,8 +213,8 @@ REGISTRIES = {
     "attribution": ("MODELS", "ModelWord"),
     "intervals": ("METHODS", "MethodName"),
     "differences": ("DIFFERENCES", "DifferenceName"),
-    "customers": ("OUTCOMES", "OutcomeName"),
     "designs": ("METHODS", "DesignName"),
+    "customers": ("OUTCOMES", "OutcomeName"),
 }
 
 

@@ -399,8 +399,9 @@ OPTIONS = [
     (
         nps, {"method": "bootstap"},
         "nps(method='bootstap'): not one of the words.\n"
-        "  Words: 'bootstrap', 'bca', 'percentile', 'score', 'basic', 'expanded', 'studentized', 'bayesian', "
-        "'wald', 'adjusted_wald', 'always_valid'\n  Hint: did you mean 'bootstrap'?",
+        "  Words: 'bootstrap', 'bca', 'percentile', 'score', 'score_n_minus_1', 'basic', 'expanded', "
+        "'studentized', 'bayesian', 'wald', 'adjusted_wald', 'always_valid'\n"
+        "  Hint: did you mean 'bootstrap'?",
     ),
     (
         nps, {"confidence_level": 1},

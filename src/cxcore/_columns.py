@@ -319,8 +319,8 @@ def event_columns(
 # ---------------------------------------------------------------- marks and amounts
 
 
-def marks(call: str, role: str, house: pl.DataFrame, name: str) -> pl.Series:
-    """A boolean column without nulls; a null is no, and so is a flag that no row has."""
+def marks(call: str, role: str, house: pl.DataFrame, name: str, *, null_means: bool = False) -> pl.Series:
+    """A boolean column without nulls, which say what is told; so do those of a flag that no row has."""
     column = house[name]
     no_text = column.dtype == pl.String and column.null_count() == len(column)  # as pandas gives no flag
     if column.dtype == pl.Null or no_text:
@@ -331,7 +331,7 @@ def marks(call: str, role: str, house: pl.DataFrame, name: str) -> pl.Series:
         if role == "conversion" and column.dtype != pl.String:
             hint = f"pass numbers as value=, or compare: pl.col({name!r}) > 0."
         raise errors.wrong_dtype(call, role, name, column.dtype, "takes true and false", hint)
-    return column.fill_null(value=False)
+    return column.fill_null(value=null_means) if column.null_count() else column
 
 
 def amounts(call: str, role: str, house: pl.DataFrame, name: str) -> pl.Series:

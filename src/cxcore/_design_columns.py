@@ -31,7 +31,8 @@ class DesignRoles:
     population: float | Mapping[Any, float] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.cluster or self.weight or self.stratum or self.population is not None)
+        of_columns = bool(self.cluster or self.stratum)
+        return of_columns or self.weight is not None or self.population is not None
 
     @property
     def roles(self) -> dict[str, Any]:
@@ -82,8 +83,8 @@ class DesignCounts:
     """Answers under a design. Rows without an answer, and rows of weight 0, are in none of the sums.
 
     ``groups``, ``counts`` and ``n_null`` as in ``ScoreCounts``, by level of the scale. ``weighted``
-    float64[n_groups, n_levels] and ``square`` float64[n_groups]: sums of weights and of their squares, the
-    largest weight being 1.
+    float64[n_groups, n_levels] and ``square`` float64[n_groups]: sums of weights and of their squares, in a
+    unit in which no weight exceeds 1.
 
     Clusters alike in one group and stratum are one signature: ``start`` int64[n_groups + 1] into ``stratum``
     int32, ``size`` and ``total`` float64 (sums of weight, and of weight times value) and ``count`` int64. An
@@ -182,7 +183,7 @@ def _levels(
 def _weights(
     call: str, house: pl.DataFrame, weight: str | None, answered: NDArray[np.bool_]
 ) -> tuple[Float64, NDArray[np.bool_]]:
-    """Weights as parts of the largest, and which rows count at all."""
+    """Weights in a unit in which none exceeds 1, and which rows count at all."""
     if weight is None:
         return np.empty(0), np.ones(len(house), dtype=np.bool_)
     column = amounts(call, "weight", house, weight)
@@ -196,8 +197,8 @@ def _weights(
         raise errors.nulls(call, "weight", weight, int(absent.sum()), len(column), int(absent.argmax()), hint)
     heavy = (column > 0).fill_null(value=True).to_numpy()
     found = column.fill_null(0.0).rechunk().to_numpy()
-    most = found.max(initial=0.0)
-    return found / most if most else found, heavy
+    unit = 2.0 ** -float(np.frexp(found.max(initial=0.0))[1])  # a power of two, so that no digit is lost
+    return found * unit, heavy
 
 
 def _clusters(call: str, house: pl.DataFrame, columns: Sequence[str], n_threads: int) -> Int32 | None:

@@ -11,14 +11,17 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cxcore import _options, errors
 from cxcore._columns import EventColumns, EventRoles, Int32, Int64, UInt8, int64_of, keys, marks, tell_apart
+from cxcore._ext import native
 from cxcore._ext.arrays import empty
 
 _INT64_MAX = 2**63 - 1
 #: microseconds: Python's dates know the years 1 to 9999, and a local period may begin in the year before
 _FIRST, _LAST = -62_104_060_800_000_000, 253_370_764_799_999_999
+_DAY = 86_400_000_000
 #: bits of a mark
 STARTS, ENDS, IDLES, UNLIKE = 1, 2, 4, 8
 
@@ -57,10 +60,6 @@ def rule_columns(
     value = split_codes(call, split_columns(call, house, rules), n, n_threads)
     told = [_told(call, house[name], n_threads) for name in rules.unique]
     key = told[0][np.newaxis] if len(told) == 1 else np.array(told, np.int64).reshape(len(told), n)
-    null = [house[name].is_null() for name in rules.unique if house[name].null_count()]
-    for absent in null:
-        bits = absent.cast(pl.UInt8).to_numpy() * np.uint8(UNLIKE)
-        mark = mark | bits if len(mark) else bits
     return RuleColumns(gap, mark, value, key, edge)
 
 
@@ -105,22 +104,25 @@ def _told(call: str, column: pl.Series, n_threads: int) -> Int64:
     """Whole numbers by which rows can be told apart: the values themselves, or codes of them."""
     dtype = column.dtype
     if dtype.is_temporal() or (dtype.is_integer() and dtype not in (pl.UInt64, pl.Int128, pl.UInt128)):
-        return int64_of(column.to_physical(), null=0)
-    return keys(call, "unique", column.to_frame(), [column.name], n_threads=n_threads).code.astype(np.int64)
+        return int64_of(column, null=0)
+    code = keys(call, "unique", column.to_frame(), [column.name], n_threads=n_threads).code
+    return np.maximum(code, 0, dtype=np.int64) if column.null_count() else code.astype(np.int64)
 
 
 def _marks(call: str, house: pl.DataFrame, rules: Any) -> UInt8:
-    mark = np.empty(0, np.uint8)
+    on: list[tuple[int, pl.Series]] = []
     for role, bit in (("start_on", STARTS), ("end_on", ENDS), ("keep_alive", IDLES)):
         value = getattr(rules, role)
         if value is None:
             continue
         one = _column(call, house, role, value)
-        yes = marks(call, role, one.to_frame(), one.name)
-        if role == "keep_alive":  # a null is a no elsewhere; here it says nothing against the event
-            yes = ~yes & one.is_not_null()
-        on = yes.cast(pl.UInt8).to_numpy()
-        mark = on * np.uint8(bit) if not len(mark) else mark | on * np.uint8(bit)
+        is_idle = role == "keep_alive"  # a null is a no elsewhere; here it says nothing against the event
+        yes = marks(call, role, one.to_frame(), one.name, null_means=is_idle)
+        on.append((bit, ~yes if is_idle else yes))
+    on += [(UNLIKE, house[name].is_null()) for name in rules.unique if house[name].null_count()]
+    mark = np.zeros(len(house) if on else 0, np.uint8)
+    for bit, rows in on:
+        native.mark_rows(rows, bit, mark)
     return mark
 
 
@@ -135,7 +137,7 @@ def _gaps(call: str, column: pl.Series, columns: EventColumns, closed: str) -> I
         hint = "fill them, for example .fill_null(pl.duration(minutes=30))."
         n_absent, row = int(absent.sum()), int(absent.argmax())
         raise errors.nulls(call, "gap", column.name, n_absent, len(column), row, hint)
-    ticks = int64_of(column.to_physical(), null=0)
+    ticks = int64_of(column, null=0)
     bad = (ticks <= 0) & (columns.code >= 0) if len(ticks) and ticks.min() <= 0 else None
     if bad is not None and bad.any():
         n_bad, row = int(bad.sum()), int(bad.argmax())
@@ -189,14 +191,26 @@ def period_starts(least: int, most: int, every: str, zone: str) -> list[int]:
     A local midnight that clocks skip begins with the first instant after it; one that comes twice with the
     first.
     """
-    ends = pl.Series([least, most]).cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(zone)
-    first, last = ends.dt.replace_time_zone(None).dt.truncate(every)
-    names = pl.datetime_range(first, last, every, time_unit="us", eager=True)
+    names = pl.Series(_period_names(least, most, every))
     instants = names.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-    found = instants.to_physical().to_list()
-    for at in instants.is_null().arg_true():
-        found[at] = _first_instant(names[at], zone)
+    found = instants.cast(pl.Int64).to_list()
+    if instants.null_count():
+        for at in instants.is_null().arg_true():
+            found[at] = _first_instant(names[at], zone)
     return sorted({at for at in found if least < at <= most})
+
+
+def _period_names(least: int, most: int, every: str) -> NDArray[np.datetime64]:
+    """The local midnights at which periods begin, those of all zones: none is a day away from UTC.
+
+    NumPy makes them in a tenth of the time that a query for three dates takes.
+    """
+    first, last = np.array([least - _DAY, most + _DAY], "datetime64[us]").astype("datetime64[D]")
+    if every == "1mo":
+        first, last = first.astype("datetime64[M]"), last.astype("datetime64[M]")
+    elif every == "1w":
+        first -= (first.astype(np.int64) + 3) % 7  # days are counted from a Thursday, weeks from Monday
+    return np.arange(first, last + 1, 7 if every == "1w" else 1).astype("datetime64[us]")
 
 
 def _first_instant(midnight: dt.datetime, zone: str) -> int:

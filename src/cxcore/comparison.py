@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -12,19 +12,25 @@ from numpy.typing import NDArray
 from cxcore import _options, errors
 from cxcore._answers import ScoreCounts, by_schema, score_counts
 from cxcore._columns import check_roles, needed
+from cxcore._design_columns import DesignRoles, DesignRows, design_roles, design_rows
+from cxcore.designs import design_sample
+from cxcore.designs.difference import LinearizedDifference
 from cxcore.differences import (
     ADJUSTMENTS,
+    DIFFERENCES,
     Adjustment,
     Difference,
     DifferenceName,
+    Mover,
     Pairs,
     adjusted,
     difference_for,
 )
 from cxcore.engines import open_frame
 from cxcore.intervals import Sample, flag_texts
+from cxcore.intervals.base import Int64
 from cxcore.metrics import Metric, MetricName, score_for
-from cxcore.scores import By, Score, classes_of
+from cxcore.scores import By, Columns, Score, classes_of
 
 __all__ = ["compare"]
 
@@ -39,9 +45,11 @@ def compare(
     by: By = None,
     scale: tuple[int, int] | None = None,
     missing: Iterable[int] | None = None,
-    method: DifferenceName | Difference = "mover",
+    method: DifferenceName | Literal["linearized"] | Difference | None = None,
     confidence_level: float = 0.95,
     adjust: Adjustment | None = None,
+    cluster: Columns = None,
+    weight: str | None = None,
 ) -> Any:
     """Score of each group less that of the control group, with an interval and a p-value.
 
@@ -65,14 +73,19 @@ def compare(
         Lowest and highest level, for a metric given by word; "mean_score" needs it.
     missing : list of int, default None
         Codes that mean 'no answer', such as 11 or 99.
-    method : str or Difference, default "mover"
-        "mover" (from two score intervals), "bootstrap" (exact BCa; "mover" where a side cannot support it),
-        or an object of ``cxcore.differences``.
+    method : str or Difference, default None
+        "mover" (from two score intervals; the default), "bootstrap" (exact BCa; "mover" where a side cannot
+        support it), or an object of ``cxcore.differences``. With ``cluster`` or ``weight`` "linearized", the
+        default there: Student's t, by the variance of the difference over clusters; a customer may have
+        answered in both groups.
     confidence_level : float, default 0.95
         How often the interval holds the true difference, between 0 and 1.
     adjust : {"holm", "bh"}, default None
         Add ``p_adjusted``, over all rows of the answer: "holm" guards against any false alarm, "bh"
         (Benjamini-Hochberg) bounds the share of false alarms. Intervals are not adjusted.
+    cluster, weight
+        Who answered more than once, and how many customers an answer speaks for, as in :func:`cxcore.nps`.
+        Where each cluster has one answer, answers are independent, and the default is that of no design.
 
     Returns
     -------
@@ -118,7 +131,8 @@ def compare(
     what = score_for(call, metric, scale)
     segments = _options.groups(call, by, ["group", "control", *_measures(adjust)])
     codes = _options.codes(call, "missing", missing)
-    chosen = difference_for(call, method)
+    design = design_roles(call, cluster, weight, None, None)
+    chosen = _method(call, method, design)
     level = _options.level(call, "confidence_level", confidence_level)
     if adjust is not None:
         _options.word(call, "adjust", adjust, ADJUSTMENTS)
@@ -126,25 +140,45 @@ def compare(
         hint = "name one; a group of nulls can be named with fill_null()."
         raise errors.bad_option(call, "control", control, "names no group.", hint)
     engine, frame = open_frame(call, answers)
-    check_roles(call, engine.columns(frame), {"score": score, "group": group, "by": by})
+    check_roles(call, engine.columns(frame), {"score": score, "group": group, "by": by, **design.roles})
     parts = [*_options.parts(by), pl.col(group).alias("group")]
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
         last, weights = classes_of(what)
         threads = _options.n_threads(call, None)
-        counted = score_counts(call, house, score, parts, what.scale, codes, threads, last)
+        counted: ScoreCounts | DesignRows
+        if design:
+            counted = design_rows(call, house, score, parts, what.scale, codes, design, n_threads=threads)
+        else:
+            counted = score_counts(call, house, score, parts, what.scale, codes, threads, last)
         is_control = _is_control(call, counted.groups["group"], group, control)
         rows, of_control = _pairs(counted.groups, segments, is_control)
         name = counted.groups["group"].gather(np.flatnonzero(is_control)[:1].repeat(len(rows)))
         named = counted.groups[rows].with_columns(control=name)
-        pairs = _samples(counted, rows, of_control, weights)
-        return named.hstack(_measured(what, pairs, chosen, level, adjust))
+        if isinstance(counted, DesignRows):
+            sample = design_sample(counted, what.weights, design)
+            apart = LinearizedDifference(counted, sample, rows, of_control)
+            return named.hstack(_measured_design(what, apart, level, adjust, default=method is None))
+        pairs = _samples(counted.counts, rows, of_control, weights)
+        return named.hstack(_measured(what, pairs, chosen or Mover(), level, adjust))
 
     def schema(before: pl.Schema) -> pl.Schema:
         found = by_schema(call, before, parts)
         return pl.Schema({**found, "control": found["group"], **_measures(adjust)})
 
-    return engine.summary(call, frame, needed(score, group, by), compute, schema)
+    return engine.summary(call, frame, needed(score, group, by, *design.roles.values()), compute, schema)
+
+
+def _method(call: str, method: Any, design: DesignRoles) -> Difference | None:
+    """The method of independent answers; None for the default, and for all that is linearized."""
+    linearized = isinstance(method, str) and method == LinearizedDifference.name
+    if design and not (method is None or linearized):
+        known = isinstance(method, Difference) or (isinstance(method, str) and method in DIFFERENCES)
+        refused = errors.plain_method if known else errors.unknown_word
+        raise refused(call, "method", getattr(method, "name", method), [LinearizedDifference.name])
+    if linearized and not design:
+        raise errors.design_method(call, method)
+    return None if method is None or design else difference_for(call, method)
 
 
 def _measures(adjust: str | None) -> dict[str, pl.DataType]:
@@ -185,11 +219,9 @@ def _pairs(
     return rows, control_of[run[rows]]
 
 
-def _samples(
-    counted: ScoreCounts, rows: NDArray[np.int64], of_control: NDArray[np.int64], weights: NDArray[np.int64]
-) -> Pairs:
-    nobody = np.zeros((1, counted.counts.shape[1]), dtype=np.int64)
-    counts = np.vstack([counted.counts, nobody])  # -1 is the row of nobody
+def _samples(counts: Int64, rows: Int64, of_control: Int64, weights: Int64) -> Pairs:
+    nobody = np.zeros((1, counts.shape[1]), dtype=np.int64)
+    counts = np.vstack([counts, nobody])  # -1 is the row of nobody
     return Pairs(Sample(counts[rows], weights), Sample(counts[of_control], weights))
 
 
@@ -197,12 +229,54 @@ def _measured(
     what: Score, pairs: Pairs, method: Difference, level: float, adjust: str | None
 ) -> pl.DataFrame:
     low, high = method.limits(pairs, 1 - level)
-    p = method.p_values(pairs)
-    scores = (pairs.sample.estimate, pairs.control.estimate, pairs.difference, low, high)
-    numbers = [each * what.factor for each in scores] + [p] + ([adjusted(p, adjust)] if adjust else [])
-    answered = pairs.answered.tolist()
-    words = [word if some else None for word, some in zip(method.used(pairs), answered, strict=True)]
-    columns: list[Any] = [pairs.sample.n, pairs.control.n, *numbers, words, flag_texts(_flags(pairs, method))]
+    estimates = pairs.sample.estimate, pairs.control.estimate
+    words = [
+        word if some else None for word, some in zip(method.used(pairs), pairs.answered.tolist(), strict=True)
+    ]
+    numbers = pairs.difference, low, high, method.p_values(pairs)
+    return _columns(what, pairs, (*estimates, *numbers), words, _flags(pairs, method), adjust)
+
+
+def _measured_design(
+    what: Score, apart: LinearizedDifference, level: float, adjust: str | None, *, default: bool
+) -> pl.DataFrame:
+    """Linearized; by default the method of no design where all answers of a pair are independent."""
+    sample = apart.sample
+    pairs = _samples(sample.sample.counts, apart.one, apart.two, sample.sample.weights)
+    free = apart.independent & default
+    numbers = [
+        np.where(free, plain, linear)
+        for plain, linear in zip(
+            (*Mover().limits(pairs, 1 - level), Mover().p_values(pairs)),
+            (*apart.limits(1 - level), apart.p_values()),
+            strict=True,
+        )
+    ]
+    estimates = apart.of(sample.estimate, apart.one), apart.of(sample.estimate, apart.two)
+    without = np.isnan(numbers[0]).tolist()
+    words = [
+        None if none else Mover.name if plain else apart.name
+        for plain, none in zip(free.tolist(), without, strict=True)
+    ]
+    flags = _flags(pairs, Mover())
+    for word, where in sample.marks.items():
+        either = np.append(where, False)[np.array([apart.one, apart.two])].any(axis=0) & ~free
+        for at in np.flatnonzero(either & apart.answered).tolist():
+            flags[at].add(word)
+    return _columns(what, pairs, (*estimates, apart.difference, *numbers), words, flags, adjust)
+
+
+def _columns(
+    what: Score,
+    pairs: Pairs,
+    numbers: tuple[NDArray[np.float64], ...],
+    words: list[str | None],
+    flags: list[set[str]],
+    adjust: str | None,
+) -> pl.DataFrame:
+    *scores, p = numbers
+    scaled = [each * what.factor for each in scores] + [p] + ([adjusted(p, adjust)] if adjust else [])
+    columns: list[Any] = [pairs.sample.n, pairs.control.n, *scaled, words, flag_texts(flags)]
     return pl.DataFrame(
         [
             pl.Series(name, column, dtype=dtype, nan_to_null=dtype == pl.Float64)

@@ -350,12 +350,6 @@ def control_alone(call: str, group: str, control: object) -> InvalidDataError:
     return InvalidDataError(_text(call, {"group": group}, problem, "keep the other groups in the frame."))
 
 
-def counts_below_zero(call: str, n_bad: int, group: object) -> InvalidDataError:
-    verb = "count would be" if n_bad == 1 else "counts would be"
-    problem = f"{n_bad:,} {verb} below zero, the first in group {_shown(group)}."
-    return InvalidDataError(_text(call, None, problem, "take away only what was added before."))
-
-
 def plain_method(call: str, option: str, value: object, allowed: Iterable[str]) -> InvalidOptionError:
     """A method that takes each answer as independent, asked for under a design."""
     problem = "takes every answer as independent and equally weighted."
@@ -365,6 +359,12 @@ def plain_method(call: str, option: str, value: object, allowed: Iterable[str]) 
 def design_method(call: str, value: object) -> InvalidOptionError:
     hint = "say cluster=, weight= or stratum=, or leave method= out."
     return bad_option(call, "method", value, "is for a survey design, and there is none.", hint)
+
+
+def counts_below_zero(call: str, n_bad: int, group: object) -> InvalidDataError:
+    verb = "count would be" if n_bad == 1 else "counts would be"
+    problem = f"{n_bad:,} {verb} below zero, the first in group {_shown(group)}."
+    return InvalidDataError(_text(call, None, problem, "take away only what was added before."))
 
 
 # ---------------------------------------------------------------- SQL and Polars expressions

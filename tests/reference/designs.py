@@ -118,3 +118,35 @@ def cluster_percentile(clusters: Sequence[tuple[int, int, int]], tail: float) ->
                 ends.append(ratio)
                 break
     return ends[0], ends[1]
+
+
+# ---------------------------------------------------------------- comparisons
+
+
+def linearized_difference(
+    answers: Sequence[Answer], one: object, two: object
+) -> tuple[float, float, float] | None:
+    """Difference of two weighted means, its variance over clusters, and Satterthwaite's degrees of freedom.
+
+    None where a side has one cluster.
+    """
+    moves: dict[object, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    estimates, seen = [], []
+    for side, group in enumerate((one, two)):
+        mine = [answer for answer in answers if answer[0] == group]
+        mass = sum(weight for *_, weight, _ in mine)
+        estimates.append(sum(weight * value for *_, weight, value in mine) / mass)
+        seen.append({cluster for _, _, cluster, _, _ in mine})
+        n = len(seen[side])
+        if n == 1:
+            return None
+        for _, _, cluster, weight, value in mine:
+            moves[cluster][side] += weight * (value - estimates[side]) / mass * math.sqrt(n / (n - 1))
+    parts = [
+        [(moves[cluster][0] - moves[cluster][1]) ** 2 for cluster in part]
+        for part in (seen[0] - seen[1], seen[1] - seen[0], seen[0] & seen[1])
+    ]
+    variance = sum(map(sum, parts))
+    shares = sum(sum(part) ** 2 / max(len(part) - 1, 1) for part in parts)
+    dof = variance**2 / shares if shares else len(seen[0]) + len(seen[1]) - 2
+    return estimates[0] - estimates[1], variance, dof

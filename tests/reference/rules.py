@@ -157,3 +157,8 @@ def sum_whole(sessions: Sequence[Session], column: Sequence[Any]) -> list[Any]:
 
 def any_true(sessions: Sequence[Session], column: Mapping[int, Any] | Sequence[Any]) -> list[bool]:
     return [any(column[row] for row in s.rows) for s in sessions]
+
+
+def mark_rows(column: Sequence[bool], bits: int, mark: Sequence[int]) -> list[int]:
+    """The marks of rows, with some bits set where the column is true; ``native`` has the kernel."""
+    return [one | bits if yes else one for yes, one in zip(column, mark, strict=True)]

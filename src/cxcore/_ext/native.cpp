@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cxcore/keys.hpp"
+#include "cxcore/mark_rows.hpp"
 #include "cxcore/memory.hpp"
 #include "cxcore/said.hpp"
 #include "cxcore/split.hpp"
@@ -95,6 +96,14 @@ void tell_apart(const py::handle& series, int n_threads, py::array_t<int32_t, py
     int32_t* const to = code.mutable_data();
     py::gil_scoped_release release;
     cxcore::tell_apart(column, n_threads, to);
+}
+
+// The column is boolean and has no nulls. INOUT mark uint8[n]: `bits` are set where it is true
+void mark_rows(const py::handle& series, uint8_t bits, py::array_t<uint8_t, py::array::c_style>& mark) {
+    const cxcore::Column column = column_of(series);
+    uint8_t* const to = mark.mutable_data();
+    py::gil_scoped_release release;
+    cxcore::mark_rows(column, bits, to);
 }
 
 // Memory for what a kernel writes: NumPy asks for huge pages from 4 MB on, and for whole ones only.
@@ -186,6 +195,7 @@ PYBIND11_MODULE(native, module) {
     module.def("values_at", &values_at, py::arg("value"), py::arg("row"), py::arg("found").noconvert());
     module.def("tell_apart", &tell_apart, py::arg("column"), py::arg("n_threads"),
                py::arg("code").noconvert());
+    module.def("mark_rows", &mark_rows, py::arg("column"), py::arg("bits"), py::arg("mark").noconvert());
     module.def("empty", &empty, py::arg("n_bytes"));
     py::class_<Users>(module, "UserTable")
         .def(py::init<int64_t>(), py::arg("width"))

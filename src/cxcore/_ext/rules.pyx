@@ -103,7 +103,7 @@ def find_ruled_sessions(
     rule.max_duration, rule.max_events = max_duration, max_events
     rule.edge, rule.n_edges = longs(edge), edge.shape[0]
     rule.mark, rule.split_null = bytes_of(mark), split_null
-    rule.n_values, rule.n_rows = value.shape[0], max(value.shape[1], key.shape[1])
+    rule.n_values, rule.n_rows = value.shape[0], max(value.shape[1], key.shape[1], mark.shape[0])
     rule.value = &value[0, 0] if value.shape[0] and value.shape[1] else NULL
     rule.n_keys = key.shape[0]
     rule.key = &key[0, 0] if key.shape[0] and key.shape[1] else NULL

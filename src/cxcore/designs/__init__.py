@@ -12,12 +12,14 @@ from cxcore.designs.base import DesignMethod, DesignSample
 from cxcore.designs.cluster_percentile import ClusterPercentile
 from cxcore.designs.default import DesignDefault
 from cxcore.designs.linearized import ClusterT, Linearized
+from cxcore.designs.score import ClusterScore
 from cxcore.intervals import METHODS as PLAIN_METHODS
 from cxcore.intervals import Method, sample_of
 
 __all__ = [
     "METHODS",
     "ClusterPercentile",
+    "ClusterScore",
     "ClusterT",
     "DesignDefault",
     "DesignMethod",
@@ -28,13 +30,14 @@ __all__ = [
     "design_sample",
 ]
 
-DesignName = Literal["bootstrap", "cluster_percentile", "cluster_t", "linearized"]
+DesignName = Literal["bootstrap", "cluster_percentile", "cluster_t", "score", "linearized"]
 
 #: word -> the method of a design
 METHODS: dict[str, DesignMethod] = {
     "bootstrap": DesignDefault(),
     "cluster_percentile": ClusterPercentile(),
     "cluster_t": ClusterT(),
+    "score": ClusterScore(),
     "linearized": Linearized(),
 }
 

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from cxcore import errors
 from cxcore._design_columns import DesignCounts, DesignRoles, summed
-from cxcore.intervals.base import ENOUGH_OUTSIDE, Float64, Int64, Sample
+from cxcore.intervals.base import ENOUGH_OUTSIDE, ENOUGH_OUTSIDE_SHARE, Float64, Int64, Sample
 
 #: clusters from which the cluster bootstrap is the default, and below which there are few
 ENOUGH_CLUSTERS = 50
 #: design effect of the weights alone beyond which they are extreme
-EXTREME_WEIGHTS = 2.0
+EXTREME_WEIGHTS = 2.0 + 1e-9
 #: relative to what was subtracted, less is rounding
 _ROUNDING = 1e-14
 
@@ -50,7 +50,8 @@ class DesignSample:
     @property
     def clusters_alone(self) -> bool:
         """No weights, no strata, no finite population."""
-        return not (self.roles.weight or self.roles.stratum or self.roles.population is not None)
+        roles = self.roles
+        return roles.weight is None and not roles.stratum and roles.population is None
 
     @cached_property
     def plain(self) -> NDArray[np.bool_]:
@@ -135,6 +136,24 @@ class DesignSample:
             effect = np.where(alone > 0, self.variance / alone, np.nan)
         return np.where(self.plain & (n > 1) & (alone > 0), 1.0, effect)
 
+    @cached_property
+    def guarded_effect(self) -> Float64:
+        """The design effect, 1 or more; where answers are alike, that of customers who are of one mind."""
+        counted = self.counted
+        squares = np.bincount(self.group, counted.count * counted.size**2, len(counted.groups))
+        with np.errstate(invalid="ignore"):
+            most = squares / self.mass
+        found: Float64 = np.maximum(np.where(np.isnan(self.design_effect), most, self.design_effect), 1.0)
+        return found
+
+    @cached_property
+    def thin(self) -> NDArray[np.bool_]:
+        """Answers outside the largest weight class are worth too few independent ones for a bootstrap."""
+        enough = ENOUGH_OUTSIDE_SHARE if len(self.sample.weights) == 2 else ENOUGH_OUTSIDE
+        worth = self.sample.outside / self.guarded_effect
+        few: NDArray[np.bool_] = np.nan_to_num(worth) < enough
+        return few
+
     @property
     def n_effective(self) -> Float64:
         """Independent answers that would be as sure."""
@@ -152,7 +171,7 @@ class DesignSample:
             "one_cluster": answered & np.isnan(self.variance),
             "lonely_stratum": self._linear[2],
             "extreme_weights": answered & (np.nan_to_num(weighting) > EXTREME_WEIGHTS),
-            "thin_support": answered & (self.sample.outside < ENOUGH_OUTSIDE),
+            "thin_support": answered & self.thin,
         }
 
 

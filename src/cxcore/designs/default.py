@@ -1,4 +1,4 @@
-"""The default under a design: the cluster bootstrap from 50 clusters on, else a linearized interval."""
+"""The default under a design: a guarded cluster bootstrap from 50 clusters on, else a linearized interval."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cxcore.designs.base import ENOUGH_CLUSTERS, DesignMethod, DesignSample
 from cxcore.designs.cluster_percentile import ClusterPercentile
 from cxcore.designs.linearized import ClusterT, Linearized
+from cxcore.designs.score import ClusterScore
 from cxcore.intervals import Bootstrap
 from cxcore.intervals.base import Float64
 
@@ -18,16 +19,21 @@ from cxcore.intervals.base import Float64
 class DesignDefault(DesignMethod):
     """Clusters alone: ``cluster_percentile`` from 50 of them, else ``cluster_t``. All else: ``linearized``.
 
-    Where each cluster has one answer, answers are independent, and the interval is that of no design.
+    Where the answers outside the largest weight class are worth fewer than 15 independent ones (of a share:
+    30), clusters alone have the ``score`` interval, as independent answers have. Where each cluster has one
+    answer, answers are independent, and the interval is that of no design.
     """
 
     name = "bootstrap"
 
     def limits(self, sample: DesignSample, alpha: float) -> tuple[Float64, Float64]:
         low, high = Linearized().limits(sample, alpha)
-        many, plain = _many(sample), sample.plain
-        exact = ClusterPercentile().limits_of(sample, many, alpha)
-        low, high = np.where(many, exact[0], low), np.where(many, exact[1], high)
+        many, thin, plain = _many(sample), _thin(sample), sample.plain
+        for which, (lower, upper) in (
+            (many, ClusterPercentile().limits_of(sample, many, alpha)),
+            (thin, ClusterScore().limits(sample, alpha) if thin.any() else (low, high)),
+        ):
+            low, high = np.where(which, lower, low), np.where(which, upper, high)
         low[plain], high[plain] = Bootstrap().limits(sample.sample.rows(plain), alpha)
         return low, high
 
@@ -36,16 +42,26 @@ class DesignDefault(DesignMethod):
 
     def used(self, sample: DesignSample) -> list[str]:
         few = ClusterT.name if sample.clusters_alone else Linearized.name
-        found = [ClusterPercentile.name if many else few for many in _many(sample).tolist()]
+        found = [
+            ClusterScore.name if thin else ClusterPercentile.name if many else few
+            for many, thin in zip(_many(sample).tolist(), _thin(sample).tolist(), strict=True)
+        ]
         plain = np.flatnonzero(sample.plain).tolist()
         for at, word in zip(plain, Bootstrap().used(sample.sample.rows(sample.plain)), strict=True):
             found[at] = word
         return found
 
     def marks(self, sample: DesignSample) -> dict[str, NDArray[np.bool_]]:
-        of_counts = Bootstrap().marks(sample.sample)
-        return DesignMethod.marks(self, sample) | {word: of_counts[word] & sample.plain for word in of_counts}
+        found = DesignMethod.marks(self, sample)
+        if sample.clusters_alone:
+            found["thin_support"] = np.zeros_like(sample.plain)  # guarded
+        alone = Bootstrap().marks(sample.sample)["score_fallback"] & sample.plain
+        return found | {"score_fallback": alone | _thin(sample)}
 
 
 def _many(sample: DesignSample) -> NDArray[np.bool_]:
-    return (sample.n_cluster >= ENOUGH_CLUSTERS) & sample.clusters_alone & ~sample.plain
+    return (sample.n_cluster >= ENOUGH_CLUSTERS) & sample.clusters_alone & ~sample.plain & ~_thin(sample)
+
+
+def _thin(sample: DesignSample) -> NDArray[np.bool_]:
+    return sample.thin & sample.clusters_alone & ~sample.plain & (sample.n_cluster > 1)

@@ -23,6 +23,7 @@ from cxcore.intervals.expanded import Expanded
 from cxcore.intervals.monte_carlo import MonteCarlo
 from cxcore.intervals.percentile import Percentile
 from cxcore.intervals.score import ScoreInterval
+from cxcore.intervals.score_n_minus_1 import ScoreNMinus1
 from cxcore.intervals.studentized import Studentized
 from cxcore.intervals.wald import Wald
 
@@ -42,6 +43,7 @@ __all__ = [
     "Percentile",
     "Sample",
     "ScoreInterval",
+    "ScoreNMinus1",
     "Studentized",
     "Wald",
     "interval_of",
@@ -53,6 +55,7 @@ MethodName = Literal[
     "bca",
     "percentile",
     "score",
+    "score_n_minus_1",
     "basic",
     "expanded",
     "studentized",
@@ -68,6 +71,7 @@ METHODS: dict[str, Method] = {
     "bca": Bca(),
     "percentile": Percentile(),
     "score": ScoreInterval(),
+    "score_n_minus_1": ScoreNMinus1(),
     "basic": Basic(),
     "expanded": Expanded(),
     "studentized": Studentized(),

@@ -20,6 +20,8 @@ Float64 = NDArray[np.float64]
 
 #: answers outside the largest weight class from which a bootstrap keeps its level
 ENOUGH_OUTSIDE = 15
+#: the like of a share, below which BCa dips under 94 % here and there (docs/explanation/scores.md)
+ENOUGH_OUTSIDE_SHARE = 30
 #: answers below which coverage swings most from case to case (docs/explanation/scores.md)
 ENOUGH_ANSWERS = 30
 
@@ -29,8 +31,8 @@ FLAGS = {
     "no_answers": "the group has no answer; estimate and interval are null",
     "few_answers": "fewer than 30 answers; coverage then holds on average, and swings from case to case",
     "one_category": "all answers have one weight; a bootstrap sees no spread",
-    "score_fallback": "the default gave the score interval, or the exact one of a share, because fewer than "
-    "15 answers lie outside the largest weight class",
+    "score_fallback": "the default gave a score interval, or the exact one of a share, because fewer than "
+    "15 answers (of a share: 30) lie outside the largest weight class; clusters count what they are worth",
     "thin_support": "a method that is not guarded was asked for by name, or a design has no guarded one, "
     "although fewer than 15 answers lie outside the largest weight class",
     "mover_fallback": "the bootstrap of a difference gave MOVER, because one side has fewer than 15 answers "

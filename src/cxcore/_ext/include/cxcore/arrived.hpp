@@ -43,8 +43,9 @@ inline bool rises_mostly(const int64_t* tick, int64_t n) {
 
 namespace arrived {
 
-struct Place {  // positions are below 2^31
-    uint32_t begin, next;
+struct Place {                 // of a user
+    int64_t last = INT64_MIN;  // tick
+    uint32_t begin, next;      // positions, which are below 2^31
 };
 
 // The users [user_from, user_to); false where it gave up.
@@ -55,12 +56,12 @@ inline bool scatter(const int32_t* code, const int64_t* tick, const int64_t* tie
     Array<Place> places(n_mine);
     for (uint32_t u = 0; u < n_mine; ++u) {
         const auto at = static_cast<uint32_t>(offset[user_from + u]);
-        places[u] = {at, at};
+        places[u].begin = places[u].next = at;
     }
     const auto user_of = [=](int64_t i) { return static_cast<uint32_t>(code[i] - user_from); };
     int64_t moves = 0;
     for (int64_t i = 0; i < n; ++i) {
-        constexpr int64_t ahead = 16;
+        constexpr int64_t ahead = 24;
         if (i + 2 * ahead < n) {
             if (const uint32_t u = user_of(i + 2 * ahead); u < n_mine) __builtin_prefetch(&places[u], 1);
             if (const uint32_t u = user_of(i + ahead); u < n_mine) {
@@ -76,14 +77,13 @@ inline bool scatter(const int32_t* code, const int64_t* tick, const int64_t* tie
         const auto comes_after = [&](uint32_t before) {
             return sorted_tick[before] > t || (tie && sorted_tick[before] == t && tie[row[before]] > tie[i]);
         };
-        if (at > place.begin && comes_after(at - 1)) {
+        if (t < place.last || tie) {  // else what was written for the user need not be read
             const uint32_t from = at;
-            do {
+            for (; at > place.begin && comes_after(at - 1); --at)
                 sorted_tick[at] = sorted_tick[at - 1], row[at] = row[at - 1];
-                --at;
-            } while (at > place.begin && comes_after(at - 1));
             if ((moves += from - at) > 4 * i + 4096) return false;
         }
+        place.last = std::max(place.last, t);
         sorted_tick[at] = t, row[at] = i;
     }
     return true;

@@ -78,6 +78,16 @@ inline bool holds_bytes(Layout layout) {
 
 inline bool bit(const uint8_t* bits, int64_t i) { return bits[i >> 3] >> (i & 7) & 1; }
 
+// The n bits from the i-th on, 1 to 64 of them; those above are 0. No byte beyond the last of them is read.
+inline uint64_t bits_from(const uint8_t* bits, int64_t i, int64_t n) {
+    const int64_t skip = i & 7, n_bytes = (skip + n + 7) >> 3;  // up to nine
+    uint64_t word = 0;
+    std::memcpy(&word, bits + (i >> 3), static_cast<size_t>(std::min<int64_t>(n_bytes, 8)));
+    word >>= skip;
+    if (n_bytes > 8) word |= uint64_t{bits[(i >> 3) + 8]} << (64 - skip);
+    return word & ~uint64_t{0} >> (64 - n);
+}
+
 // One Arrow array of a known layout; `at` is the row inside the array, its offset not yet added.
 struct Chunk {
     const ArrowArray* array = nullptr;
@@ -136,6 +146,7 @@ struct Chunk {
 
     const double* doubles() const { return buffer<double>(0); }
 
+    const View* view_at(int64_t at) const { return buffer<View>(at); }
     auto views(int64_t from) const {
         return [entries = buffer<View>(from)](int64_t i) { return entries[i]; };
     }

@@ -2,8 +2,8 @@
 // known of the open session in registers. Where several rules hold, the one that stands first in `Reason` is
 // given. Rules of rows come by row and may be absent (null); calendar days come as the ticks at which they
 // begin. A row may stand for a stretch of a session: several events, of which the last may lie later.
-// The walk is compiled for each set of what is read by row. Measures: measures.hpp. Semantics:
-// docs/explanation/session-rules.md; stretches: docs/adr/0007; how copies are found: docs/adr/0014.
+// The walk is compiled for each set of what is read by row. Copies: copies.hpp; measures: measures.hpp.
+// Semantics: docs/explanation/session-rules.md; stretches: docs/adr/0007.
 #pragma once
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "copies.hpp"
 #include "memory.hpp"
 #include "sessions.hpp"
 #include "threads.hpp"
@@ -18,7 +19,7 @@
 namespace cxcore {
 
 enum Reason : uint8_t { first, start_on, end_on, split_on, calendar, gap, max_duration, max_events };
-enum Mark : uint8_t { starts = 1, ends = 2, idles = 4, unlike = 8 };
+enum Mark : uint8_t { starts = 1, ends = 2, idles = 4, unlike = Unique::null };
 enum SplitNull : int32_t { carry, breaks, ignore };
 
 struct Rules {
@@ -49,11 +50,6 @@ struct RuledSessions {
     Array<int64_t> copy;           // [n_copies][2], as Copy
 };
 
-// An event that repeats an earlier one of its user, by their positions; in order of the first.
-struct Copy {
-    int64_t at, of;
-};
-
 namespace rules {
 
 // Calendar periods are about as long as each other: one guess and a step or two tell which one a tick is in.
@@ -81,10 +77,10 @@ class Calendar {
     double edges_a_tick_ = 0.0;
 };
 
-// What the rules read by row; what is not read costs nothing.
-template <bool gaps, bool marks, bool values, bool copies, bool stretches>
+// What the rules read by row; what is not read costs nothing. `idle`: some of the marks say that they idle.
+template <bool gaps, bool marks, bool idles, bool values, bool stretches>
 struct Reads {
-    static constexpr bool gap_of_row = gaps, mark = marks, value = values, key = copies, stretch = stretches;
+    static constexpr bool gap_of_row = gaps, mark = marks, idle = idles, value = values, stretch = stretches;
 };
 
 struct Session {
@@ -133,12 +129,14 @@ struct Walk {
         limit = std::min(period_end, later_by(t, rules.max_duration));
         is_first = false;
     }
-    void prolong(int64_t t, int64_t row) {
-        last = Reads::stretch ? std::max(last, rules.last_of_row[row]) : t;
+    // Which events idle is noise as well: they choose a value, and no branch.
+    void prolong(int64_t t, int64_t row, bool idles) {
+        const int64_t mine = Reads::stretch ? std::max(last, rules.last_of_row[row]) : t;
+        last = idles ? last : mine;
         if constexpr (Reads::gap_of_row) {
-            int64_t mine;
-            if (__builtin_add_overflow(t, rules.gap_of_row[row], &mine)) mine = INT64_MAX;
-            until = std::max(until, mine);
+            int64_t at;
+            if (__builtin_add_overflow(t, rules.gap_of_row[row], &at)) at = INT64_MAX;
+            until = std::max(until, idles ? until : at);
         } else {
             until = later_by(last, gap_);
         }
@@ -152,125 +150,35 @@ struct Walk {
     }
 };
 
-// The values of a user that a change is told from, by column; -1: none yet.
+// The values of a user that a change is told from, by column; -1: none yet. There is mostly one column, whose
+// value then needs no memory.
 class Values {
   public:
-    explicit Values(const Rules& rules) : rules_(rules), value_(static_cast<size_t>(rules.n_values)) {}
+    explicit Values(const Rules& rules)
+        : rules_(rules),
+          others_(static_cast<size_t>(std::max<int64_t>(rules.n_values - 1, 0))) {}
 
-    void clear() { std::fill(value_.begin(), value_.end(), -1); }
+    void clear() { first_ = -1, std::fill(others_.begin(), others_.end(), -1); }
     // Has one of the columns changed? The codes are taken over in any case.
     bool change(int64_t row) {
-        bool changed = false;
         const int32_t* at = rules_.value + row;
-        for (int32_t& value : value_) {
-            const int32_t now = *at, before = value;
-            at += rules_.n_rows;
-            const bool both = now >= 0 && before >= 0;
-            const bool passes = now < 0 && rules_.split_null == carry;  // a null that says nothing
-            changed |= now != before && !passes && (both || rules_.split_null != ignore);
-            value = passes ? before : now;
-        }
+        bool changed = change(first_, *at);
+        for (int32_t& value : others_) changed |= change(value, *(at += rules_.n_rows));
         return changed;
     }
 
   private:
-    const Rules& rules_;
-    Array<int32_t> value_;
-};
-
-// Tells which events repeat an earlier one of their user. Few do: first a bit for each hash of an event, and
-// one more where it was met before; only events whose hash was met twice are compared, in a table of them.
-class Copies {
-  public:
-    Copies(const Rules& rules, const int64_t* offset, const int64_t* row)
-        : rules_(rules),
-          offset_(offset),
-          row_(row) {}
-
-    // Those of the users [user_from, user_to), put behind `found`.
-    void find(int64_t user_from, int64_t user_to, Array<Copy>& found) {
-        meet(user_from, user_to);
-        size_t size = 4;
-        while (size < 2 * maybe_.size()) size *= 2;
-        slots_.assign(size, -1);
-        int64_t user = user_from;
-        for (const int64_t p : maybe_) {
-            while (p >= offset_[user + 1]) ++user;
-            // rows without a user are no one's, and so no copies of each other
-            if (user == rules_.own || (rules_.mark && rules_.mark[row_at(p)] & unlike)) continue;
-            if (const int64_t original = take(p, user); original >= 0) found.push_back({p, original});
-        }
-    }
-
-  private:
-    struct Met {  // of 64 hashes, a bit each
-        uint64_t once = 0, twice = 0;
-    };
-
-    // Positions whose hash is not the only one of its kind.
-    void meet(int64_t user_from, int64_t user_to) {
-        const int64_t from = offset_[user_from], to = offset_[user_to];
-        size_t size = 64;  // bits: 16 or more an event
-        while (size < 16 * static_cast<size_t>(to - from)) size *= 2;
-        met_.assign(size / 64, Met{});
-        hash_.resize(static_cast<size_t>(to - from));
-        uint32_t* next = hash_.data();
-        const auto hash_all = [&](int64_t n_keys) {
-            for (int64_t u = user_from; u < user_to; ++u)
-                for (int64_t p = offset_[u], end = offset_[u + 1]; p < end; ++p) {
-                    if (row_ && p + 32 < to) __builtin_prefetch(&rules_.key[row_[p + 32]]);
-                    *next++ = static_cast<uint32_t>(hash(p, u, n_keys) >> 32);
-                }
-        };
-        if (rules_.n_keys == 1)
-            hash_all(1);  // without a loop
-        else
-            hash_all(rules_.n_keys);
-        Met* const met = met_.data();
-        const size_t mask = met_.size() - 1;
-        for (const uint32_t h : hash_) {
-            Met& place = met[h / 64 & mask];
-            const uint64_t bit = uint64_t{1} << h % 64;
-            place.twice |= place.once & bit;
-            place.once |= bit;
-        }
-        maybe_.resize(hash_.size());
-        size_t n = 0;
-        for (size_t k = 0; k < hash_.size(); ++k) {
-            maybe_[n] = from + static_cast<int64_t>(k);
-            n += met[hash_[k] / 64 & mask].twice >> hash_[k] % 64 & 1;
-        }
-        maybe_.resize(n);
-    }
-    int64_t row_at(int64_t position) const { return row_ ? row_[position] : position; }
-    // The position of the event that this one repeats, or -1: then it is one that may be repeated.
-    int64_t take(int64_t position, int64_t user) {
-        for (size_t at = hash(position, user, rules_.n_keys);; ++at) {
-            int64_t& known = slots_[at & (slots_.size() - 1)];
-            if (known < 0) return known = position, -1;
-            // users lie one behind the other
-            if (known >= offset_[user] && same(row_at(known), row_at(position))) return known;
-        }
-    }
-    uint64_t hash(int64_t position, int64_t user, int64_t n_keys) const {
-        uint64_t h = hash_seed.start + static_cast<uint64_t>(user) * hash_seed.right;
-        const int64_t* key = rules_.key + row_at(position);
-        for (int64_t k = 0; k < n_keys; ++k, key += rules_.n_rows)
-            h = fold(h ^ static_cast<uint64_t>(*key), hash_seed.right);
-        return h;
-    }
-    bool same(int64_t a, int64_t b) const {
-        for (int64_t k = 0; k < rules_.n_keys; ++k)
-            if (rules_.key[k * rules_.n_rows + a] != rules_.key[k * rules_.n_rows + b]) return false;
-        return true;
+    bool change(int32_t& value, int32_t now) const {
+        const int32_t before = value;
+        const bool both = now >= 0 && before >= 0;
+        const bool passes = now < 0 && rules_.split_null == carry;  // a null that says nothing
+        value = passes ? before : now;
+        return now != before && !passes && (both || rules_.split_null != ignore);
     }
 
     const Rules& rules_;
-    const int64_t *offset_, *row_;
-    Array<Met> met_;
-    Array<uint32_t> hash_;  // by position
-    Array<int64_t> maybe_;  // positions
-    Array<int64_t> slots_;  // positions
+    int32_t first_ = -1;
+    Array<int32_t> others_;
 };
 
 // What whole users have.
@@ -282,11 +190,12 @@ struct Part {
 // The sessions of the users [user_from, user_to), and how many each has, at its place in `n_sessions`.
 template <class Reads>
 void walk_users(const int64_t* offset, const int64_t* row, const int64_t* tick, const Rules& rule,
-                const Calendar& calendar, int64_t user_from, int64_t user_to, int64_t n_positions, Part& part,
-                int64_t* n_sessions) {
+                const Calendar& calendar, const Copies& copies, int64_t user_from, int64_t user_to,
+                int64_t n_positions, Part& part, int64_t* n_sessions) {
     auto& found = part.sessions;
-    if constexpr (Reads::key) Copies(rule, offset, row).find(user_from, user_to, part.copies);
-    const Copy *copy = part.copies.data(), *const no_copy = copy + part.copies.size();
+    if (rule.key) copies.find(user_from, user_to, part.copies);
+    part.copies.push_back({n_positions, -1});  // behind all others
+    const Copy* copy = part.copies.data();
     Values values(rule);
     found.reserve(static_cast<size_t>(offset[user_to] - offset[user_from]) / (Reads::stretch ? 1 : 4) + 64);
     for (int64_t u = user_from; u < user_to; ++u) {
@@ -294,18 +203,13 @@ void walk_users(const int64_t* offset, const int64_t* row, const int64_t* tick, 
         if constexpr (Reads::value) values.clear();
         Walk<Reads> walk(rule, calendar);
         const size_t before = found.size();
-        for (int64_t p = offset[u]; p < offset[u + 1]; ++p) {
-            constexpr int64_t ahead = 16;
+        const auto take = [&](int64_t p) {
+            constexpr int64_t ahead = 48;
             if (row && p + ahead < n_positions) {
                 if constexpr (Reads::mark) __builtin_prefetch(&rule.mark[row[p + ahead]]);
                 if constexpr (Reads::value) __builtin_prefetch(&rule.value[row[p + ahead]]);
                 if constexpr (Reads::gap_of_row) __builtin_prefetch(&rule.gap_of_row[row[p + ahead]]);
             }
-            if constexpr (Reads::key)
-                if (copy != no_copy && p == copy->at) {
-                    ++copy;
-                    continue;
-                }
             const int64_t r = row ? row[p] : p, t = tick[p];
             const uint8_t mark = Reads::mark ? rule.mark[r] : 0;
             const bool changed = Reads::value && values.change(r);
@@ -314,15 +218,20 @@ void walk_users(const int64_t* offset, const int64_t* row, const int64_t* tick, 
                 Session& session = found.emplace_back();
                 session.begin = p, session.start = t;
                 session.reason = is_own ? first : walk.why(t, mark, changed);
-                walk.open(t), walk.prolong(t, r);  // a heartbeat too, where none is open
-            } else if (!Reads::mark || !(mark & idles)) {
-                walk.prolong(t, r);
+                walk.open(t), walk.prolong(t, r, false);  // a heartbeat too, where none is open
+            } else {
+                walk.prolong(t, r, Reads::idle && mark & idles);
             }
             walk.count(r, mark);
+        };
+        for (int64_t p = offset[u], end = offset[u + 1];; ++p, ++copy) {
+            for (const int64_t stop = std::min(end, copy->at); p < stop; ++p) take(p);
+            if (p == end) break;  // else here lies a copy, which counts nowhere
         }
         if (!walk.is_first) walk.close(found.back());
         n_sessions[u] = static_cast<int64_t>(found.size() - before);
     }
+    part.copies.pop_back();
 }
 
 // Calls use(true or false, as a type) for what is known only now.
@@ -334,15 +243,28 @@ void as_type(bool is, Use&& use) {
         use(std::false_type{});
 }
 
-// Calls use(Reads) for the rules that are there.
+// The bits that some row has.
+inline uint8_t any_of(const uint8_t* mark, int64_t n) {
+    uint64_t words = 0;
+    uint8_t seen = 0;
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8) words |= eight(mark + i);
+    for (; i < n; ++i) seen |= mark[i];
+    for (; words; words >>= 8) seen |= static_cast<uint8_t>(words);
+    return seen;
+}
+
+// Calls use(Reads) for the rules that are there, and the marks that rows have.
 template <class Use>
 void with_reads(const Rules& rule, Use&& use) {
+    const uint8_t seen = rule.mark ? any_of(rule.mark, rule.n_rows) : 0;
     as_type(rule.gap_of_row, [&](auto gaps) {
-        as_type(rule.mark, [&](auto marks) {
-            as_type(rule.value, [&](auto values) {
-                as_type(rule.key, [&](auto keys) {
+        as_type(seen & (starts | ends | idles), [&](auto marks) {
+            as_type(seen & idles, [&](auto idle) {
+                as_type(rule.value, [&](auto values) {
                     as_type(rule.last_of_row, [&](auto stretches) {
-                        use(Reads<gaps.value, marks.value, values.value, keys.value, stretches.value>{});
+                        use(Reads < gaps.value, marks.value || idle.value, idle.value, values.value,
+                            stretches.value > {});
                     });
                 });
             });
@@ -360,13 +282,15 @@ inline RuledSessions find_ruled_sessions(const int64_t* offset, const int64_t* r
     const auto n_pieces = static_cast<int64_t>(cuts.size()) - 1;
     std::vector<Part> parts(static_cast<size_t>(n_pieces));
     const Calendar calendar(rule.edge, rule.n_edges);
+    const Copies copies({rule.key, rule.n_keys, rule.n_rows, rule.mark, rule.own}, offset, row);
     RuledSessions found;
     found.offset.resize(static_cast<size_t>(n_users) + 1);
     found.offset[0] = 0;
     const int64_t n_positions = offset[n_users];
     with_reads(rule, [&](auto reads) {
         for_each_piece(n_pieces, n_threads, [&](int64_t piece) {
-            walk_users<decltype(reads)>(offset, row, tick, rule, calendar, cuts[static_cast<size_t>(piece)],
+            walk_users<decltype(reads)>(offset, row, tick, rule, calendar, copies,
+                                        cuts[static_cast<size_t>(piece)],
                                         cuts[static_cast<size_t>(piece) + 1], n_positions,
                                         parts[static_cast<size_t>(piece)], found.offset.data() + 1);
         });

@@ -23,46 +23,65 @@ class Met {
         View view;
         int32_t code = -1;
     };
+    static constexpr int bits = 10;
 
     Met() : entries_(size_t{1} << bits) {}
 
-    void forget() { entries_.assign(entries_.size(), Entry{}); }
-    Entry& at(View view) { return entries_[ViewKey::hash(view) >> (64 - bits)]; }
+    Entry* forget() {
+        entries_.assign(entries_.size(), Entry{});
+        return entries_.data();
+    }
+    // What a place holds from now on. Not in the loop: what it needs would leave no register to the rows.
+    [[gnu::noinline]] void meet(Entry& place, View view, Bytes value, int64_t row) {
+        const auto hash = static_cast<uint32_t>(BytesKey::hash(value));
+        place = {view, table_.find(hash, value, row)};
+        ++misses_;
+    }
+    bool too_many(int64_t n_rows) const { return misses_ * 8 > n_rows + 8192; }
 
   private:
-    static constexpr int bits = 10;
     Array<Entry> entries_;
+    KeyTable<BytesKey> table_;
+    int64_t misses_ = 0;
 };
 
 // False where values differ too often for it; the codes are rubbish then.
 inline bool tell_views_apart(const Column& column, int32_t* code) {
-    KeyTable<BytesKey> table;
     Met met;
-    int64_t row = 0, misses = 0;
+    const uint64_t left = hash_seed.left, right = hash_seed.right;
+    int64_t row = 0;
     for (size_t k = 0; k < column.n_chunks(); ++k) {
         const Chunk chunk = column.chunk(k);
-        met.forget();  // entries point into their chunk
         const auto view = chunk.views(0);
         const auto text = chunk.texts(0);
-        bool gave_up = false;
-        with_nulls(chunk, 0, [&](auto is_null) {
-            for (int64_t i = 0; i < chunk.size() && !gave_up; ++i, ++row) {
-                const View now = view(i);
-                const bool absent = is_null(i);  // and its view is anything
-                Met::Entry& entry = met.at(now);
-                // One branch, hardly ever taken: which rows are null is noise to the processor.
-                const uint64_t differs = (entry.view.head ^ now.head) | (entry.view.tail ^ now.tail) |
-                                         static_cast<uint64_t>(entry.code < 0);
-                if (differs & (static_cast<uint64_t>(absent) - 1)) {
-                    Bytes value = text(i);
-                    const auto hash = static_cast<uint32_t>(BytesKey::hash(value));
-                    entry = {now, table.find(hash, value, row)};
-                    gave_up = ++misses * 8 > row + 8192;
-                }
-                code[row] = entry.code | -static_cast<int32_t>(absent);  // -1 without a branch
+        Met::Entry* const entries = met.forget();  // they point into their chunk
+        const auto tell = [&](int64_t i) {
+            const View now = view(i);
+            Met::Entry& entry = entries[fold(now.head ^ left, now.tail ^ right) >> (64 - Met::bits)];
+            if ((entry.view.head ^ now.head) | (entry.view.tail ^ now.tail) |
+                static_cast<uint64_t>(entry.code < 0))  // one branch, hardly ever taken
+                met.meet(entry, now, text(i), row + i);
+            code[row + i] = entry.code;
+        };
+        constexpr int64_t block = 64, ahead = 4 * block;
+        for (int64_t from = 0; from < chunk.size(); from += block) {
+            const int64_t size = std::min(block, chunk.size() - from);
+            // Rows without a value are left out, so that the processor does not see what is read next.
+            if (from + ahead + block <= chunk.size())
+                for (int64_t i = from + ahead; i < from + ahead + block; i += 4)
+                    __builtin_prefetch(chunk.view_at(i));
+            // Which rows are null is noise to the processor: no branch asks.
+            uint64_t there =
+                chunk.valid ? bits_from(chunk.valid, chunk.array->offset + from, size) : ~uint64_t{0};
+            if (!~there) {
+                for (int64_t i = from; i < from + size; ++i) tell(i);
+            } else {
+                std::fill_n(code + row + from, size, -1);
+                for (; there; there &= there - 1) tell(from + __builtin_ctzll(there));
             }
-        });
-        if (gave_up) return false;
+            if (met.too_many(row + from)) return false;
+        }
+        row += chunk.size();
     }
     return true;
 }

@@ -1,0 +1,39 @@
+"""The score interval with the divisor n - 1: for the mean of a scale, from few answers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from cxcore.intervals.base import Float64, Method, Sample
+from cxcore.intervals.score import ScoreInterval
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreNMinus1(Method):
+    """Score interval whose variance has the divisor n - 1.
+
+    Holds every mean mu with (estimate - mu)² <= z² V0(mu) / (n - 1), V0 as in ``ScoreInterval``: the "N - 1"
+    test of E. S. Pearson, which of two shares keeps its level from few answers on where the plain one does
+    not. One answer says nothing but that its mean lies on the scale. Never off the scale.
+
+    Notes
+    -----
+    2 µs a group. Pearson, Biometrika 34 (1947), 139-167; Campbell, Statistics in Medicine 26 (2007),
+    3661-3675. By enumeration a mean of 1 to 5 or 1 to 7 covers at least 91.0 % at every n from 5 on, where
+    the divisor n goes down to 89.5 % (docs/explanation/scores.md).
+    """
+
+    name = "score_n_minus_1"
+
+    def limits(self, sample: Sample, alpha: float) -> tuple[Float64, Float64]:
+        z = NormalDist().inv_cdf(1 - alpha / 2)
+        sizes, size_of_group = np.unique(sample.n, return_inverse=True)
+        tails = [math.erfc(z * math.sqrt(n / (2 * (n - 1)))) if n > 1 else 1.0 for n in sizes.tolist()]
+        low, high = ScoreInterval().limits(sample, np.array(tails)[size_of_group])
+        one = sample.n == 1
+        low[one], high[one] = sample.weights[0], sample.weights[-1]
+        return low, high
