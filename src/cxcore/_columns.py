@@ -120,8 +120,8 @@ def keys_among(
 ) -> Keys:
     """Codes of the keys that the rows flagged in ``some`` have, for all rows; -1 for other keys, too.
 
-    Several columns are coded as wholes, which costs what ``keys`` costs. ``count`` is not there, and the bytes
-    of a category are those of its number.
+    Several columns are coded as wholes, which costs what ``keys`` costs. ``count`` is not there; the bytes of a
+    category are those of its number.
     """
     column = key_column(call, role, house[columns[0]])
     if len(columns) > 1:
