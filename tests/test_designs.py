@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import svy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
@@ -469,7 +470,6 @@ def test_a_lonely_stratum():
 
 def test_svy_agrees():
     """Estimate, standard error, interval: all rows, and groups as domains of strata."""
-    svy = pytest.importorskip("svy", reason="a survey package to compare with")
     rng = np.random.default_rng(8)
     house = customers(90, rng.integers(1, 6, 90), rng)
     n = house.height
