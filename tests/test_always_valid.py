@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import integrate, special
 
 import cxcore as cx
+from cxcore.differences import AlwaysValidDifference, Mover, Pairs
 from cxcore.intervals import AlwaysValid, Sample, ScoreInterval, interval_of
 from tests.reference import scores as twin
 
@@ -130,6 +131,69 @@ def test_answers_that_depend_on_those_before():
     low, high = AlwaysValid().limits(Sample(counts, NPS), alpha)
     missed = ((low > 0) | (high < 0)).reshape(n_pilots, n).any(axis=1).mean()
     assert missed <= alpha + 3 * np.sqrt(alpha * (1 - alpha) / n_pilots)
+
+
+# ---------------------------------------------------------------- differences
+
+three = st.lists(st.integers(0, 6), min_size=3, max_size=3).filter(any)
+
+
+def difference(one, two, alpha, weights=NPS):
+    pairs = Pairs(*(Sample(np.atleast_2d(np.array(side, dtype=np.int64)), weights) for side in (one, two)))
+    method = AlwaysValidDifference()
+    return (*method.limits(pairs, alpha), method.p_values(pairs))
+
+
+@settings(max_examples=15)
+@given(three, three, st.sampled_from((0.5, 0.05)))
+def test_always_valid_difference(one, two, alpha):
+    low, high, p = difference(one, two, alpha)
+    assert (low[0], high[0]) == pytest.approx(
+        twin.always_valid_difference(one, two, (-1, 0, 1), alpha), abs=1e-7
+    )
+    assert p[0] == pytest.approx(min(1, np.exp(-twin.joint_stake(one, two, (-1, 0, 1), 0.0))), rel=1e-6)
+
+
+def test_a_pilot_watched_after_every_answer():
+    """200 pilots without a difference, 120 answers of each side, by turns: p falls below alpha in "
+    "alpha of them."""
+    rng = np.random.default_rng(22)
+    n_pilots, n, alpha, law = 200, 120, 0.1, (0.15, 0.25, 0.6)
+    sides = [
+        np.cumsum(rng.choice(3, (n_pilots, n), p=law)[:, :, None] == np.arange(3), axis=1).astype(np.int64)
+        for _ in range(2)
+    ]
+    one, two = (np.ascontiguousarray(side[:, 1::2].reshape(-1, 3)) for side in sides)
+    pairs = Pairs(Sample(one, NPS), Sample(two, NPS))
+    called = {}
+    for method in (AlwaysValidDifference(), Mover()):
+        called[method.name] = (method.p_values(pairs) < alpha).reshape(n_pilots, -1).any(axis=1).mean()
+    assert called["always_valid"] <= alpha + 3 * np.sqrt(alpha * (1 - alpha) / n_pilots)
+    assert called["mover"] > 2.5 * alpha
+
+
+def test_a_real_difference_is_seen():
+    """And tighter than the two intervals at half of alpha each."""
+    one, two = (200, 300, 1_500), (500, 300, 1_200)
+    low, high, p = difference(one, two, 0.05)
+    assert p[0] < 1e-6
+    assert low[0] > 0
+    ends = [limits(side, NPS, 0.025) for side in (one, two)]
+    assert low[0] > ends[0][0][0] - ends[1][1][0]
+    assert high[0] < ends[0][1][0] - ends[1][0][0]
+
+
+def test_in_compare():
+    house = pl.DataFrame(
+        {"arm": ["old"] * 100 + ["new"] * 120, "score": [3] * 60 + [10] * 40 + [3] * 20 + [10] * 100}
+    )
+    row = cx.compare(house, score="score", group="arm", control="old", method="always_valid").row(
+        0, named=True
+    )
+    low, high, p = difference((20, 0, 100), (60, 0, 40), 0.05)
+    assert (row["low"], row["high"], row["p_value"], row["method"]) == (
+        100 * low[0], 100 * high[0], p[0], "always_valid",
+    )  # fmt: skip
 
 
 def test_in_every_score():

@@ -125,7 +125,8 @@ def test_many_answers():
     pairs = pairs_of(one, two)
     error = np.hypot(pairs.sample.standard_error, pairs.control.standard_error)
     z = pairs.difference / error
-    for method in DIFFERENCES.values():
+    for word in ("mover", "bootstrap"):  # the third is for who looks more than once
+        method = DIFFERENCES[word]
         low, high = method.limits(pairs, 0.05)
         assert low == pytest.approx(pairs.difference - 1.96 * error, abs=error[0] / 50)
         assert high == pytest.approx(pairs.difference + 1.96 * error, abs=error[0] / 50)
@@ -362,7 +363,7 @@ ERRORS = [
     (
         {"method": "wald"}, InvalidOptionError,
         "compare(method='wald'): not one of the words.\n"
-        "  Words: 'mover', 'bootstrap'\n  Hint: pass one of the words.",
+        "  Words: 'mover', 'bootstrap', 'always_valid'\n  Hint: pass one of the words.",
     ),
     (
         {"adjust": "bonferroni"}, InvalidOptionError,

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from statistics import NormalDist
 
-from scipy import integrate, special, stats
+from scipy import integrate, optimize, special, stats
 
 #: a probability within this share of the tail counts as reached (a tie is no matter of the last bit)
 TIE = Fraction(1, 10**9)
@@ -307,6 +307,42 @@ def always_valid(counts: Sequence[int], weights: Sequence[int], alpha: float) ->
         return (inside + outside) / 2
 
     return edge(min(weights)), edge(max(weights))
+
+
+def joint_stake(one: Sequence[int], two: Sequence[int], weights: Sequence[int], difference: float) -> float:
+    """Log of the least product of both stakes over all pairs of means that far apart."""
+    low, high = max(weights[0], weights[0] - difference), min(weights[-1], weights[-1] - difference)
+
+    def both(mean: float) -> float:
+        return math.log(stake(one, weights, mean + difference)) + math.log(stake(two, weights, mean))
+
+    best = optimize.minimize_scalar(both, bounds=(low, high), method="bounded", options={"xatol": 1e-10})
+    return float(best.fun)
+
+
+def always_valid_difference(
+    one: Sequence[int], two: Sequence[int], weights: Sequence[int], alpha: float
+) -> tuple[float, float]:
+    """The differences whose product of stakes is below 1 / alpha, by bisection from the observed one."""
+    observed = sum(
+        sign * sum(c * w for c, w in zip(counts, weights, strict=True)) / sum(counts)
+        for sign, counts in ((1, one), (-1, two))
+    )
+    span = weights[-1] - weights[0]
+
+    def edge(outer: float) -> float:
+        if abs(observed - outer) < 1e-12:
+            return outer
+        inside, outside = observed, outer
+        for _ in range(40):
+            middle = (inside + outside) / 2
+            if joint_stake(one, two, weights, middle) < -math.log(alpha):
+                inside = middle
+            else:
+                outside = middle
+        return (inside + outside) / 2
+
+    return edge(-span), edge(span)
 
 
 # ---------------------------------------------------------------- coverage

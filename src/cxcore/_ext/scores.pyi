@@ -49,3 +49,12 @@ def find_shifts(
     penalty: NDArray[np.float64],
     begins: NDArray[np.uint8],
 ) -> None: ...
+def always_valid_difference(
+    one: NDArray[np.int64],
+    two: NDArray[np.int64],
+    weight: NDArray[np.int64],
+    alpha: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    p: NDArray[np.float64],
+) -> None: ...

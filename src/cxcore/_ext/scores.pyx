@@ -41,6 +41,9 @@ cdef extern from "cxcore/shifts.hpp" namespace "cxcore" nogil:
 cdef extern from "cxcore/wealth.hpp" namespace "cxcore" nogil:
     int always_valid_intervals(
         const int64_t*, const int64_t*, int64_t, int64_t, const double*, double*, double*) noexcept
+    int always_valid_differences(
+        const int64_t*, const int64_t*, const int64_t*, int64_t, int64_t, const double*, double*, double*,
+        double*) noexcept
 
 
 def count_levels(
@@ -188,5 +191,26 @@ def find_shifts(
         status = _find_shifts(
             <const int64_t*>&counts[0, 0, 0], <const int64_t*>&weight[0], counts.shape[0], counts.shape[1],
             counts.shape[2], &penalty[0], &begins[0, 0])
+    if status:
+        raise MemoryError
+
+
+def always_valid_difference(
+    const long long[:, ::1] one,     # IN   [n_pairs, n_levels]
+    const long long[:, ::1] two,     # IN   [n_pairs, n_levels]: the control of each
+    const long long[::1] weight,     # IN   n_levels, ascending, distinct, the whole scale
+    const double[::1] alpha,         # IN   n_pairs: 1 - confidence level; 1: the p-value alone
+    double[::1] low,                 # OUT  n_pairs, weight units; NaN where a side has no answer
+    double[::1] high,                # OUT  n_pairs
+    double[::1] p,                   # OUT  n_pairs: the least alpha whose interval leaves out 0
+):
+    """Interval of the difference of two means that holds at every number of answers at once."""
+    cdef int status = 0
+    if one.shape[0] == 0:
+        return
+    with nogil:
+        status = always_valid_differences(
+            <const int64_t*>&one[0, 0], <const int64_t*>&two[0, 0], <const int64_t*>&weight[0], one.shape[0],
+            one.shape[1], &alpha[0], &low[0], &high[0], &p[0])
     if status:
         raise MemoryError

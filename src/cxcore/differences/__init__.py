@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from cxcore import errors
 from cxcore.differences.adjust import ADJUSTMENTS, Adjustment, adjusted
+from cxcore.differences.always_valid import AlwaysValidDifference
 from cxcore.differences.base import Difference, Pairs
 from cxcore.differences.bootstrap import BootstrapDifference
 from cxcore.differences.mover import Mover
@@ -14,6 +15,7 @@ __all__ = [
     "ADJUSTMENTS",
     "DIFFERENCES",
     "Adjustment",
+    "AlwaysValidDifference",
     "BootstrapDifference",
     "Difference",
     "DifferenceName",
@@ -23,12 +25,13 @@ __all__ = [
     "difference_for",
 ]
 
-DifferenceName = Literal["mover", "bootstrap"]
+DifferenceName = Literal["mover", "bootstrap", "always_valid"]
 
 #: word -> the method of comparison
 DIFFERENCES: dict[str, Difference] = {
     "mover": Mover(),
     "bootstrap": BootstrapDifference(),
+    "always_valid": AlwaysValidDifference(),
 }
 
 

@@ -61,6 +61,8 @@ class Wealth {
         return root(left, right, at_left, at_right, goal);
     }
 
+    double mean() const { return mean_; }
+
     double log_wealth(double m) const {
         std::int64_t first = 0, last = n_nodes_;  // the first node at which stakes fall with f
         while (first < last) {
@@ -143,6 +145,104 @@ class Wealth {
     double n_ = 0.0, mean_ = 0.0, sd_ = 0.0;
     std::int64_t n_nodes_ = 1;
 };
+
+// Two groups: the product of their stakes is a martingale too, whatever the order in which answers come. So
+// the differences d are those for which some m has log W1(m + d) + log W2(m) < log 1 / alpha; the least such
+// sum J(d) is convex, and exp(-J(0)) is the p-value.
+class WealthOfDifference {
+  public:
+    void fit(const std::int64_t* one, const std::int64_t* two, const std::int64_t* weight,
+             std::int64_t n_levels, int sign) {
+        one_.fit(one, weight, n_levels, sign);
+        two_.fit(two, weight, n_levels, sign);
+        difference_ = one_.mean() - two_.mean();
+    }
+
+    // J(d), by golden sections: the best m lies between the two means, or a little beside
+    double least(double d) const {
+        const double bottom = std::fmax(0.0, -d), top = std::fmin(1.0, 1.0 - d),
+                     margin = 0.05 * (top - bottom);
+        double left = std::fmin(two_.mean(), one_.mean() - d) - margin;
+        double right = std::fmax(two_.mean(), one_.mean() - d) + margin;
+        if (left < bottom) left = bottom;
+        if (right > top) right = top;
+        double low = right - GOLDEN * (right - left), high = left + GOLDEN * (right - left);
+        double at_low = both(low, d), at_high = both(high, d);
+        for (int round = 0; round < 45; ++round) {
+            if (at_low < at_high) {
+                right = high;
+                high = low;
+                at_high = at_low;
+                low = right - GOLDEN * (right - left);
+                at_low = both(low, d);
+            } else {
+                left = low;
+                low = high;
+                at_low = at_high;
+                high = left + GOLDEN * (right - left);
+                at_high = both(high, d);
+            }
+        }
+        return std::fmin(at_low, at_high);
+    }
+
+    // The least d with J(d) <= goal
+    double lower(double goal) const {
+        if (difference_ <= -1.0) return -1.0;
+        double right = difference_, step = 0.125 * (1.0 + difference_), left = right - step;
+        while (left > -1.0 + 1e-12 && least(left) < goal) {
+            right = left;
+            step *= 2.0;
+            left = std::fmax(right - step, 0.5 * (right - 1.0));
+        }
+        for (int round = 0; round < 60 && right - left > 1e-15; ++round) {
+            const double middle = 0.5 * (left + right);
+            if (least(middle) < goal)
+                right = middle;
+            else
+                left = middle;
+        }
+        return 0.5 * (left + right);
+    }
+
+  private:
+    static constexpr double GOLDEN = 0.6180339887498949;
+
+    double both(double m, double d) const { return one_.log_wealth(m + d) + two_.log_wealth(m); }
+
+    Wealth one_, two_;
+    double difference_ = 0.0;
+};
+
+// low, high float64[n_pairs] in weight units, and the p-value, which alone where alpha is 1; NaN where a
+// side has no answer. 0, or -1.
+inline int always_valid_differences(const std::int64_t* one, const std::int64_t* two,
+                                    const std::int64_t* weight, std::int64_t n_pairs, std::int64_t n_levels,
+                                    const double* alpha, double* low, double* high, double* p) noexcept {
+    try {
+        WealthOfDifference wealth;
+        const double span = static_cast<double>(weight[n_levels - 1] - weight[0]);
+        for (std::int64_t g = 0; g < n_pairs; ++g) {
+            std::int64_t n_one = 0, n_two = 0;
+            for (std::int64_t k = 0; k < n_levels; ++k) {
+                n_one += one[g * n_levels + k];
+                n_two += two[g * n_levels + k];
+            }
+            low[g] = high[g] = p[g] = NOT_A_NUMBER;
+            if (n_one == 0 || n_two == 0) continue;
+            wealth.fit(one + g * n_levels, two + g * n_levels, weight, n_levels, 1);
+            p[g] = std::fmin(1.0, std::exp(-wealth.least(0.0)));
+            if (alpha[g] >= 1.0) continue;
+            const double goal = -std::log(alpha[g]);
+            low[g] = span * wealth.lower(goal);
+            wealth.fit(one + g * n_levels, two + g * n_levels, weight, n_levels, -1);
+            high[g] = -span * wealth.lower(goal);
+        }
+    } catch (...) {
+        return -1;
+    }
+    return 0;
+}
 
 // low, high float64[n_groups] in weight units; NaN without answers. Weights ascend and span the whole scale.
 // 0, or -1 where memory ran out.
