@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cxcore import _options, errors
 from cxcore._answers import row_groups, score_counts
-from cxcore._columns import Float64, Int32, Int64, UInt8, amounts, keys
+from cxcore._columns import MOST_ROWS, Float64, Int32, Int64, UInt8, amounts, keys
 from cxcore._ext import designs as kernels
 
 
@@ -136,6 +136,8 @@ def design_rows(
     n_threads: int = 1,
 ) -> DesignRows:
     """Check the columns of a design, and keep the rows that count. ``total`` adds a group of all rows."""
+    if (1 + total) * len(house) > MOST_ROWS:
+        raise errors.too_many_rows(call, len(house))
     score_counts(call, house, score, None, scale, missing)  # refuses what is not on the scale
     code, groups, order = row_groups(call, house, by, n_threads)
     if order is not None:

@@ -153,9 +153,10 @@ class ClusterLaw {
             if (!(at > left && at < right)) at = 0.5 * (left + right);
             const double gap = score(at) - wanted;
             (gap < 0.0 ? left : right) = at;
-            const double next = at - gap * (at - before) / (gap - before_gap);
-            const bool still = at != before && std::fabs(next - at) < 1e-11 * error;
-            if (still || right - left < 1e-13 * (high_ - low_)) break;
+            double next = at - gap * (at - before) / (gap - before_gap);
+            const bool still = std::fabs(next - at) < 1e-11 * error;
+            if ((still && std::fabs(gap) < 1e-9) || right - left < 1e-13 * (high_ - low_)) break;
+            if (still) next = 0.5 * (left + right);  // not a root: what came before was no value of the law
             before = at;
             before_gap = gap;
             at = next;
