@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from functools import partial
 from statistics import NormalDist
 
 import numpy as np
@@ -19,12 +20,14 @@ import polars as pl
 import cxcore as cx
 
 NORMAL = NormalDist()
-#: shares of detractors, passives, promoters
+#: shares of detractors, passives, promoters; a share is a top box of 9 and 10
 POPULATIONS = {
     "NPS +30": (0.20, 0.30, 0.50),
     "NPS 0": (0.35, 0.30, 0.35),
     "NPS +70": (0.08, 0.14, 0.78),
     "NPS +90": (0.02, 0.06, 0.92),
+    "share of 70 %": (0.10, 0.20, 0.70),
+    "share of 93 %": (0.02, 0.05, 0.93),
 }
 #: heading -> options of the call
 METHODS = {
@@ -54,15 +57,17 @@ def main(replicates: int) -> None:
     print("| population | customers | rho |", " | ".join(METHODS), "|")
     print("|---" * (len(METHODS) + 3) + "|")
     for name, shares in POPULATIONS.items():
-        truth = 100 * (shares[2] - shares[0])
-        for n_customers in (20, 30, 50, 100, 200):
+        verb, truth = partial(cx.nps, score="score"), 100 * (shares[2] - shares[0])
+        if name.startswith("share"):
+            verb, truth = partial(cx.csat, score="score", scale=(0, 10), top=2), 100 * shares[2]
+        for n_customers in (20, 50, 100, 200):
             for rho in (0.3, 0.6):
                 rows = surveys(shares, n_customers, rho, replicates, rng)
                 found = []
                 for options in METHODS.values():
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore", cx.DegenerateDataWarning)
-                        answer = cx.nps(rows, score="score", by="replicate", **options)
+                        answer = verb(rows, by="replicate", **options)
                     slack = 1e-9
                     holds = (answer["low"] <= truth + slack) & (answer["high"] >= truth - slack)
                     found.append(f"{100 * holds.mean():.1f}")

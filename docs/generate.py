@@ -114,6 +114,11 @@ def pages() -> dict[str, tuple[str, str, str]]:
             + autodoc("class", "cxcore.intervals.MonteCarlo")
             + flags(intervals.FLAGS),
         ),
+        "designs": (
+            "Intervals under a survey design",
+            "Pass a word as `method=` to any score that has a `cluster=`, `weight=` or `stratum=`.",
+            registry(load("cxcore.designs"), dict(load("cxcore.designs").METHODS), "`method=`"),
+        ),
         "differences": (
             "Comparisons",
             "Pass a word as `method=` to `compare`; a metric with options of its own as `metric=`.",

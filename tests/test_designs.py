@@ -639,7 +639,7 @@ DATA = [
     ),
     (
         {"cluster": "who", "stratum": "s"}, {"s": ["x", "y", "x", "x", "y", "y", "y", "x"]},
-        "nps(cluster='who'): 1 of 4 clusters lie in two strata; first is 'a', row 1.\n"
+        "nps(cluster='who'): 1 of 4 clusters lies in two strata; first is 'a', row 1.\n"
         "  Hint: if clusters of two strata share a name, say cluster=[stratum, cluster].",
     ),
     (

@@ -360,6 +360,42 @@ def thin_support__several() -> str:
 
 
 @text(
+    "nps(weight='w'): 1 weight is negative, of 2,000 rows; first is -0.5, row 1,234.\n"
+    "  Hint: an answer that should not count weighs 0.",
+    cx.InvalidDataError,
+)
+def negative_weight() -> Exception:
+    return errors.negative_weight("nps", "w", 1, 2000, -0.5, 1234)
+
+
+@text(
+    "nps(cluster='shop'): 2 of 1,500 clusters lie in two strata; first is 'n1', row 1,700.\n"
+    "  Hint: if clusters of two strata share a name, say cluster=[stratum, cluster].",
+    cx.InvalidDataError,
+)
+def two_strata() -> Exception:
+    return errors.two_strata("nps", "shop", 2, 1500, "n1", 1700)
+
+
+@text(
+    "nps(method='bca'): takes every answer as independent and equally weighted.\n"
+    "  Hint: under a design say one of 'bootstrap', 'linearized'.",
+    cx.InvalidOptionError,
+)
+def plain_method() -> Exception:
+    return errors.plain_method("nps", "method", "bca", ["bootstrap", "linearized"])
+
+
+@text(
+    "nps(method='cluster_t'): is for a survey design, and there is none.\n"
+    "  Hint: say cluster=, weight= or stratum=, or leave method= out.",
+    cx.InvalidOptionError,
+)
+def design_method() -> Exception:
+    return errors.design_method("nps", "cluster_t")
+
+
+@text(
     "compare(control='pilto'): no group of that name.\n"
     "  Groups: 'pilot', 'rest', None\n  Hint: did you mean 'pilot'?",
     cx.InvalidOptionError,

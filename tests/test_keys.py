@@ -57,6 +57,41 @@ def test_encode_keys_of_any_number(values: list[int | None], null_is_key: bool) 
     check([pl.Series(values, dtype=pl.Int64)], null_is_key)
 
 
+@given(data=st.data(), n_threads=strategies.threads)
+def test_encode_among_equals_its_twin(data: st.DataObject, n_threads: int) -> None:
+    size = data.draw(st.integers(0, 50))
+    (column,) = data.draw(st.lists(strategies.key_columns(size), min_size=1, max_size=1))
+    flag = data.draw(st.lists(st.booleans(), min_size=size, max_size=size))
+    check_among(column.rechunk(), flag, n_threads)
+
+
+def check_among(column: pl.Series, flag: list[bool], n_threads: int = 1) -> None:
+    code, first, offset, found = native.encode_among(column, pl.Series(flag, dtype=pl.Boolean), n_threads)
+    keys = [found[start:stop].tobytes() for start, stop in itertools.pairwise(offset)]
+    assert (code.tolist(), first.tolist(), keys) == reference.encode_among(column.to_list(), flag)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("sorted_", [False, True])
+@pytest.mark.parametrize("kind", ["small", "large", "text", "long text", "dictionary", "copies"])
+def test_encode_among_of_many_rows(kind: str, sorted_: bool, n_threads: int) -> None:
+    """Ranges of every kind, runs, entries of a dictionary, texts that share bytes; and who is nobody."""
+    number = np.random.default_rng(1).integers(0, 3_000, 200_000)
+    number = np.sort(number) if sorted_ else number
+    column = pl.Series(number * (10**14 if kind == "large" else 1))
+    if "text" in kind or kind in ("dictionary", "copies"):
+        column = column.cast(pl.String) + (BIG if kind in ("long text", "copies") else "")
+    if kind == "copies":
+        column = pl.Series(number).unique().cast(pl.String).gather(number) + BIG
+    if kind == "dictionary":
+        column = column.cast(pl.Categorical)
+    column[17] = None
+    flag = (number % 7 == 3) & (np.arange(200_000) % 3 == 0)
+    flag[17] = True
+    check_among(column, flag.tolist(), n_threads)
+    check_among(column[5:100_000], flag[5:100_000].tolist(), n_threads)
+
+
 TEXTS = ["b", None, "a", "b", "", BIG, "é€😀", "a\0b", "a", BIG, None, "exactly12byt", "exactly13byte"]
 LAYOUTS = {
     "string": pa.string(),

@@ -1,6 +1,6 @@
 """Customer-experience analytics with a compiled core: sessions, attribution, scores with intervals."""
 
-from cxcore import attribution, customers, datasets, intervals, metrics
+from cxcore import attribution, customers, datasets, designs, intervals, metrics
 from cxcore import polars as polars  # registers df.cx, lf.cx and pl.col(…).cx
 from cxcore._build import __version__ as __version__
 from cxcore._build import build_info
@@ -52,6 +52,7 @@ __all__ = [
     "csat",
     "customers",
     "datasets",
+    "designs",
     "index",
     "intervals",
     "mean_score",

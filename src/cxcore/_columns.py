@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -113,6 +113,26 @@ def keys(
     code, count, first, _, _ = native.encode_keys([parts[0].to_physical()], null_is_key, n_threads)
     text = parts[0].gather(first).cast(pl.String)
     return Keys(code, count, first, *native.encode_keys([text], null_is_key, 1)[3:])
+
+
+def keys_among(
+    call: str, role: str, house: pl.DataFrame, columns: Sequence[str], some: pl.Series, *, n_threads: int
+) -> Keys:
+    """Codes of the keys that the rows flagged in ``some`` have, for all rows; -1 for other keys, too.
+
+    Several columns are coded as wholes, which costs what ``keys`` costs. ``count`` is not there, and the bytes
+    of a category are those of its number.
+    """
+    column = key_column(call, role, house[columns[0]])
+    if len(columns) > 1:
+        found = keys(call, role, house, columns, n_threads=n_threads)
+        theirs = np.zeros(len(found) + 1, np.bool_)  # the last is that of nulls
+        theirs[pl.Series(found.code).filter(some).to_numpy()] = True
+        theirs[-1] = False
+        return replace(found, code=np.where(theirs[found.code], found.code, np.int32(-1)))
+    named = column.to_physical() if isinstance(column.dtype, (pl.Categorical, pl.Enum)) else column
+    code, first, offset, data = native.encode_among(named.rechunk(), some.rechunk(), n_threads)
+    return Keys(code, np.zeros(len(first), np.int64), first, offset, data)
 
 
 def codes(call: str, role: str, house: pl.DataFrame, name: str, *, n_threads: int) -> tuple[Int32, Int64]:
@@ -290,11 +310,18 @@ def event_columns(
     roles: EventRoles,
     *,
     n_threads: int,
+    among: pl.Series | None = None,
 ) -> EventColumns:
-    """Check the user, time and order columns once, by the policies for nulls."""
+    """Check the user, time and order columns once, by the policies for nulls.
+
+    ``among``: only the users of these rows are asked for, of logs without a policy; nobody counts their rows.
+    """
     if len(house) > MOST_ROWS:
         raise errors.too_many_rows(call, len(house))
-    found = keys(call, "user", house, roles.user, n_threads=n_threads)
+    if among is None:
+        found = keys(call, "user", house, roles.user, n_threads=n_threads)
+    else:
+        found = keys_among(call, "user", house, roles.user, among, n_threads=n_threads)
     tick, tick_length, absent = time_ticks(call, house, roles.time, roles.time_unit)
     tie = tie_order(call, house, roles.order)
     code, count, own = found.code, found.count, -1

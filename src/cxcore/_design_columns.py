@@ -36,8 +36,9 @@ class DesignRoles:
 
     @property
     def roles(self) -> dict[str, Any]:
-        """Roles of columns, for the check that they are there."""
-        return {"cluster": self.cluster, "weight": self.weight, "stratum": self.stratum}
+        """Roles of columns that were given, for the check that they are there."""
+        given = (("cluster", self.cluster), ("weight", self.weight), ("stratum", self.stratum))
+        return {name: value for name, value in given if value is not None and value != ()}
 
 
 def design_roles(call: str, cluster: Any, weight: Any, stratum: Any, population: Any) -> DesignRoles:

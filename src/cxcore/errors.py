@@ -137,7 +137,8 @@ def negative_weight(call: str, column: str, n_bad: int, n: int, value: Any, row:
 
 
 def two_strata(call: str, column: str, n_bad: int, n: int, value: Any, row: int) -> InvalidDataError:
-    problem = f"{n_bad:,} of {n:,} clusters lie in two strata; first is {value!r}, row {row:,}."
+    verb = "lies" if n_bad == 1 else "lie"
+    problem = f"{n_bad:,} of {n:,} clusters {verb} in two strata; first is {value!r}, row {row:,}."
     hint = "if clusters of two strata share a name, say cluster=[stratum, cluster]."
     return bad_data(call, "cluster", column, problem, hint)
 

@@ -47,6 +47,15 @@ def encode_keys(
     return code, count, first, data
 
 
+def encode_among(column: Sequence[object], flag: Sequence[bool]) -> tuple[list[int], list[int], list[bytes]]:
+    """Codes of the keys that flagged rows have, for all rows (-1 for others); first rows; bytes."""
+    rows = [row for row, yes in enumerate(flag) if yes]
+    _, _, first, data = encode_keys([[column[row] for row in rows]], null_is_key=False)
+    number = {key: code for code, key in enumerate(data)}
+    code = [-1 if value is None else number.get(canonical(value), -1) for value in column]
+    return code, [rows[k] for k in first], data
+
+
 def tell_apart(column: Sequence[object]) -> list[int]:
     """A number for each value, -1 where null; ``native.tell_apart`` may number the values in any order."""
     return encode_keys([column], null_is_key=False)[0]

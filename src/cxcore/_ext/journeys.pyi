@@ -25,10 +25,10 @@ def dense_codes(
 def within_reach(
     code: NDArray[np.int32],
     tick: NDArray[np.int64],
-    converted: NDArray[np.uint8],
-    n_users: int,
+    what: NDArray[np.int32],
     lookback: int,
-    keep: NDArray[np.uint8],
+    reached: NDArray[np.int32],
+    count: NDArray[np.int64],
 ) -> None: ...
 def fill_journeys(
     offset: NDArray[np.int64],

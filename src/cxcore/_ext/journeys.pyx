@@ -1,7 +1,7 @@
 # Journeys out of the event index, and the bundle of arrays in which kernels read them.
 # The work is in include/cxcore/journeys.hpp: two pointers for the windows, O(positions).
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
 
 cdef extern from "cxcore/journeys.hpp" namespace "cxcore" nogil:
@@ -29,7 +29,8 @@ cdef extern from "cxcore/journeys.hpp" namespace "cxcore" nogil:
     int64_t _dense "cxcore::dense_codes"(
         const int32_t*, int64_t, int64_t, int32_t*, int32_t*, int64_t*)
     void _reach "cxcore::within_reach"(
-        const int32_t*, const int64_t*, const uint8_t*, int64_t, int64_t, bint, uint64_t, uint8_t*) except +
+        const int32_t*, const int64_t*, const int32_t*, int64_t, int64_t, bint, uint64_t, int32_t*,
+        int64_t*) except +
     void _fill "cxcore::fill_journeys"(const Events&, bint, uint64_t, bint, int, const Filled&) except +
     void _null "cxcore::null_windows"(const Journeys&, bint, uint64_t, int, int64_t*, int64_t*) except +
 
@@ -94,16 +95,18 @@ def dense_codes(
 def within_reach(
     const int32_t[::1] code,  # IN  [n] user of each row, -1: left out
     const int64_t[::1] tick,  # IN  [n]
-    const uint8_t[::1] converted,  # IN  [n]
-    int64_t n_users,
+    const int32_t[::1] what,  # IN  [n] channel * 2 + converted, channel -1 is no touch
     uint64_t lookback,  # in ticks: a touch counts where its age is below; 0: no limit
-    uint8_t[::1] keep,  # OUT [n] 1: some window of the user may reach it
+    int32_t[::1] reached,  # OUT [n] user of each row that some window of the user may reach, -1 of others
+    int64_t[::1] count,  # OUT [n_users] such rows
 ):
-    """Rows between the first window of each user and the last conversion."""
-    if code.shape[0] == 0:
-        return
+    """Touches and conversions between the first window of each user and the last conversion."""
+    cdef int64_t n = code.shape[0], n_users = count.shape[0]
     with nogil:
-        _reach(&code[0], &tick[0], &converted[0], code.shape[0], n_users, lookback > 0, lookback, &keep[0])
+        _reach(
+            start(code), start(tick), start(what), n, n_users, lookback > 0, lookback, out(reached),
+            out(count),
+        )
 
 
 def fill_journeys(

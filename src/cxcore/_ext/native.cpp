@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cxcore/among.hpp"
 #include "cxcore/keys.hpp"
 #include "cxcore/mark_rows.hpp"
 #include "cxcore/memory.hpp"
@@ -38,10 +39,10 @@ py::array_t<typename Values::value_type> array_of(Values&& values) {
                                                     owner);
 }
 
-cxcore::Column column_of(const py::handle& series) {
+cxcore::Column column_of(const py::handle& series, bool of_keys = true) {
     const py::capsule capsule = series.attr("__arrow_c_stream__")();
     auto* stream = capsule.get_pointer<ArrowArrayStream>();
-    return cxcore::Column(stream);  // the capsule releases the stream
+    return cxcore::Column(stream, of_keys);  // the capsule releases the stream
 }
 
 py::tuple encode_keys(const py::list& columns, bool null_is_key, int n_threads) {
@@ -55,6 +56,18 @@ py::tuple encode_keys(const py::list& columns, bool null_is_key, int n_threads) 
     return py::make_tuple(array_of(std::move(keys.code)), array_of(std::move(keys.count)),
                           array_of(std::move(keys.first)), array_of(std::move(keys.offset)),
                           array_of(std::move(keys.data)));
+}
+
+// Each column in one chunk.
+py::tuple encode_among(const py::handle& column, const py::handle& flag, int n_threads) {
+    const cxcore::Column all = column_of(column), flags = column_of(flag);
+    cxcore::EncodedKeys keys;
+    {
+        py::gil_scoped_release release;
+        keys = cxcore::encode_among(all, flags, n_threads);
+    }
+    return py::make_tuple(array_of(std::move(keys.code)), array_of(std::move(keys.first)),
+                          array_of(std::move(keys.offset)), array_of(std::move(keys.data)));
 }
 
 py::tuple split_paths(const py::handle& series, const std::string& separator, int n_threads) {
@@ -82,7 +95,7 @@ py::tuple what_rows_say(const py::handle& number, const py::handle& converted, i
 // A column of float64 in one chunk; OUT found float64[n]
 void values_at(const py::handle& value, const py::array_t<int64_t, py::array::c_style>& row,
                py::array_t<double, py::array::c_style>& found) {
-    const cxcore::Column column = column_of(value);
+    const cxcore::Column column = column_of(value, false);
     const int64_t* const from = row.data();
     double* const to = found.mutable_data();
     const auto n = static_cast<int64_t>(row.size());
@@ -139,7 +152,7 @@ class Users {
         return py::make_tuple(array_of(std::move(users)), place);
     }
     Dense<int64_t> get(const Dense<int32_t>& code) const {
-        Dense<int64_t> facts({table_.width(), static_cast<int64_t>(code.size())});
+        Dense<int64_t> facts({static_cast<int64_t>(code.size()), table_.width()});
         without_gil(
             [&, from = code.data(), n = code.size(), to = facts.mutable_data()] { table_.get(from, n, to); });
         return facts;
@@ -189,6 +202,7 @@ py::dict build() {
 PYBIND11_MODULE(native, module) {
     module.doc() = "Arrow streams in, keys out.";
     module.def("encode_keys", &encode_keys, py::arg("columns"), py::arg("null_is_key"), py::arg("n_threads"));
+    module.def("encode_among", &encode_among, py::arg("column"), py::arg("flag"), py::arg("n_threads"));
     module.def("split_paths", &split_paths, py::arg("column"), py::arg("separator"), py::arg("n_threads"));
     module.def("what_rows_say", &what_rows_say, py::arg("number"), py::arg("converted"),
                py::arg("n_numbers"));

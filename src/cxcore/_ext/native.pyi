@@ -14,6 +14,9 @@ class Build(TypedDict):
 def encode_keys(
     columns: Sequence[pl.Series], null_is_key: bool, n_threads: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]: ...
+def encode_among(
+    column: pl.Series, flag: pl.Series, n_threads: int
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]: ...
 def split_paths(
     column: pl.Series, separator: str, n_threads: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], NDArray[np.uint8]]: ...

@@ -37,6 +37,7 @@ def join_stretches(
     gap: int,
     late_before: int,
     closes_before: int,
+    closes_all: bool,
     tick_length: int,
     key_offset: _Int64,
     key: _UInt8,

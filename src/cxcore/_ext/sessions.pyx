@@ -78,10 +78,15 @@ cdef extern from "cxcore/stretches.hpp" namespace "cxcore" nogil:
         int64_t* at
         int64_t n
 
+    cdef struct Records:
+        int64_t* at
+        int64_t n
+
     cdef struct JoinRule:
         uint64_t gap
         int64_t late_before
         int64_t closes_before
+        cbool closes_all
         int64_t tick_length
 
     cdef struct JoinCounts:
@@ -89,7 +94,7 @@ cdef extern from "cxcore/stretches.hpp" namespace "cxcore" nogil:
         int64_t all
 
     JoinCounts c_join_stretches "cxcore::join_stretches"(
-        Stretches, Stretches, JoinRule, const int64_t*, const uint8_t*, int, Facts, int32_t*, Facts, int64_t*
+        Stretches, Stretches, JoinRule, const int64_t*, const uint8_t*, int, Records, int32_t*, Facts, int64_t*
     ) except +
 
 
@@ -244,11 +249,12 @@ def join_stretches(
     uint64_t gap,                    # ticks; a longer silence splits
     int64_t late_before,             # a session with a stretch of the batch that reaches less is late
     int64_t closes_before,           # a session that reaches less closes
+    cbool closes_all,                # or any
     int64_t tick_length,             # nanoseconds
     const int64_t[::1] key_offset,   # IN  [n_users + 1] into key
     const uint8_t[::1] key,          # IN  canonical bytes
     int n_threads,
-    int64_t[:, ::1] record,          # IN, OUT [10, n_users] facts of the last closed session, its number 0
+    int64_t[:, ::1] record,          # IN, OUT [n_users, 10] facts of the last closed session, its number 0
                                      #     where there is none
     int32_t[::1] user,               # OUT [n_open + n_batch] place of its user
     int64_t[:, ::1] session,         # OUT [10, n_open + n_batch] facts, as a stream keeps them
@@ -260,7 +266,7 @@ def join_stretches(
     """
     cdef int64_t n_open = open_user.shape[0], n_batch = batch_user.shape[0]
     cdef Stretches opened, brought
-    cdef JoinRule rule = JoinRule(gap, late_before, closes_before, tick_length)
+    cdef JoinRule rule = JoinRule(gap, late_before, closes_before, closes_all, tick_length)
     cdef JoinCounts found
     if n_open + n_batch == 0:
         return 0, 0
@@ -272,7 +278,7 @@ def join_stretches(
     with nogil:
         found = c_join_stretches(
             opened, brought, rule, &key_offset[0], &key[0] if key.shape[0] else NULL, n_threads,
-            Facts(&record[0, 0], record.shape[1]), &user[0], Facts(&session[0, 0], session.shape[1]),
+            Records(&record[0, 0], record.shape[0]), &user[0], Facts(&session[0, 0], session.shape[1]),
             &session_of_open[0] if n_open else NULL,
         )
     return found.closed, found.all

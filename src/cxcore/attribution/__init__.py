@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from functools import reduce
 from typing import Any, Literal
 
 import numpy as np
@@ -292,8 +291,7 @@ def attribute(
         if not touches:
             code = None if log.group is None else log.group.to_numpy()
             return asks.answer(journeys, met, asks.everyone(every, log.n_customers), groups, code)
-        house = reduce(pl.DataFrame.filter, log.kept, index.house)
-        return touches_of(journeys, models, house, roles, has_value=value is not None)
+        return touches_of(journeys, models, index.house, roles, has_value=value is not None)
 
     def schema(before: pl.Schema) -> pl.Schema:
         kind = type_after(before[channel], transforms)

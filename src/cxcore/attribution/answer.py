@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -28,7 +27,7 @@ def schema_of(channel: pl.DataType, models: Sequence[Model]) -> pl.Schema:
 
 def by_name(names: pl.Series, touched: Int64) -> Int64:
     """Codes of channels in the order in which they are shown."""
-    shown = names[touched]
+    shown = names.gather(touched)
     if isinstance(shown.dtype, (pl.Categorical, pl.Enum)):
         shown = shown.cast(pl.String)
     # Polars plans a query to sort, which costs more than the few names do.
@@ -45,7 +44,7 @@ def answer_of(
 ) -> pl.DataFrame:
     """One row per model and channel that was touched, as ordered, and the unattributed rest."""
     names = journeys.names
-    shown = names[touched].append(pl.Series([None], dtype=names.dtype))
+    shown = names.gather(touched).append(names.clear(1))
     alone = [model.unattributed(journeys) for model in models]
     once = {id(which): _rest(which, journeys) for which in {id(w): w for w in alone}.values()}
     rests = [once[id(which)] for which in alone]
@@ -54,20 +53,22 @@ def answer_of(
     n = journeys.n_conversions
     conversions = _column([credit.conversions[touched] for credit in credits], [n for n, _ in rests], rests)
     values = _column([credit.value[touched] for credit in credits], [v for _, v in rests], rests)
-    schema = schema_of(names.dtype, models)
-    columns: dict[str, Any] = {
-        "model": [model.label for model, mine in zip(models, rows, strict=True) for _ in mine],
-        "channel": shown[np.concatenate(rows)],
-        "conversions": conversions,
-        "value": values if has_value else None,
-        "share": conversions / n if n else None,
+    labels = [label for model, mine in zip(models, rows, strict=True) for label in [model.label] * len(mine)]
+    nothing = pl.Series([None], dtype=pl.Float64).new_from_index(0, len(labels))
+    columns = {  # each of its type: a schema would plan a query
+        "model": pl.Series(labels, dtype=pl.String),
+        "channel": shown.gather(np.concatenate(rows)),
+        "conversions": pl.Series(conversions),
+        "value": pl.Series(values) if has_value else nothing,
+        "share": pl.Series(conversions / n) if n else nothing,
     }
     none = np.full(len(names), np.nan)
-    for extra in (extra for extra in EXTRAS if extra in schema):
-        found = [getattr(credit, extra) for credit in credits]
-        amounts = [(none if amount is None else amount)[touched] for amount in found]
-        columns[extra] = pl.Series(_column(amounts, [math.nan] * len(rests), rests), nan_to_null=True)
-    return pl.DataFrame(columns, schema=schema)
+    for extra in EXTRAS:
+        if any(getattr(model, f"has_{extra}") for model in models):
+            found = [getattr(credit, extra) for credit in credits]
+            amounts = [(none if amount is None else amount)[touched] for amount in found]
+            columns[extra] = pl.Series(_column(amounts, [math.nan] * len(rests), rests), nan_to_null=True)
+    return pl.DataFrame([column.rename(name) for name, column in columns.items()])
 
 
 def _rest(alone: NDArray[np.bool_], journeys: Journeys) -> tuple[float, float]:

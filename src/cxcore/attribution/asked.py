@@ -88,6 +88,8 @@ class Asked:
             if groups is not None:
                 rows = pl.concat([groups.names[[at] * len(rows)], rows], how="horizontal")
             found.append(rows)
+        if len(found) == 1:
+            return found[0]
         if found:
             return pl.concat(found)
         assert groups is not None

@@ -21,9 +21,6 @@ from cxcore.attribution.groups import Groups
 #: what a row says that is neither touch nor conversion
 _NOTHING = -2
 
-#: so many rows for each that converts: then its users are looked up as they are, of whatever type
-_FEW = 16
-
 
 @dataclass(frozen=True, slots=True)
 class Touchpoints:
@@ -45,8 +42,6 @@ class Touchpoints:
     stage: pl.Series | None = None
     #: codes of containers, -1 for none; None where the customer is the container
     container: pl.Series | None = None
-    #: which rows of the log these are: some, of those some, …
-    kept: tuple[pl.Series, ...] = ()
 
     def met(self, by: pl.Series | None) -> Int64:
         """Codes of the channels that some user met. ``by``: which rows have a user; None: all."""
@@ -86,19 +81,6 @@ class Touchpoints:
         group = None if groups is None else pl.Series(groups.code)
         return replace(self, group=group, n_customers=n), groups
 
-    def only(self, rows: pl.Series) -> Touchpoints:
-        return Touchpoints(
-            self.what.filter(rows),
-            self.converted.filter(rows),
-            None if self.value is None else self.value.filter(rows),
-            self.names,
-            None if self.group is None else self.group.filter(rows),
-            self.n_customers,
-            None if self.stage is None else self.stage.filter(rows),
-            None if self.container is None else self.container.filter(rows),
-            (*self.kept, rows),
-        )
-
     def amount(self, row: Int64) -> Float64:
         """Value of some rows, 0 where there is none."""
         if self.value is None:
@@ -133,7 +115,7 @@ def touchpoints(
     inside = None
     if container is not None:
         inside = pl.Series(_columns.codes(call, "container", house, container, n_threads=n_threads)[0])
-    names = house[channel][first]
+    names = house[channel].gather(first)
     return Touchpoints(pl.Series(what), converted, amount, names, stage=marked, container=inside)
 
 
@@ -151,53 +133,25 @@ def check_channels(call: str, column: str, n: int, models: Sequence[Model], role
 
 def looked_at(
     call: str, house: pl.DataFrame, roles: EventRoles, log: Touchpoints, windows: Windows
-) -> tuple[EventColumns, Touchpoints]:
-    """The log without the rows that no model looks at: they need no sorting, and some no coding.
+) -> EventColumns:
+    """Who did something and when, without the rows that no model looks at: they need no sorting.
 
     Those are rows that are neither touch nor conversion and, where only windows count, touches of users who
     never converted, touches too old for the first conversion of their user, and those after the last one.
     """
     n_threads = windows.n_threads
-    user = house[roles.user[0]]
-    if isinstance(user.dtype, (pl.Categorical, pl.Enum)):
-        user = user.to_physical()
-    few = log.converted.sum() * _FEW < len(user)
-    if not windows.reads_everyone and (few or user.dtype.is_integer()):
-        # Of several columns that name the user only the first is looked up: that is cheap.
-        rows = log.says_something & _among(user, log.converted)
-        some = pl.DataFrame([house[name].filter(rows) for name in roles.columns])
-        columns, log = _columns.event_columns(call, some, roles, n_threads=n_threads), log.only(rows)
-        rows = _within_reach(columns, log, windows)
-    else:  # Text is slow to look up, and is coded faster.
+    if windows.reads_everyone:
         columns = _columns.event_columns(call, house, roles, n_threads=n_threads)
-        coded = pl.Series(columns.code) >= 0
-        rows = log.says_something & (
-            coded if windows.reads_everyone else _within_reach(columns, log, windows)
-        )
-    return (columns, log) if rows.all() else _only(columns, log, rows)
-
-
-def _within_reach(columns: EventColumns, log: Touchpoints, windows: Windows) -> pl.Series:
-    """Rows of users from the first window to the last conversion."""
-    keep = np.empty(len(columns.code), np.uint8)
-    converted = log.converted.cast(pl.UInt8).rechunk().to_numpy()
+        if (log.says_something & (pl.Series(columns.code) >= 0)).all():
+            return columns
+        code = np.where(log.what.to_numpy() == _NOTHING, np.int32(-1), columns.code)
+        count = np.bincount(code[code >= 0], minlength=columns.n_users).astype(np.int64)
+        return replace(columns, code=code, count=count)
+    columns = _columns.event_columns(call, house, roles, n_threads=n_threads, among=log.converted)
+    reached, count = empty(len(columns.code), np.int32), np.empty(columns.n_users, np.int64)
     lookback = windows.ticks(columns.tick_length)
-    kernel.within_reach(columns.code, columns.tick, converted, columns.n_users, lookback, keep)
-    return pl.Series(keep.view(np.bool_))
-
-
-def _only(columns: EventColumns, log: Touchpoints, rows: pl.Series) -> tuple[EventColumns, Touchpoints]:
-    """Some rows, all of which have a user."""
-    code = pl.Series(columns.code).filter(rows).to_numpy()
-    tick = pl.Series(columns.tick).filter(rows).to_numpy()
-    tie = pl.Series(columns.tie).filter(rows).to_numpy() if len(columns.tie) else columns.tie
-    count = np.bincount(code, minlength=columns.n_users).astype(np.int64)
-    return replace(columns, code=code, count=count, tick=tick, tie=tie), log.only(rows)
-
-
-def _among(user: pl.Series, converted: pl.Series) -> pl.Series:
-    """Rows of the users of some rows."""
-    return user.is_in(user.filter(converted).implode())
+    kernel.within_reach(columns.code, columns.tick, log.what.to_numpy(), lookback, reached, count)
+    return replace(columns, code=reached, count=count)
 
 
 # ---------------------------------------------------------------- journeys

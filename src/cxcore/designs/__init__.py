@@ -44,9 +44,10 @@ METHODS: dict[str, DesignMethod] = {
 
 def design_method_for(call: str, value: Any, roles: DesignRoles) -> DesignMethod:
     """The method that a word or an object means under a design."""
-    word = value.name if isinstance(value, Method) else value
-    if isinstance(word, str) and word in PLAIN_METHODS and word not in METHODS:
-        raise errors.plain_method(call, "method", word, METHODS)
+    if isinstance(value, Method):
+        raise errors.plain_method(call, "method", value.name, METHODS)
+    if isinstance(value, str) and value in PLAIN_METHODS and value not in METHODS:
+        raise errors.plain_method(call, "method", value, METHODS)
     if isinstance(value, DesignMethod):
         chosen = value
     elif isinstance(value, str) and value in METHODS:

@@ -24,8 +24,8 @@ class ClusterPercentile(DesignMethod):
     As many clusters are drawn, with replacement, as there are, each with all of its answers. Where all have
     the same number of answers the law is a lattice, and the interval that of ``Percentile``. Else the law of
     the sum is smoothed by a normal whose standard deviation is half a weight unit, or a 64th of its own where
-    that is more: the interval gets wider by 0.02 % at most, or by about half an answer, and the rest is exact
-    to 1e-10.
+    that is more: the interval gets wider by 0.02 % at most, or by less than half an answer, and the rest is
+    exact to 1e-9 in probability.
 
     Notes
     -----

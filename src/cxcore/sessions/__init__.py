@@ -175,7 +175,7 @@ def sessionize(
     -----
     Time O(n) with the gap alone and for sorted logs; else a partition by user and a sort of each user. Memory
     beyond input and output: about 18 bytes a row with the gap alone, 24 where a sort is needed; 1 for the
-    three boolean rules together, 4 for each column of ``split_on``, 12 for ``unique``. On a LazyFrame the
+    three boolean rules together, 4 for each column of ``split_on``, 16 for ``unique``. On a LazyFrame the
     work waits for ``collect``, and so do errors about data.
 
     Examples

@@ -56,37 +56,44 @@ class Events:
         return Rows(self.columns.code[at], facts(len(at), lines, self.n_walked), taken(self.log, at))
 
 
-@dataclass(frozen=True, eq=False)
-class Batch:
+@dataclass(frozen=True, slots=True, eq=False)
+class Poolable:
     """Rows of a batch, to be pooled with what is kept.
 
     Of each there is either its ``row`` in the batch, or the ``stretch`` that it is of, a session of the batch
     alone; -1 where it has none. Both int64. Users are codes of the batch.
     """
 
+    rows: Rows
     row: Int64
     stretch: Int64
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """A batch: its events; ``found``, the sessions of the batch alone, where rows may stand for them; and the
+    rows to be pooled, None where each session is one and nobody has asked for it.
+    """
+
     events: Events
-    #: the sessions of the batch alone
     found: Sessions | None
-    #: the rows; None where each session is one, and none has been asked for
-    given: Rows | None
+    given: Poolable | None
 
     @cached_property
-    def rows(self) -> Rows:
+    def poolable(self) -> Poolable:
         if self.given is not None:
             return self.given
         found = self.found
         assert found is not None
-        lines = {TICK: found.start, LAST: found.end, EVENTS: found.events}
-        made = facts(len(found.start), lines, self.events.n_walked)
-        first = self.events.columns.keys.first.take(found.user)
-        return Rows(found.user, made, taken(self.events.log, first))
+        n, user = len(found.start), found.user
+        made = facts(n, {TICK: found.start, LAST: found.end, EVENTS: found.events}, self.events.n_walked)
+        rows = Rows(user, made, taken(self.events.log, self.events.columns.keys.first.take(user)))
+        return Poolable(rows, np.full(n, -1), np.arange(n))
 
     @property
     def last(self) -> int | None:
         """The greatest tick."""
-        ticks = self.rows.facts[LAST] if self.found is None else self.found.end
+        ticks = self.poolable.rows.facts[LAST] if self.found is None else self.found.end
         return int(ticks.max()) if len(ticks) else None
 
     @cached_property
@@ -99,24 +106,24 @@ class Batch:
         """Rows of the batch for which some of the pooled ones stand."""
         if not len(which):
             return which
-        stretch = self.stretch[which]
+        row, stretch = self.poolable.row[which], self.poolable.stretch[which]
         if not (stretch >= 0).any():
-            return self.row[which]
+            return row
         behind = np.flatnonzero(np.isin(self.label, stretch[stretch >= 0]))
-        return np.sort(np.append(self.row[which][stretch < 0], behind))
+        return np.sort(np.append(row[stretch < 0], behind))
 
     def unfolded(self, which: Int64) -> Batch:
         """The rows themselves in the place of some stretches."""
-        stretch = np.unique(self.stretch[which])
-        stays = np.flatnonzero(~np.isin(self.stretch, stretch))
+        pool = self.poolable
+        stretch = np.unique(pool.stretch[which])
+        stays = np.flatnonzero(~np.isin(pool.stretch, stretch))
         row = np.flatnonzero(np.isin(self.label, stretch))
-        rows = Rows.pooled([self.rows[stays], self.events.rows(row)])
-        return replace(
-            self,
-            given=rows,
-            row=np.append(self.row[stays], row),
-            stretch=np.append(self.stretch[stays], np.full(len(row), -1)),
+        unfolded = Poolable(
+            Rows.pooled([pool.rows[stays], self.events.rows(row)]),
+            np.append(pool.row[stays], row),
+            np.append(pool.stretch[stays], np.full(len(row), -1)),
         )
+        return replace(self, given=unfolded)
 
 
 def batch_of(call: str, house: pl.DataFrame, kept: Kept | None, plan: Plan) -> Batch:
@@ -132,7 +139,7 @@ def batch_of(call: str, house: pl.DataFrame, kept: Kept | None, plan: Plan) -> B
     if plan.folds(log):
         return _in_stretches(call, events, plan)
     row = np.flatnonzero(columns.code >= 0)
-    return Batch(row, np.full(len(row), -1), events, None, events.rows(row))
+    return Batch(events, None, Poolable(events.rows(row), row, np.full(len(row), -1)))
 
 
 def _log(call: str, house: pl.DataFrame, kept: Kept | None, plan: Plan) -> pl.DataFrame:
@@ -151,14 +158,17 @@ def _log(call: str, house: pl.DataFrame, kept: Kept | None, plan: Plan) -> pl.Da
 
 def _as_before(call: str, log: pl.DataFrame, time: pl.DataType, kept: Kept, plan: Plan) -> pl.DataFrame:
     """The columns of a batch in the types of the first one; refused where they are others."""
+    before = {**kept.open.log.schema, "time": kept.time}
+    now_are = {**log.schema, "time": time}
+    if now_are == before:
+        return log
     outside = {inside: ("user", name) for inside, name in plan.users.items()}
     outside |= {"time": ("time", plan.roles.time), "order": ("order", plan.roles.order or "")}
     for name, inside in plan.edges.items():
         outside[inside] = ("first" if name in plan.measures.first else "last", name)
     outside |= {inside: ("sum", name) for inside, name in plan.sums.items()}
     untyped: dict[str, Any] = {}
-    before = {**kept.open.log.schema, "time": kept.time}
-    for name, now in {**log.schema, "time": time}.items():
+    for name, now in now_are.items():
         dtype = before[name]
         if now == dtype or dtype == pl.Null():
             continue
@@ -187,6 +197,5 @@ def _in_stretches(call: str, events: Events, plan: Plan) -> Batch:
         every = np.ones(len(found.start), np.bool_)
         of_row = session_of_row(index, found)
         rows, at = folded(call, index, found, of_row, every, events.rows, plan)
-        return Batch(np.full(len(rows), -1), of_row[at], events, found, rows)
-    n_sessions = len(found.start)  # no row stands for one, but none is asked for
-    return Batch(np.full(n_sessions, -1), np.arange(n_sessions), events, found, None)
+        return Batch(events, found, Poolable(rows, np.full(len(rows), -1), of_row[at]))
+    return Batch(events, found, None)  # no row stands for a session, but none is asked for

@@ -102,6 +102,11 @@ class Plan:
         """Lines of facts that a walk reads; the first ones."""
         return MARK + 1 if self.has_marks or self.has_gaps else EVENTS + 1
 
+    @cached_property
+    def unrevised(self) -> dict[tuple[pl.DataType, ...], pl.DataFrame]:
+        """Frames of nothing revised, by the types of the user's columns."""
+        return {}
+
     def slack(self, tick_length: int) -> int:
         """Ticks after the reach of a session at which it closes, if nothing comes."""
         if not isinstance(self.rules.gap, int):
@@ -112,7 +117,14 @@ class Plan:
     @cached_property
     def joins(self) -> bool:
         """Is a session of a batch all that its rows say?"""
-        return not (self.measures.names or self.splits or self.has_marks or self.has_gaps or self.roles.order)
+        return self.only_silence and not (self.measures.names or self.has_gaps or self.roles.order)
+
+    @cached_property
+    def only_silence(self) -> bool:
+        """Does nothing else end a session?"""
+        rules = self.rules
+        others = (rules.max_duration, rules.max_events, rules.calendar)
+        return rules.roles.keys() <= {"gap"} and all(other is None for other in others)
 
     @cached_property
     def values(self) -> list[str]:
@@ -121,10 +133,7 @@ class Plan:
 
     def folds(self, log: pl.DataFrame) -> bool:
         """May one row stand for an open session? Its events may come in any order, and add up in any."""
-        rules = self.rules
-        others = (rules.max_duration, rules.max_events, rules.calendar)
-        only_silence = rules.roles.keys() <= {"gap"} and all(other is None for other in others)
-        return only_silence and not any(log.schema[name].is_float() for name in self.sums)
+        return self.only_silence and not any(log.schema[name].is_float() for name in self.sums)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,11 +196,12 @@ class Kept:
     watermark: int | None
     room: int
 
-    def typed(self, schema: pl.Schema) -> Kept:
+    def typed(self, now: pl.DataFrame) -> Kept:
         """Columns of nothing but nulls so far take the type that they have now."""
         log = self.open.log
         if all(column.dtype != pl.Null() for column in log):  # as a rule, and a schema is dear
             return self
+        schema = now.schema
         new: Any = {
             name: schema[name] for name, dtype in log.schema.items() if dtype == pl.Null() != schema[name]
         }

@@ -73,7 +73,7 @@ def table_of_users(
     table = UserTable(N_FACTS)
     if plan.roles.null_user == "own":
         table.nobody()
-    table.put(still_open.user[:0], facts(0, {}), Kept(still_open, values, time, watermark, _FEW))
+    table.put(still_open.user[:0], facts(0, {}).T, Kept(still_open, values, time, watermark, _FEW))
     return table
 
 
@@ -85,9 +85,10 @@ class Met:
     """The users that a step concerns, by their places in it: those of the batch first, rows without a user
     last.
 
-    ``code`` int32[n_users] in the table; ``records`` int64[N_FACTS, n_users]; ``open`` their open rows, of
-    which ``user`` is the place; ``others`` the open rows of all others; keys as in ``Keys``; ``own`` the
-    place of rows without a user, or -1; ``forgotten`` the places of users whose record is too old.
+    ``code`` int32[n_users] in the table; ``records`` int64[N_FACTS, n_users], which lie by user; ``open``
+    their open rows, of which ``user`` is the place; ``others`` the open rows of all others; keys as in
+    ``Keys``; ``own`` the place of rows without a user, or -1; ``forgotten`` the places of users whose record
+    is too old.
     """
 
     code: Int32
@@ -114,7 +115,7 @@ def meet(table: UserTable, kept: Kept, batch: Batch | None, due: Bools, plan: Pl
     if len(others):
         more, bytes_of_more = table.keys(others)
         offset, data = np.append(offset, offset[-1] + more[1:]), np.append(data, bytes_of_more)
-    records, rows, left = table.get(code), kept.open, kept.open.none
+    records, rows, left = table.get(code).T, kept.open, kept.open.none
     if (place < 0).any():
         rows, left = kept.open[np.flatnonzero(place >= 0)], kept.open[np.flatnonzero(place < 0)]
         place = place[place >= 0]
@@ -170,8 +171,12 @@ def revised(old: Int64, now: Int64, log: pl.DataFrame, plan: Plan) -> pl.DataFra
     """
     at = np.flatnonzero((old[1] > 0) & ((old[0] != now[0]) | (old[1] != now[1])))
     users = {outside: log[inside] for inside, outside in plan.users.items()}
-    if not len(at):
-        return frame_of({**{name: values.clear() for name, values in users.items()}, **_NO_NAMES})
+    if not len(at):  # as a rule, and a frame is dear beside a step
+        types = tuple(values.dtype for values in users.values())
+        if types not in plan.unrevised:
+            nobody = {name: values.clear() for name, values in users.items()}
+            plan.unrevised[types] = frame_of({**nobody, **_NO_NAMES})
+        return plan.unrevised[types].clone()
     row = pl.Series(at.astype(np.uint32))
     names = dict(zip(RENAMED, (*old[:, at], *now[:, at]), strict=True))
     return frame_of({**{name: values[row] for name, values in users.items()}, **names})
@@ -195,7 +200,7 @@ def commit(table: UserTable, kept: Kept, met: Met, step: Step, watermark: int | 
         code = np.append(met.code[met.forgotten], code)
         lines = np.append(met.records[:, met.forgotten], lines, axis=1)
     still_open = Rows.pooled([replace(open_rows, user=met.code.take(open_rows.user)), met.others])
-    table.put(code, lines, replace(kept, open=still_open, values=values, watermark=watermark))
+    table.put(code, lines.T, replace(kept, open=still_open, values=values, watermark=watermark))
 
 
 def _with(values: tuple[pl.DataFrame, ...], new: pl.DataFrame) -> tuple[pl.DataFrame, ...]:
@@ -219,7 +224,7 @@ def with_room(table: UserTable, plan: Plan) -> UserTable:
         closed, still_open = frames_of(table, plan)
         table = users_of(closed, still_open, kept.watermark, plan)
         n_held = len(table)
-    table.put(code[:0], facts(0, {}), replace(table.kept, room=2 * n_held + _FEW))
+    table.put(code[:0], facts(0, {}).T, replace(table.kept, room=2 * n_held + _FEW))
     return table
 
 
@@ -241,7 +246,7 @@ def frames_of(table: UserTable, plan: Plan) -> tuple[pl.DataFrame, pl.DataFrame]
     """Closed and open rows."""
     kept: Kept = table.kept
     code, _ = _known(table, plan)
-    records = table.get(code)
+    records = table.get(code).T
     closed = _frame(records, log_of(records, kept, plan), kept, plan)
     return closed, _frame(kept.open.facts, kept.open.log, kept, plan)
 
@@ -283,5 +288,5 @@ def users_of(closed: pl.DataFrame, still_open: pl.DataFrame, watermark: int | No
         code = np.append(code, np.int32(table.nobody()))  # of a place of -1
     user = code[found.code] if len(code) else user
     kept = replace(table.kept, open=Rows(user[n:], lines[:, n:].copy(), log))
-    table.put(user[:n], lines[:, :n], kept)
+    table.put(user[:n], lines[:, :n].T, kept)
     return table

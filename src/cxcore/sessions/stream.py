@@ -23,7 +23,7 @@ from cxcore.sessions.found import TABLE_COLUMNS, times
 from cxcore.sessions.joined import join
 from cxcore.sessions.kept import REACH, Kept, Plan, closing_before, taken
 from cxcore.sessions.measures import measures_of
-from cxcore.sessions.records import RENAMED, commit, first_table, meet, tick_length, users_of, with_room
+from cxcore.sessions.records import RENAMED, Met, commit, first_table, meet, tick_length, users_of, with_room
 from cxcore.sessions.rules import (
     GAP,
     GAP_CLOSED,
@@ -36,7 +36,7 @@ from cxcore.sessions.rules import (
     SplitNull,
     rules_of,
 )
-from cxcore.sessions.walked import Walked, step_of, walk_batch, walk_kept
+from cxcore.sessions.walked import step_of, walk_batch, walk_kept
 
 Role = str | pl.Expr | None
 _CALL = "SessionStream"
@@ -231,9 +231,12 @@ class SessionStream:
             users, plan = self._users, self._plan
             if users is None:
                 return SessionUpdate(nothing, nothing, nothing)
-            walked, kept = _walk_kept(call, users, plan), users.kept
-            step = step_of(call, walked, ~walked.was_closed, np.empty(0, np.int64), plan)
-            commit(users, kept, walked.pool.met, step, kept.watermark)
+            met, kept = _all_open(users, plan), users.kept
+            step = join(met, None, kept, plan, None)
+            if step is None:
+                walked = walk_kept(call, met, kept, plan)
+                step = step_of(call, walked, ~walked.was_closed, np.empty(0, np.int64), plan)
+            commit(users, kept, met, step, kept.watermark)
         return SessionUpdate(step.closed, step.revised, nothing)
 
     @property
@@ -243,7 +246,7 @@ class SessionStream:
         with self._lock:
             if self._users is None:
                 return pl.DataFrame()
-            walked = _walk_kept(call, self._users, self._plan)
+            walked = walk_kept(call, _all_open(self._users, self._plan), self._users.kept, self._plan)
             return walked.table(call, ~walked.was_closed, self._plan)
 
     @property
@@ -340,7 +343,7 @@ def _advance(
     table = (
         first_table(batch, house.schema[plan.roles.time], plan) if table is None else with_room(table, plan)
     )
-    kept: Kept = table.kept.typed(batch.events.log.schema)
+    kept: Kept = table.kept.typed(batch.events.log)
     watermark, slack = _latest(batch, kept.watermark), plan.slack(tick_length(kept, plan))
     due = kept.open.facts[REACH] < closing_before(watermark, slack)
     met = meet(table, kept, batch, due, plan)
@@ -353,11 +356,10 @@ def _advance(
     return update, table
 
 
-def _walk_kept(call: str, table: UserTable, plan: Plan) -> Walked:
-    """All that is kept of users with open sessions, without a batch."""
+def _all_open(table: UserTable, plan: Plan) -> Met:
+    """All users with open sessions, without a batch."""
     kept: Kept = table.kept
-    met = meet(table, kept, None, np.ones(len(kept.open), np.bool_), plan)
-    return walk_kept(call, met, kept, plan)
+    return meet(table, kept, None, np.ones(len(kept.open), np.bool_), plan)
 
 
 def _latest(batch: Batch, watermark: int | None) -> int | None:

@@ -160,7 +160,7 @@ def walk_batch(call: str, met: Met, batch: Batch, kept: Kept, plan: Plan) -> tup
     """The sessions of what is kept and a batch, and which rows of the batch came too late to be in one."""
 
     def pooled() -> tuple[Pool, Bools]:
-        rows, own = batch.rows, batch.events.columns.own
+        rows, own = batch.poolable.rows, batch.events.columns.own
         if own >= 0:
             rows = replace(rows, user=np.where(rows.user == own, np.int32(met.own), rows.user))
         pool = Pool.of(met, rows, kept, plan)

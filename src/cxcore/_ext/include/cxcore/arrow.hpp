@@ -52,7 +52,7 @@ namespace cxcore {
 
 enum class Layout { null, boolean, i8, i16, i32, i64, u8, u16, u32, u64, f64, bytes32, bytes64, view };
 
-inline Layout layout_of(const char* format) {
+inline Layout layout_of(const char* format, bool of_keys = true) {
     const std::string_view f(format);
     if (f == "n") return Layout::null;
     if (f == "b") return Layout::boolean;
@@ -64,7 +64,7 @@ inline Layout layout_of(const char* format) {
     if (f == "S") return Layout::u16;
     if (f == "I") return Layout::u32;
     if (f == "L") return Layout::u64;
-    if (f == "g") return Layout::f64;
+    if (f == "g" && !of_keys) return Layout::f64;
     if (f == "u" || f == "z") return Layout::bytes32;
     if (f == "U" || f == "Z") return Layout::bytes64;
     if (f == "vu" || f == "vz") return Layout::view;
@@ -209,10 +209,10 @@ struct Chunk {
 // A whole column out of a stream: owns the arrays, in their order.
 class Column {
   public:
-    explicit Column(ArrowArrayStream* stream) {
+    explicit Column(ArrowArrayStream* stream, bool of_keys = true) {
         try {
             check(stream, stream->get_schema(stream, &schema_));
-            layout_ = layout_of(schema_.format);
+            layout_ = layout_of(schema_.format, of_keys);
             if (schema_.dictionary) values_ = layout_of(schema_.dictionary->format);
             while (true) {
                 ArrowArray array{};

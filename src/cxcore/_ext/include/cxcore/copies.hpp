@@ -45,7 +45,10 @@ class Copies {
         while (size < 2 * maybe.size()) size *= 2;
         Array<int64_t> slots(size, -1);  // positions
         int64_t user = user_from;
-        for (const int64_t p : maybe) {
+        for (size_t k = 0; k < maybe.size(); ++k) {
+            constexpr size_t ahead = 12;
+            if (k + ahead < maybe.size()) __builtin_prefetch(&unique_.key[row_at(maybe[k + ahead])]);
+            const int64_t p = maybe[k];
             while (p >= offset_[user + 1]) ++user;
             if (user == unique_.own || (unique_.mark && unique_.mark[row_at(p)] & Unique::null)) continue;
             if (const int64_t original = take(p, user, slots); original >= 0) found.push_back({p, original});

@@ -352,12 +352,29 @@ void for_each_bucket(const Buckets& buckets, const int64_t* offset, int n_thread
     });
 }
 
+// Where the rows lie in the order of the index but for those between them that are left out; else false, and
+// the outputs are rubbish.
+inline bool place_in_order(const int32_t* code, const int64_t* tick, const int64_t* tie, int64_t n,
+                           int64_t* row, int64_t* sorted_tick) {
+    int64_t before = -1, at = 0;
+    for (int64_t i = 0; i < n; ++i) {
+        if (code[i] < 0) continue;
+        if (before >= 0 && code[i] <= code[before]) {
+            if (code[i] < code[before] || tick[i] < tick[before]) return false;
+            if (tie && tick[i] == tick[before] && tie[i] < tie[before]) return false;
+        }
+        row[at] = i, sorted_tick[at++] = tick[i];
+        before = i;
+    }
+    return true;
+}
+
 // IN  code int32[n] (-1: left out), tick int64[n], tie int64[n] or null, offset int64[n_users + 1]
 // OUT row int64[offset[n_users]], sorted_tick int64[offset[n_users]]
 inline void sort_events(const int32_t* code, const int64_t* tick, const int64_t* tie, int64_t n,
                         const int64_t* offset, int64_t n_users, int n_threads, int64_t* row,
                         int64_t* sorted_tick) {
-    if (!n_users) return;
+    if (!n_users || place_in_order(code, tick, tie, n, row, sorted_tick)) return;
     if (place_arrivals(code, tick, tie, n, offset, n_users, n_threads, row, sorted_tick)) return;
     const Buckets buckets = partition_by_user(code, tick, n, offset, n_users, n_threads, row, sorted_tick);
     for_each_bucket(buckets, offset, n_threads, [&](int64_t, int64_t user_from, int64_t user_to) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "cxcore/memory.hpp"
 #include "cxcore/threads.hpp"
 
 namespace cxcore {
@@ -67,34 +68,51 @@ inline int64_t dense_codes(const int32_t* category, int64_t n, int64_t n_categor
 
 inline int64_t row_at(const Events& e, int64_t position) { return e.row ? e.row[position] : position; }
 
-// Which rows some window can reach: those of users who convert, from `lookback` before the first conversion
-// of the user up to the last one. What they leave out needs no sorting.
-inline void within_reach(const int32_t* code, const int64_t* tick, const uint8_t* converted, int64_t n,
-                         int64_t n_users, bool limited, uint64_t lookback, uint8_t* keep) {
+// Users of the rows that some window can reach: touches and conversions of users who convert, from `lookback`
+// before the first conversion of the user up to the last one. What is left out (-1) needs no sorting.
+// OUT reached int32[n], count int64[n_users]: the rows of each user that are left
+inline void within_reach(const int32_t* code, const int64_t* tick, const int32_t* what, int64_t n,
+                         int64_t n_users, bool limited, uint64_t lookback, int32_t* reached, int64_t* count) {
     struct Reach {
-        int64_t first = INT64_MAX, last = INT64_MIN;
+        int64_t first = INT64_MAX, last = INT64_MIN, rows = 0;
     };
-    std::vector<Reach> of_user(static_cast<size_t>(n_users));
-    for (int64_t i = 0; i < n; ++i) {
-        if (!converted[i] || code[i] < 0) continue;
-        Reach& mine = of_user[static_cast<size_t>(code[i])];
-        mine.first = std::min(mine.first, tick[i]);
-        mine.last = std::max(mine.last, tick[i]);
-    }
-    if (limited)  // the first tick that is near enough; ages are counted from the conversion
-        for (Reach& mine : of_user) {
-            const uint64_t before = age(mine.first, INT64_MIN);
-            const uint64_t nearest = static_cast<uint64_t>(mine.first) - (lookback - 1);
-            mine.first = before < lookback ? INT64_MIN : static_cast<int64_t>(nearest);
+    // Nobody, whom no window reaches, is several in turns: no row waits for the count of the one before.
+    constexpr int64_t nobodies = 8;
+    Array<Reach> reach(static_cast<size_t>(n_users + nobodies));
+    Reach* const of_user = reach.data() + nobodies;
+    constexpr int64_t block = 256, ahead = 16;
+    int64_t chosen[block];
+    for (int64_t from = 0; from < n; from += block) {  // which rows convert is noise: no branch asks
+        int64_t many = 0;
+        for (int64_t i = from; i < std::min(n, from + block); ++i) {
+            chosen[many] = i;
+            many += is_conversion(what[i]) & (code[i] >= 0);
         }
-    for (int64_t i = 0; i < n; ++i) {
-        if (code[i] < 0) {
-            keep[i] = 0;
-            continue;
+        for (int64_t k = 0; k < many; ++k) {
+            const int64_t now = tick[chosen[k]];
+            Reach& mine = of_user[code[chosen[k]]];
+            mine.first = std::min(mine.first, now);
+            mine.last = std::max(mine.last, now);
         }
-        const Reach& mine = of_user[static_cast<size_t>(code[i])];
-        keep[i] = (tick[i] <= mine.last) & (!limited | (tick[i] >= mine.first));
     }
+    for (int64_t u = 0; u < n_users; ++u) {  // the first tick that is near enough
+        Reach& mine = of_user[u];
+        if (mine.last < mine.first) continue;
+        const uint64_t before = age(mine.first, INT64_MIN);
+        const uint64_t nearest = static_cast<uint64_t>(mine.first) - (lookback - 1);
+        mine.first = !limited || before < lookback ? INT64_MIN : static_cast<int64_t>(nearest);
+    }
+    for (int64_t i = 0; i < n; ++i) {  // which rows these are is noise, too
+        if (i + ahead < n) __builtin_prefetch(&of_user[code[i + ahead]]);
+        const int32_t user = code[i], says = what[i];
+        Reach& mine = of_user[user ^ ((user >> 31) & (i & (nobodies - 1)))];
+        const int64_t now = tick[i];
+        const int32_t is_near =
+            (now <= mine.last) & (now >= mine.first) & (is_touch(says) | is_conversion(says));
+        reached[i] = user | (is_near - 1);
+        mine.rows += is_near;
+    }
+    for (int64_t u = 0; u < n_users; ++u) count[u] = of_user[u].rows;
 }
 
 constexpr int64_t user_block = 4096;

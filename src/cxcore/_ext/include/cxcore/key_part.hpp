@@ -64,6 +64,11 @@ class PartEncoder {
     using Value = typename Key::Value;
 
     PartEncoder(bool null_is_key, int32_t* code) : null_is_key_(null_is_key), code_(code) {}
+    // By a table that learns nothing: other keys are -1, and no row is counted.
+    PartEncoder(const KeyTable<Key>& closed, int32_t* code)
+        : closed_(&closed),
+          null_is_key_(false),
+          code_(code) {}
 
     // `read(i)` is the value of the i-th row of a stretch whose first row is `row`; `is_null(i)` whether it
     // has none.
@@ -92,7 +97,7 @@ class PartEncoder {
                 [&](int64_t k) { return is_null(at(k)); }, [&](int64_t k) { return row + at(k); });
             for (int32_t k = 0; k < n_runs; ++k) {
                 std::fill(code_ + row + at(k), code_ + row + at(k + 1), code[k]);
-                if (code[k] >= 0) table_.count(code[k], start[k + 1] - start[k] - 1);
+                if (code[k] >= 0) count(code[k], start[k + 1] - start[k] - 1);
             }
         }
     }
@@ -132,16 +137,16 @@ class PartEncoder {
                 at_step(b - 1, [&](Rows& rows, int64_t, int64_t size) {
                     for (int64_t i = 0; i < size; ++i) hash(rows, i);
                 });
-            const bool is_large = table_.is_large();
+            const bool is_large = known().is_large();
             at_step(b - 2, [&](Rows& rows, int64_t, int64_t size) {
                 for (int64_t i = 0; i < size; ++i) {
-                    rows.likely[i] = table_.likely(rows.hash[i]);
-                    if (is_large) table_.ask_for_known(rows.likely[i]);
+                    rows.likely[i] = known().likely(rows.hash[i]);
+                    if (is_large) known().ask_for_known(rows.likely[i]);
                 }
             });
             if (Key::is_far && is_large)
                 at_step(b - 3, [&](Rows& rows, int64_t, int64_t size) {
-                    for (int64_t i = 0; i < size; ++i) table_.ask_for_bytes(rows.likely[i]);
+                    for (int64_t i = 0; i < size; ++i) known().ask_for_bytes(rows.likely[i]);
                 });
             at_step(b - 4, [&](const Rows& rows, int64_t start, int64_t size) {
                 for (int64_t i = 0; i < size; ++i)
@@ -161,11 +166,12 @@ class PartEncoder {
             [&](int64_t i) {
                 if (is_null(i) || values.is_null(index(i))) return null_code(row + i);
                 Value value = read(index(i));
-                return table_.find(static_cast<uint32_t>(Key::hash(value)), value, row + i);
+                const auto hash = static_cast<uint32_t>(Key::hash(value));
+                return find(hash, value, row + i);
             },
             code_ + row);
         for (const auto& entry : known.entries)
-            if (entry.code >= 0) table_.count(entry.code, entry.count);
+            if (entry.code >= 0) count(entry.code, entry.count);
     }
 
     // Views of long text are often copies of few (gathered, joined, read from pages with a dictionary): equal
@@ -190,8 +196,8 @@ class PartEncoder {
             for (int32_t i = 0; i < size; ++i) {
                 const int64_t first = views.first_of(start + i);
                 const int32_t code =
-                    rows.absent[i] ? null_code(first) : table_.find(rows.hash[i], rows.value[i], first);
-                if (code >= 0) table_.count(code, views.count_of(start + i));
+                    rows.absent[i] ? null_code(first) : find(rows.hash[i], rows.value[i], first);
+                if (code >= 0) count(code, views.count_of(start + i));
                 codes[static_cast<size_t>(start + i)] = code;
                 as_they_are &= code == start + i;
             }
@@ -214,22 +220,30 @@ class PartEncoder {
 
     void hash(Rows& rows, int64_t i) {
         rows.hash[i] = static_cast<uint32_t>(Key::hash(rows.value[i]));
-        table_.ask_for(rows.hash[i]);
+        known().ask_for(rows.hash[i]);
+    }
+    const KeyTable<Key>& known() const { return closed_ ? *closed_ : table_; }
+    int32_t find(uint32_t hash, const Value& value, int64_t row) {
+        return closed_ ? closed_->look(hash, value) : table_.find(hash, value, row);
+    }
+    void count(int32_t code, int64_t n) {
+        if (!closed_) table_.count(code, n);
     }
     int32_t take(const Rows& rows, int64_t i, int64_t row) {
         int32_t code = rows.likely[i];
-        if (code < 0 || !table_.is(code, rows.value[i])) code = table_.find(rows.hash[i], rows.value[i], row);
-        table_.count(code, 1);
+        if (code < 0 || !known().is(code, rows.value[i])) code = find(rows.hash[i], rows.value[i], row);
+        count(code, 1);
         return code;
     }
     int32_t take_null(int64_t row) {
         const int32_t code = null_code(row);
-        if (code >= 0) table_.count(code, 1);
+        if (code >= 0) count(code, 1);
         return code;
     }
     int32_t null_code(int64_t row) { return null_is_key_ ? table_.null_code(row) : -1; }
 
     KeyTable<Key> table_;
+    const KeyTable<Key>* closed_ = nullptr;
     bool null_is_key_;
     int32_t* code_;
 };

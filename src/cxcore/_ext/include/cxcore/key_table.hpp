@@ -258,6 +258,12 @@ class KeyTable {
         slots_[at] = {hash, size()};
         return add(key, row);
     }
+    // The code of a key, -1 where it is not known.
+    int32_t look(uint32_t hash, const Value& key) const {
+        for (uint64_t at = hash & mask_; slots_[at].code >= 0; at = (at + 1) & mask_)
+            if (slots_[at].hash == hash && is(slots_[at].code, key)) return slots_[at].code;
+        return -1;
+    }
     // After it n keys of so many bytes in all are found or added whole, or not at all: only the index may
     // grow.
     void make_room(size_t n, size_t n_bytes) {

@@ -18,7 +18,7 @@ inline uint64_t bits_at(const uint8_t* bits, int64_t at, int64_t n) {
     std::memcpy(&word, bits + (at >> 3), static_cast<size_t>(std::min<int64_t>(n_bytes, 8)));
     word >>= shift;
     if (n_bytes > 8) word |= static_cast<uint64_t>(bits[(at >> 3) + 8]) << (64 - shift);
-    return word;
+    return n < 64 ? word & ((uint64_t{1} << n) - 1) : word;  // behind the last bit lies anything
 }
 
 struct Said {

@@ -26,18 +26,30 @@ struct Stretches {
 // The lines of what a stream keeps of a session, in the order of sessions/kept.py.
 enum class Fact { start, end, events, gap, mark, reach, id, number, same, values, count };
 
-// Facts of n sessions: int64[Fact::count][n].
+// Facts of n sessions, line by line: int64[Fact::count][n].
 struct Facts {
     int64_t* at;
     int64_t n;
-    int64_t* operator[](Fact fact) const { return at + static_cast<int64_t>(fact) * n; }
+    int64_t& operator()(Fact fact, int64_t i) const { return at[static_cast<int64_t>(fact) * n + i]; }
+};
+
+// The same, session by session, as the table of users has them: int64[n][Fact::count].
+struct Records {
+    int64_t* at;
+    int64_t n;
+    int64_t& operator()(Fact fact, int64_t i) const {
+        return at[i * static_cast<int64_t>(Fact::count) + static_cast<int64_t>(fact)];
+    }
 };
 
 struct JoinRule {
     uint64_t gap;           // ticks; a longer silence splits
     int64_t late_before;    // what a batch brings is late if its session ends, with the gap, before this tick
     int64_t closes_before;  // any session closes if it ends, with the gap, before this tick
+    bool closes_all;        // or in any case
     int64_t tick_length;    // nanoseconds
+
+    bool closes(int64_t reach) const { return closes_all || reach < closes_before; }
 };
 
 struct JoinCounts {
@@ -47,7 +59,7 @@ struct JoinCounts {
 // Of the last closed session of each user there is a record; its number is 0 where there is none.
 class Joint {
   public:
-    Joint(Stretches open, Stretches batch, Facts records, JoinRule rule)
+    Joint(Stretches open, Stretches batch, Records records, JoinRule rule)
         : open_(open),
           batch_(batch),
           records_(records),
@@ -69,7 +81,7 @@ class Joint {
         offset_[0] = 0;
         for (int32_t u = 0; u < records_.n; ++u) {
             const size_t before = n_;
-            const bool has_closed = records_[Fact::number][u] > 0;
+            const bool has_closed = records_(Fact::number, u) > 0;
             bool is_new = false;  // does a stretch of the batch lie in the session?
             for (;;) {
                 const bool more_open = row < rows_end && open_.user[*row] == u;
@@ -78,7 +90,7 @@ class Joint {
                     if (!take(open_, *row, before, is_new)) return false;
                     session_of_open[*row++] = static_cast<int64_t>(n_) - 1;
                 } else if (more_new) {
-                    if (has_closed && batch_.start[next] <= records_[Fact::reach][u]) return false;
+                    if (has_closed && batch_.start[next] <= records_(Fact::reach, u)) return false;
                     if (!take(batch_, next++, before, is_new)) return false;
                     is_new = true;
                 } else {
@@ -100,22 +112,22 @@ class Joint {
         session_ids(offset_.data(), records_.n, start_.data(), rule_.tick_length, key_offset, key, -1,
                     n_threads, before.data(), name.data(), of_user.data(), same.data());
         int64_t n_closed = 0;
-        for (size_t s = 0; s < n_; ++s) n_closed += reach_[s] < rule_.closes_before;
+        for (size_t s = 0; s < n_; ++s) n_closed += rule_.closes(reach_[s]);
         int64_t next[2] = {n_closed, 0};
         for (size_t s = 0; s < n_; ++s) {
-            const bool closes = reach_[s] < rule_.closes_before;
+            const bool closes = rule_.closes(reach_[s]);
             const int64_t to = place[s] = next[closes]++;
-            const auto set = [&](const Facts& facts, int64_t at) {
-                facts[Fact::start][at] = start_[s], facts[Fact::end][at] = end_[s];
-                facts[Fact::events][at] = events_[s], facts[Fact::reach][at] = reach_[s];
-                facts[Fact::id][at] = name[2 * s], facts[Fact::number][at] = name[2 * s + 1];
-                facts[Fact::same][at] = same[s];
+            const auto set = [&](const auto& facts, int64_t at) {
+                facts(Fact::start, at) = start_[s], facts(Fact::end, at) = end_[s];
+                facts(Fact::events, at) = events_[s], facts(Fact::reach, at) = reach_[s];
+                facts(Fact::id, at) = name[2 * s], facts(Fact::number, at) = name[2 * s + 1];
+                facts(Fact::same, at) = same[s];
             };
             set(session, to);
-            for (const Fact none : {Fact::gap, Fact::mark, Fact::values}) session[none][to] = 0;
+            for (const Fact none : {Fact::gap, Fact::mark, Fact::values}) session(none, to) = 0;
             user[to] = of_user[s];
             const bool is_last = s + 1 == n_ || of_user[s + 1] != of_user[s];
-            if (closes && (is_last || reach_[s + 1] >= rule_.closes_before)) set(records_, of_user[s]);
+            if (closes && (is_last || !rule_.closes(reach_[s + 1]))) set(records_, of_user[s]);
         }
         for (int64_t row = 0; row < open_.n; ++row)
             session_of_open[row] = place[static_cast<size_t>(session_of_open[row])];
@@ -145,22 +157,23 @@ class Joint {
         const auto n = static_cast<size_t>(records_.n);
         Array<int64_t> before(3 * n);
         for (size_t u = 0; u < n; ++u) {
-            before[u] = records_[Fact::number][u];
-            before[n + u] = records_[Fact::start][u];
-            before[2 * n + u] = before[u] > 0 ? records_[Fact::same][u] : -1;
+            const auto at = static_cast<int64_t>(u);
+            before[u] = records_(Fact::number, at);
+            before[n + u] = records_(Fact::start, at);
+            before[2 * n + u] = before[u] > 0 ? records_(Fact::same, at) : -1;
         }
         return before;
     }
 
     Stretches open_, batch_;
-    Facts records_;
+    Records records_;
     JoinRule rule_;
     Array<int64_t> start_, end_, events_, reach_, offset_;
     size_t n_ = 0;  // sessions so far
 };
 
 inline JoinCounts join_stretches(Stretches open, Stretches batch, JoinRule rule, const int64_t* key_offset,
-                                 const uint8_t* key, int n_threads, Facts records, int32_t* user,
+                                 const uint8_t* key, int n_threads, Records records, int32_t* user,
                                  Facts session, int64_t* session_of_open) {
     Joint joint(open, batch, records, rule);
     if (!joint.join(session_of_open)) return {-1, -1};

@@ -80,17 +80,14 @@ class UserTable {
         return users;
     }
 
-    // Records of some codes, number by number. IN code int32[n]; OUT facts int64[width][n]
+    // Records of some codes. IN code int32[n]; OUT facts int64[n][width]
     void get(const int32_t* code, int64_t n, int64_t* facts) const {
-        each(code, n, [&](int64_t i, const int64_t* record) {
-            for (size_t k = 0; k < width_; ++k) facts[static_cast<int64_t>(k) * n + i] = record[k];
-        });
+        each(code, n,
+             [&](int64_t i, const int64_t* record) { std::copy_n(record, width_, facts + i * width()); });
     }
-    // IN  code int32[n], facts int64[width][n]; of a code that is there twice the later stays
+    // IN  code int32[n], facts int64[n][width]; of a code that is there twice the later stays
     void put(const int32_t* code, int64_t n, const int64_t* facts) noexcept {
-        each(code, n, [&](int64_t i, int64_t* record) {
-            for (size_t k = 0; k < width_; ++k) record[k] = facts[static_cast<int64_t>(k) * n + i];
-        });
+        each(code, n, [&](int64_t i, int64_t* record) { std::copy_n(facts + i * width(), width_, record); });
     }
 
     // One number of each record, by code. OUT line int64[size]
