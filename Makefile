@@ -42,7 +42,7 @@ debug-test: $(VENV)/.test build/debug/.built ## all tests, on a build with bound
 	@echo "==> tests on the debug build"
 	@export PYTHONPATH=$$(echo build/debug/lib.*); \
 		$(PY) -c 'import cxcore; assert cxcore.build_info()["debug"], cxcore.__file__'; \
-		$(PY) -m pytest -m "not slow" $(ARGS)
+		$(PY) -m pytest -m "not slow" --hypothesis-profile few $(ARGS)
 
 spark-test: $(SPARK_VENV)/.test $(VENV)/.built ## sessions against Spark's own, which needs Java 17 (456 MB of packages)
 	@command -v java > /dev/null || { echo "Spark needs Java 17 or later (on Debian: openjdk-17-jre-headless)." >&2; exit 1; }

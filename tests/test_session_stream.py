@@ -622,7 +622,7 @@ def test_join_stretches_and_twin_agree(
 ) -> None:
     stretches, record, gap, shift = step
     closes_all = data.draw(st.booleans())
-    late_before, closes_before = (shift + data.draw(st.integers(-40, at)) for at in (40, 400))
+    late_before, closes_before = (shift + data.draw(st.integers(-40, at)) for at in (40, 399))
     n_users = 1 + max((stretch.user for stretch in stretches), default=0)
     records = np.zeros((n_users, 10), np.int64)
     for who, last in record.items():
