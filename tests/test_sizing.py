@@ -37,7 +37,7 @@ def test_smallest_size_with_that_margin(shares, margin, level, effect, populatio
     """The half width by its own formula is small enough at n, and not at n - 1."""
     p = np.array(shares) / sum(shares)
     variance = p @ np.arange(1, 8) ** 2 - (p @ np.arange(1, 8)) ** 2
-    mapping = dict(zip(range(1, 8), shares, strict=True))
+    mapping = dict(zip(range(1, 8), p.tolist(), strict=True))
     options = {"design_effect": effect, "population": population, "confidence_level": level}
     n = sample_size(mapping, metric="ces", margin=margin, **options)
 
@@ -83,7 +83,8 @@ def test_frames_levels_and_names_agree(frame):
 ERRORS = [
     ({}, "sample_size(): one of margin or difference is required.\n"
          "  Hint: margin=5 for an interval of plus and minus 5, difference=10 to see a change of 10."),
-    ({"margin": 5, "difference": 5}, "sample_size(): one of margin or difference is required.\n"),
+    ({"margin": 5, "difference": 5}, "sample_size(difference=5): is asked for beside margin=, and a number "
+                                     "of answers is for one of them.\n  Hint: ask twice."),
     ({"margin": 0}, "sample_size(margin=0): lies between 0 and 200.\n"
                     "  Hint: in the unit of the score, such as margin=10."),
     ({"difference": float("nan")}, "sample_size(difference=nan): lies between 0 and 200.\n"),
@@ -107,8 +108,10 @@ def test_bad_options(options, text):
 @pytest.mark.parametrize(
     ("answers", "options", "text"),
     [
-        ({10: 1}, {}, "answers that are all alike need no sample."),
+        ({10: 1}, {}, "answers that all weigh the same in the metric need no sample."),
         ({}, {}, "there are no answers."),
+        ({10: 0.5, 8: 0.3, 0: 0.3}, {}, "the shares add up to 1.1.\n  Hint: say shares of 1, or counts."),
+        ({10: 0.5, 0: 0.3}, {}, "the shares add up to 0.8."),
         ({10: -1, 0: 2}, {}, "10 has -1, which is no share."),
         ({11: 1, 0: 1}, {}, "11 is neither a level from 0 to 10 nor 'promoters', 'passives', 'detractors'."),
         (pl.DataFrame({"score": [None, None]}), {"score": "score"}, "there are no answers."),

@@ -354,7 +354,10 @@ def control_alone(call: str, group: str, control: object) -> InvalidDataError:
 def plain_method(call: str, option: str, value: object, allowed: Iterable[str]) -> InvalidOptionError:
     """A method that takes each answer as independent, asked for under a design."""
     problem = "takes every answer as independent and equally weighted."
-    return bad_option(call, option, value, problem, f"under a design say one of {_names(allowed)}.")
+    hint = f"under a design say one of {_names(allowed)}."
+    if value == "always_valid":
+        hint = "none allows looks on every day and customers who answer twice: keep the first answer of each."
+    return bad_option(call, option, value, problem, hint)
 
 
 def design_method(call: str, value: object) -> InvalidOptionError:

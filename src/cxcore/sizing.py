@@ -117,8 +117,8 @@ def sample_size(
     weights = np.array(what.weights, dtype=np.float64)
     variance = float(shares @ (weights - shares @ weights) ** 2) * what.factor**2
     if variance == 0:
-        problem = "answers that are all alike need no sample."
-        raise errors.bad_option(call, "answers", answers, problem, "assume some that are not.")
+        problem = "answers that all weigh the same in the metric need no sample."
+        raise errors.bad_option(call, "answers", answers, problem, "assume some that do not, or say metric=.")
     n = effect * variance * z
     if population is not None:
         size = _options.whole(call, "population", population, 2)
@@ -128,7 +128,10 @@ def sample_size(
 
 def _aim(call: str, what: Score, margin: Any, difference: Any, power: Any, confidence_level: Any) -> float:
     """(z / margin)², or 2 ((z + z_power) / difference)²."""
-    if (margin is None) == (difference is None):
+    if margin is not None and difference is not None:
+        problem = "is asked for beside margin=, and a number of answers is for one of them."
+        raise errors.bad_option(call, "difference", difference, problem, "ask twice.")
+    if margin is None and difference is None:
         hint = "margin=5 for an interval of plus and minus 5, difference=10 to see a change of 10."
         raise errors.missing_argument(call, ["one of margin", "difference"], hint)
     name, aim = ("margin", margin) if difference is None else ("difference", difference)
@@ -160,9 +163,13 @@ def _shares(call: str, what: Score, answers: Mapping[Any, Any]) -> NDArray[np.fl
             problem = f"{name!r} has {value!r}, which is no share."
             raise errors.bad_option(call, "answers", dict(answers), problem, _HINT)
         found[names[name]] += value
-    if not found.sum():
+    total = found.sum()
+    if not total:
         raise errors.bad_option(call, "answers", dict(answers), "there are no answers.", _HINT)
-    shares: NDArray[np.float64] = found / found.sum()
+    if total < 2 and total % 1 and abs(total - 1) > 1e-6:  # no counts, and shares of what?
+        problem = f"the shares add up to {total:g}."
+        raise errors.bad_option(call, "answers", dict(answers), problem, "say shares of 1, or counts.")
+    shares: NDArray[np.float64] = found / total
     return shares
 
 
