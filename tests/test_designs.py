@@ -466,6 +466,16 @@ def test_a_lonely_stratum():
     assert ["lonely_stratum" in flags for flags in by_group] == [False, True]
 
 
+@pytest.mark.parametrize("k", [15, 16, 100, 2_000])
+def test_the_score_interval_of_large_clusters_of_one_mind(k):
+    """Twenty stores: how many answers each gave is no matter once they are many, for any z."""
+    house = pl.DataFrame(
+        {"who": np.repeat(np.arange(20), k), "score": np.repeat([10] * 12 + [8] * 4 + [3] * 4, k)}
+    )
+    row = nps(house, cluster="who", method="score").row(0, named=True)
+    assert (row["low"], row["high"]) == pytest.approx((-2.97, 69.73), abs=0.06)
+
+
 # ---------------------------------------------------------------- another survey package
 
 

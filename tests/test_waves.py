@@ -235,6 +235,20 @@ def test_the_error_of_clusters(rows):
         assert found["p_value"] == pytest.approx(2 * stats.t.sf(t, n_cluster - 1), rel=1e-9)
 
 
+def test_a_trend_by_clusters_of_thin_waves():
+    """One answer a wave has no spread round its wave's mean, but round the line; equal answers have none."""
+    house = pl.DataFrame({"w": range(8), "c": [1, 1, 2, 2, 3, 3, 4, 4], "s": [10, 3, 8, 10, 3, 10, 9, 0]})
+    row = trend(house, score="s", wave="w", cluster="c").row(0, named=True)
+    assert row["low"] < row["slope"] < row["high"]
+    assert row["p_value"] > 0.1
+    alike = trend(
+        house.with_columns(s=7), score="s", wave="w", metric="mean_score", scale=(0, 10), cluster="c"
+    )
+    assert alike.select("slope", "p_value").row(0) == pytest.approx((0, 1), abs=1e-12)
+    for cluster in (None, "c"):
+        assert trend(house[:0], score="s", wave="w", cluster=cluster)["slope"].to_list() == [None]
+
+
 def test_clusters_cover_where_answers_do_not():
     """120 customers, each asked four times in one of six waves, who answer alike: the true slope is 0."""
     rng = np.random.default_rng(12)

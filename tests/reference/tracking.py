@@ -101,19 +101,21 @@ def slope_error(answers: Sequence[tuple[str, float, int]]) -> tuple[float, int]:
     """Standard error of the slope by clusters, and how many: what each customer moves it by, squared.
 
     ``answers`` are (customer, place, weight). A customer's answers move the slope by the sum of (place - mean
-    place) (weight - mean of the wave) over the sum of squared places.
+    place) (weight - the line there) over the sum of squared places.
     """
     n = len(answers)
     middle = sum(place for _, place, _ in answers) / n
     square = sum((place - middle) ** 2 for _, place, _ in answers)
-    waves = {place for _, place, _ in answers}
-    mean = {
-        at: sum(w for _, place, w in answers if place == at) / sum(place == at for _, place, _ in answers)
-        for at in waves
-    }
+    slope = sum((place - middle) * w for _, place, w in answers) / square
+    level = sum(w for _, _, w in answers) / n
     who = sorted({customer for customer, _, _ in answers})
     moves = [
-        sum((place - middle) * (w - mean[place]) for one, place, w in answers if one == customer) / square
+        sum(
+            (place - middle) * (w - level - slope * (place - middle))
+            for one, place, w in answers
+            if one == customer
+        )
+        / square
         for customer in who
     ]
     return math.sqrt(len(who) / (len(who) - 1) * sum(move**2 for move in moves)), len(who)

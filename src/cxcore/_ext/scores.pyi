@@ -33,6 +33,7 @@ def score_interval(
     counts: NDArray[np.int64],
     weight: NDArray[np.int64],
     alpha: NDArray[np.float64],
+    stretch: NDArray[np.float64],
     low: NDArray[np.float64],
     high: NDArray[np.float64],
 ) -> None: ...

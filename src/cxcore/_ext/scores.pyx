@@ -32,7 +32,8 @@ cdef extern from "cxcore/lattice.hpp" namespace "cxcore" nogil:
     int _cdf "cxcore::resample_cdf"(
         const int64_t*, const int64_t*, int64_t, int64_t, int64_t, double*) noexcept
     void score_intervals(
-        const int64_t*, const int64_t*, int64_t, int64_t, const double*, double*, double*) noexcept
+        const int64_t*, const int64_t*, int64_t, int64_t, const double*, const double*, double*,
+        double*) noexcept
 
 cdef extern from "cxcore/shifts.hpp" namespace "cxcore" nogil:
     int _find_shifts "cxcore::find_shifts"(
@@ -146,6 +147,7 @@ def score_interval(
     const long long[:, ::1] counts,  # IN   [n_groups, n_levels]
     const long long[::1] weight,     # IN   n_levels, ascending, distinct, the whole scale
     const double[::1] alpha,         # IN   n_groups: 1 - confidence level
+    const double[::1] stretch,       # IN   n_groups: factor of the normal quantile, 1 for the plain interval
     double[::1] low,                 # OUT  n_groups, weight units; NaN without answers
     double[::1] high,                # OUT  n_groups
 ):
@@ -155,7 +157,7 @@ def score_interval(
     with nogil:
         score_intervals(
             <const int64_t*>&counts[0, 0], <const int64_t*>&weight[0], counts.shape[0], counts.shape[1],
-            &alpha[0], &low[0], &high[0])
+            &alpha[0], &stretch[0], &low[0], &high[0])
 
 
 def always_valid_interval(

@@ -15,8 +15,6 @@ from cxcore.intervals import ScoreInterval
 from cxcore.intervals.base import Float64
 
 _NORMAL = NormalDist()
-#: the least alpha that the score interval is asked for
-_LEAST = 1e-300
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +35,7 @@ class ClusterScore(DesignMethod):
     def limits(self, sample: DesignSample, alpha: float) -> tuple[Float64, Float64]:
         t = t_quantiles(alpha / 2, sample.degrees_of_freedom)
         z = np.nan_to_num(t * np.sqrt(sample.guarded_effect))
-        level = np.array([max(2 * _NORMAL.cdf(-each), _LEAST) for each in z.tolist()])
-        low, high = ScoreInterval().limits(sample.sample, level)
+        low, high = ScoreInterval().limits(sample.sample, alpha, z / -_NORMAL.inv_cdf(alpha / 2))
         known = sample.degrees_of_freedom > 0
         return np.where(known, low, np.nan), np.where(known, high, np.nan)
 

@@ -26,8 +26,11 @@ class ScoreInterval(Method):
 
     name = "score"
 
-    def limits(self, sample: Sample, alpha: float | Float64) -> tuple[Float64, Float64]:
-        low, high, level = np.empty((3, len(sample.counts)))
-        level[:] = alpha
-        kernels.score_interval(sample.counts, sample.weights, level, low, high)
+    def limits(
+        self, sample: Sample, alpha: float | Float64, stretch: float | Float64 = 1.0
+    ) -> tuple[Float64, Float64]:
+        """As every method; ``stretch`` is a factor of z, for those that ask for more than it."""
+        low, high, level, factor = np.empty((4, len(sample.counts)))
+        level[:], factor[:] = alpha, stretch
+        kernels.score_interval(sample.counts, sample.weights, level, factor, low, high)
         return low, high

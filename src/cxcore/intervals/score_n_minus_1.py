@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
@@ -30,10 +28,7 @@ class ScoreNMinus1(Method):
     name = "score_n_minus_1"
 
     def limits(self, sample: Sample, alpha: float) -> tuple[Float64, Float64]:
-        z = NormalDist().inv_cdf(1 - alpha / 2)
-        sizes, size_of_group = np.unique(sample.n, return_inverse=True)
-        tails = [math.erfc(z * math.sqrt(n / (2 * (n - 1)))) if n > 1 else 1.0 for n in sizes.tolist()]
-        low, high = ScoreInterval().limits(sample, np.array(tails)[size_of_group])
+        low, high = ScoreInterval().limits(sample, alpha, np.sqrt(sample.n / np.maximum(sample.n - 1, 1)))
         one = sample.n == 1
         low[one], high[one] = sample.weights[0], sample.weights[-1]
         return low, high

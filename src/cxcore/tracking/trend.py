@@ -85,9 +85,9 @@ def trend(
     waves do round the line; the interval is MOVER's for that sum (Zou, Huang and Zhang 2009), and the p-value
     is the interval read backwards. For two waves they are those of :func:`cxcore.compare`.
 
-    With clusters each moves the slope by r = sum c_i (total - e_i size) / n_i over its waves; the variance is
-    G / (G - 1) sum r², and interval and p-value are those of Student's t with G - 1 degrees of freedom. A
-    segment whose clusters have one answer each keeps MOVER's.
+    With clusters each moves the slope by r = sum c_i (total - f_i size) / n_i over its waves, f_i the line
+    there; the variance is G / (G - 1) sum r², and interval and p-value are those of Student's t with G - 1
+    degrees of freedom. A segment whose clusters have one answer each keeps MOVER's.
 
     Examples
     --------
@@ -157,9 +157,12 @@ def _places(call: str, waves: pl.Series, per: Any) -> Float64:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A slope for each segment: float64[n_segments] in weight units; ``coefficients`` of each wave's mean."""
+    """A slope for each segment: float64[n_segments] in weight units. Of each wave of it the ``coefficients``
+    of its mean, and how far ``away`` it lies from the middle of all answers; float64[n_segments, n_waves].
+    """
 
     coefficients: Float64
+    away: Float64
     slope: Float64
     low: Float64
     high: Float64
@@ -176,33 +179,47 @@ def _line(what: Asked, table: WaveCounts, place: Float64) -> _Line:
         coefficients = n * away / (n * away**2).sum(axis=1)[:, None]
     coefficients[(n > 0).sum(axis=1) < 2] = np.nan
     line = Contrast(sample, coefficients)
-    low, high = line.limits(1 - what.level)
-    return _Line(coefficients, line.estimate, low, high, line.standard_error, line.p_values())
+    numbers = np.stack([line.estimate, *line.limits(1 - what.level), line.standard_error, line.p_values()])
+    numbers[:, (n > 0).sum(axis=1) < 2] = np.nan
+    return _Line(coefficients, away, *numbers)
 
 
 def _clustered(what: Asked, table: WaveCounts, line: _Line, rows: DesignRows) -> _Line:
-    """The same with the variance between clusters, where any has more than one answer."""
+    """The same with the variance between clusters, where any has more than one answer.
+
+    Residuals are those from the line (the sandwich of Liang and Zeger, Biometrika 73, 1986): from the means
+    of waves they would vanish where a wave has one answer.
+    """
     n_segments, n_waves = table.n_null.shape
     value = np.array(what.what.weights, dtype=np.float64)
     sample = what.sample(table.rows())
     group, cluster, size, total = cells_of(rows, value)
     cell = table.place[group]
-    with np.errstate(invalid="ignore"):
-        moved = line.coefficients.reshape(-1)[cell] * (total - sample.estimate[cell] * size) / sample.n[cell]
+    n = sample.n.reshape(n_segments, n_waves)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = np.where(n > 0, sample.estimate.reshape(n.shape), 0.0)
+        middle = (n * means).sum(axis=1) / n.sum(axis=1)
+        fitted = middle[:, None] + line.slope[:, None] * line.away
+        moved = (
+            line.coefficients.reshape(-1)[cell] * (total - fitted.reshape(-1)[cell] * size) / sample.n[cell]
+        )
+        nothing = (
+            1e-12 * np.abs(line.coefficients).sum(axis=1) * np.abs(value).max()
+        )  # a slope of rounding alone
     who, at = np.unique(cell // max(n_waves, 1) * rows.n_clusters + cluster, return_inverse=True)
     home = who // max(rows.n_clusters, 1)
     n_cluster = np.bincount(home, minlength=n_segments)
     squares = summed(home, summed(at, moved, len(who)) ** 2, n_segments)
     with np.errstate(invalid="ignore", divide="ignore"):
-        error = np.sqrt(n_cluster / (n_cluster - 1) * squares)
-        t = np.where(line.slope == 0, 0.0, np.abs(line.slope) / error)
+        error = np.sqrt(np.where(n_cluster > 1, n_cluster / (n_cluster - 1) * squares, np.nan))
+        t = np.where(np.abs(line.slope) <= nothing, 0.0, np.abs(line.slope) / error)
     half = error * t_quantiles((1 - what.level) / 2, n_cluster - 1)
     p = np.array([t_tail(*pair) for pair in zip(t.tolist(), (n_cluster - 1).tolist(), strict=True)])
     alone = n_cluster == table.counts.sum(axis=(1, 2))
     ends = (line.slope - half, line.slope + half, error, 2 * p)
     of_one = (line.low, line.high, line.error, line.p)
     low, high, error, p = (np.where(alone, one, many) for one, many in zip(of_one, ends, strict=True))
-    return _Line(line.coefficients, line.slope, low, high, error, p, n_cluster.astype(np.int64))
+    return _Line(line.coefficients, line.away, line.slope, low, high, error, p, n_cluster.astype(np.int64))
 
 
 def _rows(what: Asked, table: WaveCounts, line: _Line, adjust: str | None) -> pl.DataFrame:

@@ -462,7 +462,8 @@ class ScoreLimit {
 
 // low, high float64[n_groups] in weight units; NaN without answers. Weights ascend and span the whole scale.
 inline void score_intervals(const std::int64_t* counts, const std::int64_t* weight, std::int64_t n_groups,
-                            std::int64_t n_levels, const double* alpha, double* low, double* high) noexcept {
+                            std::int64_t n_levels, const double* alpha, const double* stretch, double* low,
+                            double* high) noexcept {
     for (std::int64_t g = 0; g < n_groups; ++g) {
         const std::int64_t* row = counts + g * n_levels;
         std::int64_t n = 0, sum = 0;
@@ -474,7 +475,7 @@ inline void score_intervals(const std::int64_t* counts, const std::int64_t* weig
             low[g] = high[g] = NOT_A_NUMBER;
             continue;
         }
-        const double z = -normal_quantile(0.5 * alpha[g]);
+        const double z = -normal_quantile(0.5 * alpha[g]) * stretch[g];
         low[g] = ScoreLimit(row, weight, n_levels, 1).lower(n, sum, z);
         high[g] = -ScoreLimit(row, weight, n_levels, -1).lower(n, sum, z);
     }
