@@ -40,7 +40,7 @@ class PeakEnd(Outcome):
         if base is not None and not _finite(base):
             raise errors.bad_option("PeakEnd", "baseline", base, "is no number.", "such as baseline=7.")
         pair = isinstance(both, (tuple, list)) and len(both) == 2 and all(map(_finite, both))
-        if not pair or min(both) < 0 or sum(both) <= 0:
+        if not pair or min(both) < 0 or not 0 < sum(both) < math.inf:
             hint = "such as weights=(1, 1)."
             raise errors.bad_option("PeakEnd", "weights", both, "takes two numbers of 0 or more.", hint)
 

@@ -67,7 +67,7 @@ class MonteCarlo(Unguarded):
         if not callable(self.statistic):
             problem, hint = "is no function.", "such as a function of counts and weights."
             raise errors.bad_option("MonteCarlo", "statistic", self.statistic, problem, hint)
-        _options.whole("MonteCarlo", "n_resamples", self.n_resamples, 100)
+        _options.whole("MonteCarlo", "n_resamples", self.n_resamples, 100, 10**8)
         _options.whole("MonteCarlo", "rng", self.rng, 0)
 
     def limits(self, sample: Sample, alpha: float) -> tuple[Float64, Float64]:

@@ -44,7 +44,7 @@ class Studentized(Unguarded):
     name = "studentized"
 
     def __post_init__(self) -> None:
-        _options.whole("Studentized", "n_resamples", self.n_resamples, 100)
+        _options.whole("Studentized", "n_resamples", self.n_resamples, 100, 10**8)
         _options.whole("Studentized", "rng", self.rng, 0)
 
     def limits(self, sample: Sample, alpha: float) -> tuple[Float64, Float64]:
