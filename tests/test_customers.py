@@ -185,7 +185,8 @@ def test_error_texts(options, kind, text):
         ({"baseline": "7"}, "PeakEnd(baseline='7'): is no number.\n  Hint: such as baseline=7."),
         (
             {"weights": (1e308, 1e308)},
-            "PeakEnd(weights=(1e+308, 1e+308)): takes two numbers of 0 or more.\n  Hint: such as weights=(1, 1).",
+            "PeakEnd(weights=(1e+308, 1e+308)): takes two numbers of 0 or more.\n"
+            "  Hint: such as weights=(1, 1).",
         ),
         (
             {"weights": (0, 0)},

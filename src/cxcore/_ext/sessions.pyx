@@ -94,7 +94,8 @@ cdef extern from "cxcore/stretches.hpp" namespace "cxcore" nogil:
         int64_t all
 
     JoinCounts c_join_stretches "cxcore::join_stretches"(
-        Stretches, Stretches, JoinRule, const int64_t*, const uint8_t*, int, Records, int32_t*, Facts, int64_t*
+        Stretches, Stretches, JoinRule, const int64_t*, const uint8_t*, int, Records, int32_t*, Facts,
+        int64_t*
     ) except +
 
 
