@@ -176,6 +176,7 @@ class ScoreState:
             and np.array_equal(_table(mine), _table(theirs))
         )
 
+    # equal by values that may be large; typeshed wants a method here
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:

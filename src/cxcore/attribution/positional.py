@@ -54,7 +54,7 @@ class WalkedModel(KernelModel):
 
     def half_lives_per_tick(self, journeys: Journeys) -> float:
         """How fast the weight of a touch halves with its age."""
-        raise NotImplementedError
+        raise NotImplementedError  # asked only of models without places, which say it
 
     def run(self, journeys: Journeys, by_touch: bool, credit: Float64) -> None:
         _walk([self], journeys, by_touch, credit[:, np.newaxis])
