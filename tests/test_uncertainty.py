@@ -129,11 +129,13 @@ def test_touch_squares(customers: Any, n_silent: int, n_threads: int) -> None:
         assert sums == pytest.approx(alike * expected, rel=1e-9, abs=1e-9)
 
 
-@models
+@pytest.mark.parametrize(
+    "chosen", [*(MODELS[word]() for word in SURE), Markov(order=2), Markov(order=3)], ids=lambda m: m.label
+)
 @pytest.mark.parametrize("alike", [None, 1.5])
-def test_squares_in_one_pass_are_those_of_the_influences(model: str, alike: float | None) -> None:
+def test_squares_in_one_pass_are_those_of_the_influences(chosen: Model, alike: float | None) -> None:
     """Of some customers, of whom some are alike, beside others who changed nothing."""
-    chosen, journeys = MODELS[model](), journeys_in(random_log(n=3_000, users=600))
+    journeys = journeys_in(random_log(n=3_000, users=600))
     if alike is not None:
         journeys = replace(journeys, times=np.arange(journeys.n_users) % 3 + alike)
     sample = Sample(journeys, [chosen], [chosen.credit(journeys)], Everyone.of(journeys, 5_000))
@@ -141,7 +143,7 @@ def test_squares_in_one_pass_are_those_of_the_influences(model: str, alike: floa
     found = chosen.squares(chosen.fit(journeys), sample.readers, mean, 5_000.0)
     if found is None:
         assert not chosen.is_sum
-        assert model != "markov"
+        assert chosen.word != "markov"
         return
     expected, read = np.zeros_like(found), 0.0
     for block, times in sample.influences():

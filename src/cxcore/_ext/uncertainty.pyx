@@ -194,12 +194,10 @@ def table_squares(
 ):
     """The sums of add_squares of a chain: channels, no channel, all conversions."""
     cdef StepTable table
-    if rows.shape[0] == 0:
-        return
     with nogil:
         table.n_channels = of_value.shape[0]
-        table.rows = &rows[0, 0]
-        table.of_value = &of_value[0, 0]
+        table.rows = &rows[0, 0] if rows.shape[0] else NULL
+        table.of_value = &of_value[0, 0] if of_value.shape[0] else NULL
         _table_squares(view.journeys, table, &alone[0] if alone.shape[0] else NULL, &mean[0], n, n_threads,
                        &sums[0, 0])
 
