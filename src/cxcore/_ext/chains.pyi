@@ -93,4 +93,16 @@ class ChainTable:
         n_threads: int,
         influence: NDArray[np.float64],
     ) -> None: ...
+    def increment_squares(
+        self,
+        view: JourneyView,
+        chance: NDArray[np.float64],
+        slope: NDArray[np.float64],
+        earned: NDArray[np.float64],
+        alone: NDArray[np.uint8],
+        mean: NDArray[np.float64],
+        n: float,
+        n_threads: int,
+        sums: NDArray[np.float64],
+    ) -> None: ...
     def pair_states(self, view: JourneyView, state: NDArray[np.int32]) -> None: ...

@@ -82,6 +82,9 @@ cdef extern from "cxcore/state_squares.hpp" namespace "cxcore" nogil:
     void _squares "cxcore::state_squares"(
         const Journeys&, const Chain&, const LiveTables&, int64_t, const double*, const double*,
         cbool, const uint8_t*, const double*, double, int, double*) except +
+    void _increment_squares "cxcore::increment_squares"(
+        const Journeys&, const Chain&, const double*, const double*, int64_t, const double*,
+        const uint8_t*, const double*, double, int, double*) except +
 
 
 ctypedef fused item:
@@ -341,6 +344,25 @@ cdef class ChainTable:
         with nogil:
             _slope_influence(view.journeys, self.chain[0], &chance[0], &slope[0, 0], slope.shape[1],
                              n_threads, &influence[0, 0])
+
+    def increment_squares(
+        self,
+        JourneyView view,
+        const double[::1] chance,  # IN  [n_states]
+        const double[:, ::1] slope,  # IN  [n_states, 2 * C] for a step out of the state
+        const double[:, ::1] earned,  # IN  [n_touches, 2] conversions and value, times not applied
+        const uint8_t[::1] alone,  # IN  [n_conversions] 1 where no touch earned it
+        const double[::1] mean,  # IN  [2 * C + 3] of a customer
+        double n,  # customers in all
+        int n_threads,
+        double[:, ::1] sums,  # OUT [2 * C + 3, 2] as of uncertainty.add_squares
+    ):
+        """The sums of add_squares of increments: through the chances, and of what touches earned."""
+        with nogil:
+            _increment_squares(view.journeys, self.chain[0], &chance[0],
+                               &slope[0, 0] if slope.shape[1] else NULL, slope.shape[1] // 2,
+                               &earned[0, 0] if earned.shape[0] else NULL,
+                               &alone[0] if alone.shape[0] else NULL, &mean[0], n, n_threads, &sums[0, 0])
 
     def pair_states(
         self,

@@ -62,7 +62,7 @@ class StepLists {
     void operator()(int64_t u, double alike, double push) {
         const int64_t k0 = j_.conversion_offset[u], k1 = j_.conversion_offset[u + 1];
         const bool is_null = j_.null_lo && j_.null_lo[u] < j_.null_hi[u];
-        RowLists::Member member{tail(), more(), 0, 0, alike};
+        RowLists::Member member = lists.open(alike);
         if (k1 - k0 + is_null == 1) {
             const int64_t lo = is_null ? j_.null_lo[u] : j_.lo[k0], hi = is_null ? j_.null_hi[u] : j_.hi[k0];
             if (lo == hi) return;
@@ -71,12 +71,12 @@ class StepLists {
             const int64_t last = j_.channel[hi - 1];
             lists.once[hi - 1 - first_] = static_cast<int32_t>(at_.end(last, !is_null));
             if (!is_null) value(last, k0);
+            member.n_more = static_cast<int64_t>(lists.more.size()) - member.more;
+            lists.take(member, push);
         } else {
             walk_(j_, u, *this);
-            member.n_once = tail() - member.once;
+            lists.close(member, push);
         }
-        member.n_more = more() - member.more;
-        lists.close(member, push);
     }
 
     void start(int64_t) const {}
@@ -92,8 +92,6 @@ class StepLists {
     int64_t first_;
     StepWalk walk_{};
 
-    int64_t tail() const { return static_cast<int64_t>(lists.once.size()); }
-    int64_t more() const { return static_cast<int64_t>(lists.more.size()); }
     void value(int64_t c, int64_t k) {
         if (j_.value[k] != 0.0) lists.add(at_.value(c), j_.value[k]);
     }

@@ -14,6 +14,7 @@
 #include "cxcore/chain_squares.hpp"
 #include "cxcore/chains.hpp"
 #include "cxcore/clones.hpp"
+#include "cxcore/list_squares.hpp"
 #include "cxcore/uncertainty.hpp"
 
 namespace cxcore {
@@ -191,6 +192,44 @@ inline void state_squares(const Journeys& j, const Chain& chain, const LiveTable
         return mine;
     };
     sums_of_blocks(j.n_users, n_columns, 0, n_threads, of_block).write(mean, n, sums);
+}
+
+// What the journeys of a customer change through the chances h to convert (SlopeWalk): rows are those of
+// states.
+class SlopeLists {
+  public:
+    SlopeLists(const Journeys& j, const Chain& chain, const double* h) : j_(j), chain_(chain), h_(h) {}
+
+    void operator()(int64_t u, RowLists& lists) {
+        lists_ = &lists;
+        walk_(j_, u, chain_.order(), *this);
+    }
+    Chain::Link next(int32_t state, int32_t channel) const { return chain_.find(state, channel); }
+    void early(Chain::Link link, int32_t state, int64_t, int64_t) { add(state, h_[link.to], 1.0); }
+    void step(Chain::Link link, int32_t state, int64_t, double times) { add(state, h_[link.to], times); }
+    void end(int32_t state, int64_t k) { add(state, k < 0 ? 0.0 : 1.0, 1.0); }
+
+  private:
+    const Journeys& j_;
+    const Chain& chain_;
+    const double* h_;
+    RowLists* lists_ = nullptr;
+    Walker walk_{};
+
+    void add(int32_t state, double after, double times) {
+        const double change = times * (after - h_[state]);
+        if (change != 0.0) lists_->add(state, change);
+    }
+};
+
+// The sums of add_squares for increments: through the chances, IN slope [n_states, C, 2], and beside it what
+// touches earned; the others as in squares_of_lists
+inline void increment_squares(const Journeys& j, const Chain& chain, const double* h, const double* slope,
+                              int64_t n_channels, const double* earned, const uint8_t* alone,
+                              const double* mean, double n, int n_threads, double* sums) {
+    squares_of_lists(
+        j, ChangeTable{slope, chain.n_states(), n_channels}, [&] { return SlopeLists(j, chain, h); }, earned,
+        alone, mean, n, n_threads, sums);
 }
 
 }  // namespace cxcore
