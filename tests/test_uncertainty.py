@@ -173,7 +173,7 @@ def test_list_squares(customers: Any, table: Any, n_silent: int, n_threads: int)
 
 
 @pytest.mark.parametrize(
-    "chosen", [*(MODELS[word]() for word in SURE), Markov(order=2), Markov(order=3)], ids=lambda m: m.label
+    "chosen", [*(MODELS[word]() for word in WORDS), Markov(order=2), Markov(order=3)], ids=lambda m: m.label
 )
 @pytest.mark.parametrize("alike", [None, 1.5])
 def test_squares_in_one_pass_are_those_of_the_influences(chosen: Model, alike: float | None) -> None:

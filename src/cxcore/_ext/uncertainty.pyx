@@ -260,7 +260,7 @@ def list_squares(
     const int32_t[::1] row,  # IN
     const double[::1] times,  # IN  how often each row counts
     const double[:, ::1] table,  # IN  [n_rows, 2 * C] what a row changes
-    const double[:, ::1] earned,  # IN  [n_touches, 2] credit of each touch beside, times not applied; or [0, 2]
+    const double[:, ::1] earned,  # IN  [n_touches, 2] credit of touches, times not applied; or [0, 2]
     const uint8_t[::1] alone,  # IN  [n_conversions] 1 where no touch earned it
     const double[::1] mean,  # IN  [2 * C + 3] of a customer
     double n,  # customers in all
