@@ -193,7 +193,10 @@ def test_squares_in_one_pass_are_those_of_the_influences(chosen: Model, alike: f
         read += times.sum() if len(times) else len(block)
         kernel.add_squares(block, times, mean, 2, expected)
     expected += (5_000 - read) * np.column_stack((mean**2, mean * mean[-1]))
-    assert found == pytest.approx(expected, rel=1e-9, abs=1e-9 * np.abs(expected).max())
+    assert found[:, 0] == pytest.approx(expected[:, 0], rel=1e-9, abs=1e-9 * np.abs(expected).max())
+    # a fit that is not quite at its end: influences sum to the credit as far as it went
+    near = 1e-6 if chosen.word == "additive_hazard" else 1e-9
+    assert found[:, 1] == pytest.approx(expected[:, 1], rel=near, abs=near * np.abs(expected[:, 1]).max())
 
 
 def test_customers_all_alike_have_no_error() -> None:

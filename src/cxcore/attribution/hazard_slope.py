@@ -130,8 +130,8 @@ def _product(weight: Float64, a: Float64, b: Float64, p: Float64) -> Float64:
     other = np.arange(len(each)) - np.repeat(np.cumsum(size) - size - begins, size)
     of_a, of_b = (weight[:, None] * a)[conversion, channel], b[conversion, channel]
     place = channel[each] * n + channel[other]
-    product: Float64 = np.bincount(place, of_a[each] * of_b[other], minlength=n * n).reshape(n, n)
-    return product
+    product = np.bincount(place, of_a[each] * of_b[other], minlength=n * n)
+    return product.astype(np.float64, copy=False).reshape(n, n)
 
 
 def shares(beta: Float64, omega: Float64, some: Journeys) -> Float64:
