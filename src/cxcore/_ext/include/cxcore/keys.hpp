@@ -219,6 +219,7 @@ inline EncodedKeys keys_of(Runs&& runs, int64_t n, int n_threads) {
     runs.first.push_back(n);
     EncodedKeys keys;
     keys.code.resize(static_cast<size_t>(n));
+    touch_pages(keys.code.data(), n, n_threads);
     for_each_block(static_cast<int64_t>(code.size()), 1 << 12, n_threads, [&](int64_t from, int64_t to) {
         fill_runs(
             runs.first.data(), from, to, [&](int64_t k) { return code[static_cast<size_t>(k)]; },
