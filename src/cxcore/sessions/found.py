@@ -127,7 +127,9 @@ def _of_slots(index: EventIndex, gap: int, n_threads: int, with_rows: bool, name
         columns.code, columns.tick, index.offset, gap, columns.own, n_threads, room, more, label
     )
     name, user = _names(columns, offset, start, n_threads) if named else _no_names(offset)
-    return Sessions(columns, start, end, events, name, user, gap_reasons(name), label=label, room=[room, more])
+    found = Sessions(columns, start, end, events, name, user, gap_reasons(name), label=label)
+    found.room.extend((room, more))
+    return found
 
 
 def _of_arrivals(columns: EventColumns, gap: int, n_threads: int, named: bool) -> Sessions:
