@@ -61,14 +61,14 @@ def root_names(value: Any) -> list[str]:
         return [value]
     if isinstance(value, pl.Expr):
         return list(dict.fromkeys(value.meta.root_names()))
-    if isinstance(value, Iterable):
+    if isinstance(value, (list, tuple, Iterable)):  # the short way for most
         return [name for part in value for name in root_names(part)]
     return [value]  # no name at all, so no column has it
 
 
 def needed(*roles: Any) -> list[str]:
     """The columns that some roles read, each once."""
-    return list(dict.fromkeys(name for role in roles for name in root_names(role)))
+    return list(dict.fromkeys([name for role in roles for name in root_names(role)]))
 
 
 # ---------------------------------------------------------------- keys

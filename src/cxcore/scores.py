@@ -430,7 +430,8 @@ def _summary(
             call, "total", total, "there are no groups to add up.", "say by=, or leave it out."
         )
     engine, frame = open_frame(call, answers)
-    check_roles(call, engine.columns(frame), {"score": score, "by": by, **design.roles})
+    roles = {"score": score, "by": by, **design.roles}
+    check_roles(call, engine.columns(frame), roles)
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
         n_threads = _options.n_threads(call, None) if groups or design else 1
@@ -450,7 +451,7 @@ def _summary(
         marks = {"is_total": pl.Boolean()} if total else {}
         return pl.Schema({**of_groups, **marks, **columns})
 
-    return engine.summary(call, frame, needed(score, by, *design.roles.values()), compute, schema)
+    return engine.summary(call, frame, needed(*roles.values()), compute, schema)
 
 
 def _method(call: str, method: Any) -> Method:
