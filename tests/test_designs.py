@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 import warnings
 from pathlib import Path
 
@@ -592,6 +593,23 @@ def test_weights_that_are_extreme():
     even = nps(house.with_columns(w=0.3), weight="w").row(0, named=True)
     assert (even["flags"], even["design_effect"]) == ("", pytest.approx(1))
     assert even["n_effective"] == pytest.approx(80)
+
+
+def test_an_id_that_many_share():
+    """A hundred thousand answers of one id: flagged, as fast as any, and gone once the id is null."""
+    rng = np.random.default_rng(14)
+    house = customers(300, rng.integers(1, 6, 300), rng).with_columns(pl.col("who").cast(pl.String))
+    shares = pl.DataFrame({"score": rng.choice([3, 8, 10], 100_000, p=[0.2, 0.3, 0.5])})
+    guest = pl.concat([house, shares.select(who=pl.lit("guest"), score="score")])
+    begun = time.process_time()
+    row = nps(guest, cluster="who", method="bca").row(0, named=True)
+    assert time.process_time() - begun < 1
+    assert row["flags"] == "dominant_cluster"
+    assert row["high"] - row["low"] > 5
+    known = nps(guest.with_columns(pl.col("who").replace({"guest": None})), cluster="who").row(0, named=True)
+    assert (known["flags"], known["n_cluster"]) == ("", 100_300)
+    assert known["high"] - known["low"] < 1
+    assert nps(house, cluster="who")["flags"].item() == ""
 
 
 def test_a_lonely_stratum():
