@@ -228,12 +228,12 @@ def _samples(counts: Int64, rows: Int64, of_control: Int64, weights: Int64) -> P
 def _measured(
     what: Score, pairs: Pairs, method: Difference, level: float, adjust: str | None
 ) -> pl.DataFrame:
-    low, high = method.limits(pairs, 1 - level)
+    low, high, p = method.measured(pairs, 1 - level)
     estimates = pairs.sample.estimate, pairs.control.estimate
     words = [
         word if some else None for word, some in zip(method.used(pairs), pairs.answered.tolist(), strict=True)
     ]
-    numbers = pairs.difference, low, high, method.p_values(pairs)
+    numbers = pairs.difference, low, high, p
     return _columns(what, pairs, (*estimates, *numbers), words, _flags(pairs, method), adjust)
 
 

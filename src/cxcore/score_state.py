@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +21,7 @@ from cxcore.scores import By, classes_of
 __all__ = ["ScoreState"]
 
 #: changes when a file of before can no longer be read
-_VERSION = 1
+_VERSION = 2
 _KEY = "cxcore.score_state"
 #: answers of one group that the kernels of intervals count to
 _MOST_ANSWERS = 10**10
@@ -288,17 +285,7 @@ class ScoreState:
     def load(cls, path: str | os.PathLike[str]) -> ScoreState:
         """Read what :meth:`save` wrote."""
         call = "ScoreState.load"
-        data = Path(path).read_bytes()
-        try:
-            about = json.loads(pl.read_parquet_metadata(io.BytesIO(data))[_KEY])
-            if about["version"] != _VERSION:
-                problem = f"has version {about['version']} of the format, and this cxcore reads {_VERSION}."
-                hint = "load it with the cxcore that saved it."
-                raise errors.unreadable_file(call, path, problem, hint)
-            rows = pl.read_parquet(io.BytesIO(data))
-        except (pl.exceptions.PolarsError, KeyError, json.JSONDecodeError) as error:
-            problem = "is no file that ScoreState.save wrote."
-            raise errors.unreadable_file(call, path, problem, "name one, or start anew.") from error
+        about, rows = _files.read_parquet(call, path, _KEY, _VERSION, "ScoreState.save")
         low, high = about["scale"]
         return cls.from_counts(rows, by=about["by"], scale=(low, high))
 

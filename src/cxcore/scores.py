@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cxcore import _options, errors
 from cxcore._answers import by_schema, score_counts
-from cxcore._columns import check_roles, needed
+from cxcore._columns import check_roles
 from cxcore._design_columns import DesignRoles, design_roles, design_rows
 from cxcore._score_rows import answer_rows, design_columns, design_rows_of, result_columns, with_total
 from cxcore.designs import METHODS as DESIGN_METHODS
@@ -37,7 +37,7 @@ AnyMethod = MethodName | DesignName | Method | DesignMethod
 Columns = str | Sequence[str] | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # told apart as objects: each is made once
 class Score:
     """A score: what an answer at each level weighs.
 
@@ -431,7 +431,7 @@ def _summary(
         )
     engine, frame = open_frame(call, answers)
     roles = {"score": score, "by": by, **design.roles}
-    check_roles(call, engine.columns(frame), roles)
+    names = check_roles(call, engine.columns(frame), roles)
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
         n_threads = _options.n_threads(call, None) if groups or design else 1
@@ -451,7 +451,7 @@ def _summary(
         marks = {"is_total": pl.Boolean()} if total else {}
         return pl.Schema({**of_groups, **marks, **columns})
 
-    return engine.summary(call, frame, needed(*roles.values()), compute, schema)
+    return engine.summary(call, frame, names, compute, schema)
 
 
 def _method(call: str, method: Any) -> Method:
