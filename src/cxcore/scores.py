@@ -423,7 +423,7 @@ def _summary(
     columns = design_columns(what) if design else result_columns(what)
     groups = _options.groups(call, by, [*columns, *(["is_total"] if total else [])])
     codes = _options.codes(call, "missing", missing)
-    chosen = design_method_for(call, method, design) if design else _method(call, method)
+    chosen = design_method_for(call, method, design) if design else plain_method_for(call, method)
     level = _options.level(call, "confidence_level", confidence_level)
     if total and not groups:
         raise errors.bad_option(
@@ -454,7 +454,8 @@ def _summary(
     return engine.summary(call, frame, names, compute, schema)
 
 
-def _method(call: str, method: Any) -> Method:
+def plain_method_for(call: str, method: Any) -> Method:
+    """The method of independent answers that a word or an object means."""
     of_design = isinstance(method, str) and method in DESIGN_METHODS and method not in METHODS
     if of_design or isinstance(method, DesignMethod):
         raise errors.design_method(call, method)
