@@ -92,7 +92,8 @@ def touch_squares(
     n_channels: int,
 ) -> list[tuple[float, float]]:
     """The sums of add_squares where each customer has touches (channel, conversions, value) and conversions
-    (did no touch earn it?, value): columns of channels, of no channel, of all conversions."""
+    (did no touch earn it?, value): columns of channels, of no channel, of all conversions (walked_squares are
+    the same of several models, out of their walk)."""
     rows = []
     for touches, conversions in customers:
         row = [0.0] * (2 * n_channels + 3)

@@ -74,7 +74,9 @@ class AdditiveHazard(TouchModel):
         return lambda some: shares(fitted.beta, fitted.omega, some)
 
     def credit(self, journeys: Journeys) -> Credit:
-        fitted = self.fit(journeys)
+        return self.credit_of(self.fit(journeys), journeys)
+
+    def credit_of(self, fitted: Hazards, journeys: Journeys) -> Credit:
         earned = np.zeros((len(journeys.channel), 2))
         kernel.hazard_credit(
             *(journeys.view, journeys.conversion_tick, fitted.beta, fitted.omega),

@@ -98,8 +98,17 @@ class StateChain:
         return rewards, error
 
     @cached_property
+    def taken_out(self) -> tuple[Float64, tuple[Float64, Float64, Float64]]:
+        """Visits of live states with each channel taken out, [n_live, n_channels], and ``lost``."""
+        visits = np.zeros((self.table.n_live, self.n_channels))
+        left, error = self.solve(False, self.live[1], 0, self.n_channels, visits, self.conversions)
+        return visits, (*self.lost_of(left), np.where(self.leads, error, 0.0))
+
+    @cached_property
     def lost(self) -> tuple[Float64, Float64, Float64]:
         """Conversions and value that are lost without each channel; what the first can be off."""
+        if "taken_out" in vars(self):  # errors ask for the visits, too
+            return self.taken_out[1]
         n, (_, start, _, _, _) = self.n_channels, self.live
         left, error = np.zeros((n, 2)), np.zeros(n)
         step = max(1, _HELD // max(1, self.table.n_live))
@@ -187,11 +196,10 @@ class StatesTakenOut:
 def states_taken_out(journeys: Journeys, order: int) -> StatesTakenOut:
     """What the influence of a customer is made of."""
     chain = StateChain.of(journeys, order)
-    _, start, out, converts, earns = chain.live
+    _, _, out, converts, earns = chain.live
     n, n_live = chain.n_channels, chain.table.n_live
-    visits, ahead, worth = (np.zeros((n_live, n)) for _ in range(3))
-    left, _ = chain.solve(False, start, 0, n, visits, chain.conversions)
-    lost, lost_value = chain.lost_of(left)
+    ahead, worth = (np.zeros((n_live, n)) for _ in range(2))
+    visits, (lost, lost_value, _) = chain.taken_out
     by_value = lost_value.any()
     chain.solve(True, converts, 0, n, ahead, chain.conversions)
     if by_value:

@@ -147,7 +147,10 @@ class Counterfactual(TouchModel):
         return self.fit(journeys).split
 
     def credit(self, journeys: Journeys) -> Credit:
-        rates = self.fit(journeys)
+        return self.credit_of(self.fit(journeys), journeys)
+
+    def credit_of(self, fitted: PathRates, journeys: Journeys) -> Credit:
+        rates = fitted
         earned = rates.amount[rates.path] * rates.part[:, None]
         conversions, value = (
             np.bincount(rates.channel, earned[:, at], minlength=journeys.n_channels).astype(np.float64)

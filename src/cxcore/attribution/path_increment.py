@@ -12,7 +12,7 @@ import numpy as np
 from cxcore import _options, errors
 from cxcore._columns import Float64
 from cxcore._ext import uncertainty
-from cxcore.attribution.base import Journeys, TouchModel
+from cxcore.attribution.base import Credit, Journeys, TouchModel
 from cxcore.attribution.chains import StateChain
 from cxcore.attribution.markov import check_order
 from cxcore.attribution.positional import Linear
@@ -136,6 +136,10 @@ class PathIncrement(TouchModel):
 
     def touch_credit(self, journeys: Journeys) -> Float64:
         return self.fit(journeys).of_touches(journeys)
+
+    def credit_of(self, fitted: Increments, journeys: Journeys) -> Credit:
+        earned = fitted.of_touches(journeys)
+        return Credit(journeys.by_channel(earned[:, 0]), journeys.by_channel(earned[:, 1]))
 
     def influence(self, fitted: Increments, some: Journeys) -> Float64:
         """Its own conversions, and what its steps change in the chances by which all are split."""

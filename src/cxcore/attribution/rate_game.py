@@ -104,11 +104,14 @@ class ShapleyRate(Model):
         return -(-self.n_orders // 2)
 
     def credit(self, journeys: Journeys) -> Credit:
-        game = self.fit(journeys)
+        return self.credit_of(self.fit(journeys), journeys)
+
+    def credit_of(self, fitted: RateGame, journeys: Journeys) -> Credit:
         conversions, value, error = np.zeros((3, journeys.n_channels))
-        conversions[game.players] = game.phi[:, 0] * game.n_journeys
-        value[game.players] = game.phi[:, 1] * game.n_journeys
-        error[game.players] = game.error * game.n_journeys
+        players, n = fitted.players, fitted.n_journeys
+        conversions[players] = fitted.phi[:, 0] * n
+        value[players] = fitted.phi[:, 1] * n
+        error[players] = fitted.error * n
         return Credit(conversions, value, sampling_error=error)
 
     def fit(self, journeys: Journeys) -> RateGame:

@@ -40,6 +40,8 @@ FLAGS = {
     "one_cluster": "one cluster is all there is, or one in each stratum; error and interval are null",
     "lonely_stratum": "a stratum has one cluster, whose move from the mean of all stands for its spread",
     "extreme_weights": "the weights alone more than double the variance",
+    "dominant_cluster": "one cluster has more than a quarter of all answers, such as an id that many people "
+    "share; make it null if so",
 }
 
 

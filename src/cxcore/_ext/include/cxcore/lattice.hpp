@@ -390,15 +390,19 @@ inline void quantile_interval(const ResampleLaw& law, double lower, double upper
     high = law.value(law.quantile(upper + TIE * std::fmin(upper, 1.0 - upper)));
 }
 
-// Efron 1987: z0 by mid-rank, so that ties of the lattice bias neither side.
-inline void bca_levels(const ResampleLaw& law, double alpha, double& lower, double& upper) {
-    const double z0 = normal_quantile(0.5 * (law.cdf(0) + law.cdf(-1)));
-    const double a = law.acceleration();
+// Efron 1987, eq. 2.3, for bias z0 and acceleration a
+inline void efron_levels(double z0, double a, double alpha, double& lower, double& upper) {
     const double z = -normal_quantile(0.5 * alpha);  // keeps its digits at a tiny alpha
     const double down = z0 - z, up = z0 + z;
     // past its pole the correction has run off the law
     lower = 1.0 - a * down > 0.0 ? normal_cdf(z0 + down / (1.0 - a * down)) : 0.0;
     upper = 1.0 - a * up > 0.0 ? normal_cdf(z0 + up / (1.0 - a * up)) : 1.0;
+}
+
+// z0 by mid-rank, so that ties of the lattice bias neither side
+inline void bca_levels(const ResampleLaw& law, double alpha, double& lower, double& upper) {
+    const double z0 = normal_quantile(0.5 * (law.cdf(0) + law.cdf(-1)));
+    efron_levels(z0, law.acceleration(), alpha, lower, upper);
 }
 
 // low, high float64[n_groups] in weight units; NaN without answers. 0, or -1 where memory ran out.

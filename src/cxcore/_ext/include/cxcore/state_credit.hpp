@@ -2,15 +2,15 @@
 //
 // Removal effects: uncertainty.hpp has the formulas; states in the place of channels. Increments: of the
 // chances h to convert before and after a touch, and after the last touch and at the conversion. Steps far
-// from the start of a window are those of all windows over them, so amounts slide (attribution.hpp), and cost
+// from the start of a window are those of all windows over them, so amounts slide (sliding.hpp), and cost
 // is O(touches + conversions * order).
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
-#include "cxcore/attribution.hpp"
 #include "cxcore/chains.hpp"
+#include "cxcore/sliding.hpp"
 #include "cxcore/uncertainty.hpp"
 
 namespace cxcore {
