@@ -386,6 +386,29 @@ def test_what_rows_say(rows: list[tuple[int | None, bool]], cut: int, codes: boo
 
 
 @given(
+    value=st.lists(st.none() | st.floats(), max_size=150),
+    nulls=st.booleans(),
+    cut=st.integers(0, 70),
+)
+def test_largest(value: list[float | None], nulls: bool, cut: int) -> None:
+    """Slices and several chunks; with nulls, or without any."""
+    value = value if nulls else [0.0 if x is None else x for x in value]
+    parts = [pl.Series(part, dtype=pl.Float64) for part in (value[:40], value[40:])]
+    column = pl.concat(parts, rechunk=False)
+    assert native.largest(column[cut:]) == reference.largest(value[cut:])
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(-1, 9), st.booleans()), max_size=200),
+    cut=st.integers(0, 70),
+)
+def test_codes_of(rows: list[tuple[int, bool]], cut: int) -> None:
+    code, flag = ([row[at] for row in rows] for at in range(2))
+    found = native.codes_of(np.array(code[cut:], np.int32), pl.Series(flag, dtype=pl.Boolean)[cut:], 10)
+    assert found.tolist() == reference.codes_of(code[cut:], flag[cut:])
+
+
+@given(
     value=st.lists(st.none() | st.floats(-9, 9), min_size=1, max_size=40),
     row=st.lists(st.integers(0, 10**6), max_size=90),
     cut=st.integers(0, 20),

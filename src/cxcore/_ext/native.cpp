@@ -103,6 +103,26 @@ void values_at(const py::handle& value, const py::array_t<int64_t, py::array::c_
     cxcore::values_at(column, from, n, to);
 }
 
+// Columns of float64.
+double largest(const py::handle& value) {
+    const cxcore::Column column = column_of(value, false);
+    const py::gil_scoped_release release;
+    return cxcore::largest(column);
+}
+
+// IN code int32[n], below n_codes; the flag in one chunk.
+py::array_t<int64_t> codes_of(const py::array_t<int32_t, py::array::c_style>& code, const py::handle& flag,
+                              int64_t n_codes) {
+    const cxcore::Column flags = column_of(flag);
+    const int32_t* const from = code.data();
+    cxcore::Array<int64_t> codes;
+    {
+        py::gil_scoped_release release;
+        codes = cxcore::codes_of(from, flags, n_codes);
+    }
+    return array_of(std::move(codes));
+}
+
 // OUT code int32[n]
 void tell_apart(const py::handle& series, int n_threads, py::array_t<int32_t, py::array::c_style>& code) {
     const cxcore::Column column = column_of(series);
@@ -207,6 +227,8 @@ PYBIND11_MODULE(native, module) {
     module.def("what_rows_say", &what_rows_say, py::arg("number"), py::arg("converted"),
                py::arg("n_numbers"));
     module.def("values_at", &values_at, py::arg("value"), py::arg("row"), py::arg("found").noconvert());
+    module.def("largest", &largest, py::arg("value"));
+    module.def("codes_of", &codes_of, py::arg("code").noconvert(), py::arg("flag"), py::arg("n_codes"));
     module.def("tell_apart", &tell_apart, py::arg("column"), py::arg("n_threads"),
                py::arg("code").noconvert());
     module.def("mark_rows", &mark_rows, py::arg("column"), py::arg("bits"), py::arg("mark").noconvert());

@@ -115,7 +115,7 @@ def touchpoints(
     inside = None
     if container is not None:
         inside = pl.Series(_columns.codes(call, "container", house, container, n_threads=n_threads)[0])
-    names = house[channel].gather(first)
+    names = house[channel][first]
     return Touchpoints(pl.Series(what), converted, amount, names, stage=marked, container=inside)
 
 
@@ -196,9 +196,11 @@ def journeys_of(index: EventIndex, log: Touchpoints, windows: Windows) -> Journe
     lookback, n_threads = windows.ticks(index.columns.tick_length), windows.n_threads
     offset, user = _users(index, log, everyone=windows.reads_everyone)
     touch_offset, conversion_offset = (np.empty(len(user) + 1, np.int64) for _ in range(2))
-    room = int((offset[user + 1] - offset[user]).sum())  # pages that nothing is written to cost nothing
+    room = int(offset[-1])  # pages that nothing is written to cost nothing
     channel, tick = empty(room, np.int32), empty(room, np.int64)
     touch_row = empty(room if windows.with_rows else 0, np.int64)
+    # several threads write each block where its positions would lie
+    room = min(room, int(log.converted.sum())) if n_threads == 1 else room
     conversion_tick, row, lo, hi = (empty(room, np.int64) for _ in range(4))
     kernel.fill_journeys(
         *(offset, index.row, index.tick, log.what.to_numpy(), user),
@@ -262,13 +264,5 @@ def _users(index: EventIndex, log: Touchpoints, *, everyone: bool) -> tuple[Int6
     if index.columns.own >= 0:  # rows without a user: the last item, in truth a user each
         offset = np.concatenate((offset[:-1], np.arange(offset[-2] + 1, offset[-1] + 1)))
     elif not everyone:
-        return offset, _who_converted(index.columns, log.converted)
+        return offset, native.codes_of(index.columns.code, log.converted.rechunk(), index.columns.n_users)
     return offset, np.arange(len(offset) - 1)
-
-
-def _who_converted(columns: EventColumns, converted: pl.Series) -> Int64:
-    """Codes of the users who converted, each once."""
-    user = pl.Series(columns.code).filter(converted).to_numpy()
-    found = np.zeros(columns.n_users, np.bool_)
-    found[user[user >= 0]] = True
-    return np.flatnonzero(found)

@@ -15,11 +15,8 @@ namespace cxcore {
 // Rows whose flag is set, in order.
 inline Array<int64_t> rows_of(const Chunk& flag) {
     Array<int64_t> rows;
-    const auto* const bits = static_cast<const uint8_t*>(flag.array->buffers[1]);
-    for (int64_t from = 0; from < flag.size(); from += 64) {
-        uint64_t word = bits_at(bits, flag.array->offset + from, std::min<int64_t>(64, flag.size() - from));
-        for (; word; word &= word - 1) rows.push_back(from + __builtin_ctzll(word));
-    }
+    const auto nothing = [](int64_t) {};
+    for_each_flagged(flag, nothing, [&](int64_t row) { rows.push_back(row); });
     return rows;
 }
 
