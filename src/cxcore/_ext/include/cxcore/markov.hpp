@@ -33,54 +33,11 @@ inline void add_exactly(double& sum, double& lost, double x) {
     sum = total;
 }
 
-// Steps of journeys that stand alone, gathered: a loop over the few steps of one would end where the
-// processor does not expect it, so steps are counted in long runs, whoever took them.
-class Steps {
-  public:
-    Steps(const Journeys& j, int64_t n_channels, double* count)
-        : channel_(j.channel),
-          n_touches_(j.touch_offset[j.n_users]),
-          n_channels_(static_cast<int32_t>(n_channels)),
-          count_(count) {}
-
-    void take(int64_t lo, int64_t hi, double times) {
-        constexpr int64_t some = 8;
-        for (int64_t from = lo; from + 1 < hi; from += most) {
-            const int64_t size = std::min(hi - 1 - from, most);
-            if (n_ + size > most) count();
-            const bool has_room = from + size + some < n_touches_;
-            for (int64_t i = 0; i < size; i += some) {  // what is too much is written over
-                const int64_t end = has_room ? some : std::min(some, size - i);
-                for (int64_t w = 0; w < end; ++w) {
-                    const int32_t* const at = channel_ + from + i + w;
-                    cell_[n_ + i + w] = at[0] * n_channels_ + at[1];
-                    times_[n_ + i + w] = times;
-                }
-            }
-            n_ += size;
-        }
-    }
-    void count() {
-        for (int64_t i = 0; i < n_; ++i) count_[cell_[i]] += times_[i];
-        n_ = 0;
-    }
-
-  private:
-    static constexpr int64_t most = 512;
-    const int32_t* channel_;
-    int64_t n_touches_, n_ = 0;
-    int32_t n_channels_;
-    double* count_;
-    int32_t cell_[most + 8];
-    double times_[most + 8];
-};
-
 // Windows of one user overlap: `change` counts journeys that begin and end to walk at a touch, so
 // that cost does not grow with the overlap. One window alone is walked as it is.
 inline void count_transitions(const Journeys& j, int64_t n_channels, const Transitions& out) {
     std::vector<double> lost(static_cast<size_t>(n_channels), 0.0);
     std::vector<int64_t> change;
-    Steps steps(j, n_channels, out.count);
     for (int64_t u = 0; u < j.n_users; ++u) {
         const int64_t t0 = j.touch_offset[u], t1 = j.touch_offset[u + 1];
         if (t0 == t1) continue;
@@ -90,7 +47,11 @@ inline void count_transitions(const Journeys& j, int64_t n_channels, const Trans
         const double alike = j.times ? j.times[u] : 1.0;
         const auto walk = [&](int64_t lo, int64_t hi) {
             out.start[j.channel[lo]] += alike;
-            if (is_one) return steps.take(lo, hi, alike);
+            if (is_one) {
+                for (int64_t i = lo; i + 1 < hi; ++i)
+                    out.count[j.channel[i] * n_channels + j.channel[i + 1]] += alike;
+                return;
+            }
             ++change[lo - t0];
             --change[hi - 1 - t0];
         };
@@ -113,7 +74,6 @@ inline void count_transitions(const Journeys& j, int64_t n_channels, const Trans
                 out.count[j.channel[i] * n_channels + j.channel[i + 1]] += alike * static_cast<double>(times);
         }
     }
-    steps.count();
     for (int64_t c = 0; c < n_channels; ++c) out.value[c] += lost[c];
 }
 
