@@ -395,9 +395,8 @@ def test_what_rows_say(rows: list[tuple[int | None, bool]], cut: int, codes: boo
 def test_largest(value: list[float | None], nulls: bool, cut: int) -> None:
     """Slices and several chunks; with nulls, or without any."""
     value = value if nulls else [0.0 if x is None else x for x in value]
-    column = pl.concat(
-        [pl.Series(part, dtype=pl.Float64) for part in (value[:40], value[40:])], rechunk=False
-    )
+    parts = [pl.Series(part, dtype=pl.Float64) for part in (value[:40], value[40:])]
+    column = pl.concat(parts, rechunk=False)
     assert native.largest(column[cut:]) == reference.largest(value[cut:])
 
 

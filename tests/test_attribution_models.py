@@ -33,7 +33,7 @@ from cxcore.attribution import (
     W,
 )
 from cxcore.attribution.base import Credit, Journeys, Model
-from cxcore.attribution.positional import Linear, Places, WalkedModel, credits_of
+from cxcore.attribution.positional import Linear, Places, WalkedModel, credits_of, walked_squares
 from tests import strategies
 from tests.reference import attribution as reference
 from tests.reference import markov as markov_reference
@@ -111,6 +111,25 @@ def test_models_that_share_a_walk_say_what_each_says_alone(lookback: str | None,
             assert together.conversions == pytest.approx(some.by_channel(pairs[:, 0]), rel=1e-11, abs=1e-10)
             assert together.value == pytest.approx(some.by_channel(pairs[:, 1]), rel=1e-11, abs=1e-9)
             assert model.touch_credit(some) == pytest.approx(pairs, rel=1e-11, abs=1e-10)
+
+
+@pytest.mark.parametrize("lookback", ["2h", "60d", None])
+def test_squares_of_models_that_share_a_walk(lookback: str | None) -> None:
+    """Those of what each touch earned; customers of no conversion are there, and some are not."""
+    whole = journeys_in(random_log(n=12_000, users=6_000), lookback)
+    times = np.arange(whole.n_users) % 3 * 0.5
+    n, models = 9_000.0, sorted(WALKED, key=lambda model: model.places is None)
+    rng = np.random.default_rng(2)
+    mean = rng.normal(0, 0.1, (len(models), 2 * whole.n_channels + 3))
+    mean[:, -3:] = mean[0, -3:]  # what no touch earned is the same in all
+    for some in (whole, replace(whole, times=times)):
+        mean[:, -1] = some.weight.sum() / n
+        together = walked_squares(models, some, mean, n)
+        assert (walked_squares(models, replace(some, n_threads=3), mean, n) == together).all()
+        for model, its_mean, found in zip(models, mean, together, strict=True):
+            expected = TouchModel.squares(model, None, some, its_mean, n)
+            assert expected is not None
+            assert found == pytest.approx(expected, rel=1e-10, abs=1e-9)
 
 
 @pytest.mark.parametrize("n_channels", [3, 64, 65])

@@ -32,6 +32,7 @@ ROLES = {"customer": "who", "time": "day", "score": "score", "missing": [11]}
     [
         ("worst", [("ann", 2, 2, 3, 0), ("bob", 6, 1, 2, 0), ("cat", None, None, 0, 1), ("dan", 7, 5, 1, 1)]),
         ("last", [("ann", 8, 3, 3, 0), ("bob", 6, 1, 2, 0), ("cat", None, None, 0, 1), ("dan", 7, 5, 1, 1)]),
+        ("first", [("ann", 9, 1, 3, 0), ("bob", 6, 1, 2, 0), ("cat", None, None, 0, 1), ("dan", 7, 5, 1, 1)]),
         (
             "peak_end",
             [
@@ -76,7 +77,7 @@ def test_outcomes(rows, baseline):
         if not mine:
             assert {each["score"] for each in row.values()} == {None}
             continue
-        for word in ("worst", "last"):
+        for word in ("worst", "last", "first"):
             assert (row[word]["score"], row[word]["time"]) == getattr(twin, word)(mine)
         peak, (end, _) = twin.peak(mine, 5 if baseline is None else baseline), twin.last(mine)
         assert (row["peak_end"]["peak"], row["peak_end"]["end"]) == (peak, end)
@@ -141,7 +142,7 @@ ERRORS = [
     ),
     (
         {"outcome": "best"}, InvalidOptionError,
-        "per_customer(outcome='best'): not one of the words.\n  Words: 'worst', 'peak_end', 'last'\n"
+        "per_customer(outcome='best'): not one of the words.\n  Words: 'worst', 'peak_end', 'last', 'first'\n"
         "  Hint: pass one of the words.",
     ),
     (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 import warnings
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from cxcore.designs import METHODS
 from cxcore.intervals import FLAGS, Bca
 from tests.reference import designs as twin
 
+#: population of each stratum
+STRATA = {"north": 90.0, "south": 40.0, "west": 9.0}
 NUMBERS = ["estimate", "low", "high", "standard_error"]
 VALUE = np.array([-1.0] * 7 + [0.0] * 2 + [1.0] * 2)
 
@@ -129,18 +132,30 @@ clusters = st.lists(
 ).map(lambda rows: sorted({(m, max(-m, min(m, s))): (m, max(-m, min(m, s)), c) for m, s, c in rows}.values()))
 
 
-def interval(rows, alpha=0.05, unit=0.5):
+def interval(rows, alpha=0.05, unit=0.5, rescaled=False, corrected=False):
     size, total, count = (np.array(column) for column in zip(*rows, strict=True))
     low, high = np.empty(1), np.empty(1)
-    start, all_of_them = np.array([0, len(rows)]), np.ones(1, dtype=np.uint8)
-    signatures = size.astype(float), total.astype(float), count
-    kernels.cluster_interval(start, *signatures, all_of_them, unit, alpha, low, high)
+    signatures = np.zeros(len(rows), dtype=np.int32), size.astype(float), total.astype(float), count
+    kernels.cluster_interval(
+        np.array([0, len(rows)]), *signatures, np.empty(0, dtype=np.int64), np.zeros(1),
+        np.ones(1, dtype=np.uint8), rescaled, unit, np.array([alpha]), corrected, low, high,
+    )  # fmt: skip
     return low[0], high[0]
+
+
+#: an id or two that many answers share, so that its draws are taken out of the law
+shared_ids = st.lists(
+    st.tuples(st.integers(1_000, 100_000), st.floats(-1, 1), st.just(1)), min_size=1, max_size=2
+).map(lambda rows: [(size, round(ratio * size), count) for size, ratio, count in rows])
 
 
 @settings(max_examples=150)
 @example([(1, -1, 3), (3, 1, 1)], 0.05)  # the first guess falls on the estimate
-@given(clusters, st.sampled_from([0.4, 0.1, 0.05, 0.01]))
+@example([(1, -1, 2), (2, 2, 3), (100_000, 40_000, 1)], 0.05)
+@given(
+    clusters | st.builds(lambda few, many: sorted(few + many), clusters, shared_ids),
+    st.sampled_from([0.4, 0.1, 0.05, 0.01]),
+)
 def test_cluster_interval(rows, alpha):
     """Every resample of small surveys: the ends are where the law says, to the last digits."""
     low, high = interval(rows, alpha)
@@ -204,6 +219,128 @@ def test_cluster_interval_of_weights_is_not_tied_to_whole_numbers():
     assert interval(rows, unit=0.0) == pytest.approx(whole, abs=1e-3)
 
 
+# ---------------------------------------------------------------- the law of any design
+
+#: a design, how many rows are few enough to add up every resample, and what its twin is told
+DESIGNS = [
+    ({"weight": "weight"}, 6, {"stratum": False, "cluster": False}),
+    ({"weight": "weight", "cluster": "cluster"}, 7, {"stratum": False}),
+    ({"cluster": "cluster", "population": 30}, 7, {"stratum": False}),
+    ({"cluster": "cluster", "stratum": "stratum"}, 30, {}),
+    ({"cluster": "cluster", "stratum": "stratum", "weight": "weight"}, 30, {}),
+    ({"stratum": "stratum", "population": STRATA}, 7, {"cluster": False}),
+    ({"cluster": "cluster", "stratum": "stratum", "weight": "weight", "population": STRATA}, 30, {}),
+]
+
+
+@settings(max_examples=40)
+@pytest.mark.parametrize(("options", "rows", "known"), DESIGNS, ids=["-".join(each[0]) for each in DESIGNS])
+@given(data=st.data(), alpha=st.sampled_from([0.4, 0.1, 0.05]))
+def test_the_exact_law_of_a_design(options, rows, known, data, alpha):
+    """Every resample within strata: variance, percentile, BCa; groups as domains, lone clusters."""
+    house = data.draw(surveys(max_size=rows))
+    weighted = house if "weight" in options else house.with_columns(weight=1.0)
+    answers = answers_of(weighted, **known)
+    population = options.get("population")
+    if population == 30:
+        population = {None: 30.0}
+    found = {
+        method: nps(house, by="group", method=method, confidence_level=1 - alpha, **options)
+        for method in ("percentile", "bca", "basic")
+    }
+    for at, group in enumerate(found["percentile"]["group"]):
+        percentile, bca, basic = (found[method].row(at, named=True) for method in found)
+        if "one_cluster" in percentile["flags"]:
+            assert (percentile["low"], bca["high"], basic["low"]) == (None, None, None)
+            continue
+        strata = twin.strata_of(answers, group, population, domain=known.get("stratum", True))
+        law = twin.DesignLaw(strata, 0.0 if "weight" in options else 0.5)
+        mass = sum(size for units, _ in strata for size, _ in units)
+        assert percentile["estimate"] == pytest.approx(100 * law.estimate, abs=1e-9)
+        assert percentile["standard_error"] == pytest.approx(100 * law.deviation / mass, abs=1e-6)
+        assert basic["low"] == pytest.approx(2 * basic["estimate"] - percentile["high"])
+        ratios = [100 * total / size for units, _ in strata for size, total in units if size]
+        if law.deviation < 1e-9:
+            assert (percentile["low"], bca["high"]) == pytest.approx((percentile["estimate"],) * 2)
+            continue
+        for row, levels in ((percentile, [alpha / 2, 1 - alpha / 2]), (bca, law.bca_levels(alpha))):
+            for end, level in zip((row["low"], row["high"]), levels, strict=True):
+                chance = law.cdf(end / 100)
+                assert end <= min(ratios) + 1e-9 or chance <= level + 1e-8
+                assert end >= max(ratios) - 1e-9 or chance >= level - 1e-8
+
+
+@given(clusters, st.sampled_from([0.4, 0.1, 0.05]), st.booleans())
+def test_weights_of_one_are_no_weights(rows, alpha, corrected):
+    """One stratum that holds all, and another unit of weight: the law of clusters, to the last digits."""
+    known = interval(rows, alpha, corrected=corrected)
+    size, total, count = (np.array(column) for column in zip(*rows, strict=True))
+    if len(set(size.tolist())) == 1:
+        return
+    low, high = np.empty(1), np.empty(1)
+    signatures = np.zeros(len(rows), dtype=np.int32), size * 0.25, total * 0.25, count
+    kernels.cluster_interval(
+        np.array([0, len(rows)]), *signatures, np.array([count.sum()]), np.zeros(1),
+        np.ones(1, dtype=np.uint8), False, 0.125, np.array([alpha]), corrected, low, high,
+    )  # fmt: skip
+    assert (low[0], high[0]) == pytest.approx(known, abs=1e-12)
+
+
+@settings(max_examples=40)
+@given(surveys(weighted=False), st.sampled_from(["percentile", "bca", "basic", "expanded"]))
+def test_the_words_of_independent_answers_say_the_same_of_clusters_of_one(house, method):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cx.DegenerateDataWarning)
+        known = nps(house, by="group", method=method)
+    found = nps(house.with_columns(who=pl.int_range(pl.len())), by="group", cluster="who", method=method)
+    assert_frame_equal(found.select(NUMBERS), known.select(NUMBERS), check_exact=True)
+
+
+def test_the_expanded_interval_has_the_tails_of_t():
+    """Of customers with as many answers each it is the plain one of their means; of weights, t for z."""
+    rng = np.random.default_rng(12)
+    each = customers(15, 1, rng)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cx.DegenerateDataWarning)
+        plain = nps(each, method="expanded").row(0, named=True)
+    found = nps(pl.concat([each] * 3), cluster="who", method="expanded").row(0, named=True)
+    assert [found[name] for name in NUMBERS[:3]] == pytest.approx([plain[name] for name in NUMBERS[:3]])
+    many = customers(400, 1, rng).with_columns(weight=pl.Series(rng.uniform(0.5, 2, 400)))
+    row = nps(many, weight="weight", method="expanded").row(0, named=True)
+    t = nps(many, weight="weight").row(0, named=True)
+    assert row["high"] - row["low"] == pytest.approx(t["high"] - t["low"], rel=5e-3)
+
+
+@pytest.mark.shared
+def test_airport_survey_2017_in_strata_against_many_draws(airport):
+    """Flights within strata, weighted: the rescaled bootstrap, drawn 50,000 times."""
+    who = {"weight": "weight", "cluster": ["stratum", "flight_cluster"], "stratum": "stratum"}
+    answered = airport.filter(pl.col("score").is_not_null())
+    weight, value = answered["weight"].to_numpy(), VALUE[answered["score"].to_numpy()]
+    cells = (
+        answered.select("stratum", "flight_cluster", m=weight, s=weight * value)
+        .group_by("stratum", "flight_cluster")
+        .sum()
+        .sort("stratum", "flight_cluster")
+    )
+    rng, size, total = np.random.default_rng(13), 0.0, 0.0
+    for (_,), part in cells.group_by("stratum"):
+        n = part.height
+        drawn = rng.multinomial(n - 1, np.full(n, 1 / n), 50_000) * n / (n - 1)
+        size, total = size + drawn @ part["m"].to_numpy(), total + drawn @ part["s"].to_numpy()
+    ratio = 100 * total / size
+    row = nps(airport, method="percentile", **who).row(0, named=True)
+    assert ratio.std() == pytest.approx(row["standard_error"], rel=0.02)
+    noise = row["standard_error"] * math.sqrt(0.025 * 0.975 / 50_000) / stats.norm.pdf(1.96)
+    assert (row["low"], row["high"]) == pytest.approx(
+        tuple(np.quantile(ratio, [0.025, 0.975])), abs=4 * noise
+    )
+    below = (ratio < row["estimate"]).mean()
+    bca = nps(airport, method="bca", **who).row(0, named=True)
+    assert 0.45 < below < 0.55
+    assert bca["low"] == pytest.approx(row["low"], abs=0.3)
+
+
 # ---------------------------------------------------------------- the linearized interval
 
 
@@ -224,13 +361,12 @@ def close(row, known, factor=100):
 @given(surveys())
 def test_linearized(house):
     """Every design against the textbook, group by group."""
-    strata = {"north": 90.0, "south": 40.0, "west": 9.0}
     for options, known in (
         ({"weight": "weight"}, {"stratum": False, "cluster": False}),
         ({"weight": "weight", "cluster": "cluster"}, {"stratum": False}),
         ({"cluster": "cluster", "method": "cluster_t"}, {"stratum": False}),
         ({"cluster": "cluster", "stratum": "stratum", "weight": "weight"}, {}),
-        ({"cluster": "cluster", "stratum": "stratum", "population": strata, "weight": "weight"}, {}),
+        ({"cluster": "cluster", "stratum": "stratum", "population": STRATA, "weight": "weight"}, {}),
         ({"weight": "weight", "stratum": "stratum"}, {"cluster": False}),
         ({"cluster": "cluster", "population": 30, "weight": "weight"}, {"stratum": False}),
     ):
@@ -459,6 +595,23 @@ def test_weights_that_are_extreme():
     assert even["n_effective"] == pytest.approx(80)
 
 
+def test_an_id_that_many_share():
+    """A hundred thousand answers of one id: flagged, as fast as any, and gone once the id is null."""
+    rng = np.random.default_rng(14)
+    house = customers(300, rng.integers(1, 6, 300), rng).with_columns(pl.col("who").cast(pl.String))
+    shares = pl.DataFrame({"score": rng.choice([3, 8, 10], 100_000, p=[0.2, 0.3, 0.5])})
+    guest = pl.concat([house, shares.select(who=pl.lit("guest"), score="score")])
+    begun = time.process_time()
+    row = nps(guest, cluster="who", method="bca").row(0, named=True)
+    assert time.process_time() - begun < 1
+    assert row["flags"] == "dominant_cluster"
+    assert row["high"] - row["low"] > 5
+    known = nps(guest.with_columns(pl.col("who").replace({"guest": None})), cluster="who").row(0, named=True)
+    assert (known["flags"], known["n_cluster"]) == ("", 100_300)
+    assert known["high"] - known["low"] < 1
+    assert nps(house, cluster="who")["flags"].item() == ""
+
+
 def test_a_lonely_stratum():
     house = pl.DataFrame({"score": [10, 9, 2, 8, 10, 3], "s": ["x"] * 5 + ["y"], "g": ["p"] * 3 + ["q"] * 3})
     assert "lonely_stratum" in nps(house, stratum="s")["flags"].item()
@@ -669,7 +822,10 @@ def test_data_errors(options, columns, text):
     assert str(caught.value) == text
 
 
-WORDS = "'bootstrap', 'cluster_percentile', 'cluster_t', 'score', 'linearized'"
+WORDS = (
+    "'bootstrap', 'cluster_percentile', 'cluster_t', 'score', 'linearized', 'percentile', 'bca', 'basic', "
+    "'expanded'"
+)
 OPTIONS = [
     ({"cluster": []}, "nps(cluster=[]): names no column.\n  Hint: leave it out, or name one."),
     (
@@ -708,8 +864,8 @@ OPTIONS = [
         "  Hint: how many there are to draw from, such as 5_000.",
     ),
     (
-        {"cluster": "who", "method": "bca"},
-        "nps(method='bca'): takes every answer as independent and equally weighted.\n"
+        {"cluster": "who", "method": "wald"},
+        "nps(method='wald'): takes every answer as independent and equally weighted.\n"
         f"  Hint: under a design say one of {WORDS}.",
     ),
     (
@@ -734,7 +890,7 @@ OPTIONS = [
     (
         {"cluster": "who", "stratum": "s", "method": "cluster_percentile"},
         "nps(stratum=('s',)): 'cluster_percentile' draws from all clusters alike.\n"
-        "  Hint: say method='linearized'.",
+        "  Hint: say method='percentile'.",
     ),
     (
         {"cluster": "who", "weight": "w", "method": "score"},

@@ -51,6 +51,19 @@ def test_influences_of_all_customers_sum_to_the_credit(model: Model, alike: bool
 
 
 @models
+def test_the_credit_of_what_was_learned_is_the_credit(model: Model) -> None:
+    """To the last bit: intervals change no credit."""
+    journeys = journeys_in(random_log(n=600, users=60))
+    credit, learned = model.credit(journeys), model.credit_of(model.fit(journeys), journeys)
+    assert (learned.conversions == credit.conversions).all()
+    assert (learned.value == credit.value).all()
+    for name in ("removal_effect", "sampling_error", "error_bound"):
+        one, other = getattr(credit, name), getattr(learned, name)
+        assert (one is None) == (other is None)
+        assert one is None or (one == other).all()
+
+
+@models
 def test_an_influence_is_what_a_little_more_of_a_customer_changes(model: Model) -> None:
     journeys = journeys_in(random_log(n=600, users=60))
     # of no two paths the same rate: there "counterfactual" jumps

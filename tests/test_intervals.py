@@ -539,6 +539,7 @@ def test_flags_are_described():
         "one_cluster",
         "lonely_stratum",
         "extreme_weights",
+        "dominant_cluster",
     ]
     assert all(intervals.FLAGS.values())
 

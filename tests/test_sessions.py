@@ -372,9 +372,10 @@ def test_any_order_agrees(data: st.DataObject, n_threads: int) -> None:
     array, ticks = np.array(code, np.int32), np.array(tick, np.int64)
     offset = np.concatenate(([0], np.cumsum(np.bincount(array[array >= 0], minlength=3)))).astype(np.int64)
     label, none = np.empty(n, np.int32), np.empty(0, np.int32)
-    got = kernels.sessionize_slots(array, ticks, offset, gap, own, n_threads, label)
+    room = np.empty((2, n), np.int64)
+    got = kernels.sessionize_slots(array, ticks, offset, gap, own, n_threads, *room, label)
     for names in (none, label):
-        again = kernels.sessionize_slots(array, ticks, offset, gap, own, n_threads, names)
+        again = kernels.sessionize_slots(array, ticks, offset, gap, own, n_threads, *room, names)
         assert all(np.array_equal(a, b) for a, b in zip(got, again, strict=True))
     assert got[0].tolist() == twin.find_sessions(found, [None if u == own else u for u in range(3)])[0]
     assert [(s.start, s.end, s.events) for s in found] == list(zip(*got[1:], strict=True))
@@ -383,9 +384,9 @@ def test_any_order_agrees(data: st.DataObject, n_threads: int) -> None:
 
 def test_a_user_without_events_lends_no_slot_to_the_next() -> None:
     """Every event of user 0 would be a session; there is none, and user 1 has one session."""
-    label = np.empty(2, np.int32)
+    label, room = np.empty(2, np.int32), np.empty((2, 2), np.int64)
     offset, *_, events = kernels.sessionize_slots(
-        np.array([1, 1], np.int32), np.array([5, 0]), np.array([0, 0, 2]), 10, 0, 1, label
+        np.array([1, 1], np.int32), np.array([5, 0]), np.array([0, 0, 2]), 10, 0, 1, *room, label
     )
     assert (offset.tolist(), events.tolist(), label.tolist()) == ([0, 0, 1], [2], [0, 0])
 
@@ -399,9 +400,9 @@ def test_a_user_with_one_far_date_is_one_wide_slot(n_threads: int) -> None:
     tick[n // 2] = 2**61
     code = rng.integers(0, 2, n).astype(np.int32)
     offset = np.concatenate(([0], np.cumsum(np.bincount(code)))).astype(np.int64)
-    label, gap = np.empty(n, np.int32), 20_000
+    label, room, gap = np.empty(n, np.int32), np.empty((2, n), np.int64), 20_000
     session_offset, start, end, events = kernels.sessionize_slots(
-        code, tick, offset, gap, -1, n_threads, label
+        code, tick, offset, gap, -1, n_threads, *room, label
     )
     row = np.lexsort((tick, code))
     new = np.r_[True, (np.diff(tick[row]) > gap) | (np.diff(code[row]) != 0)]
@@ -414,16 +415,23 @@ def test_a_user_with_one_far_date_is_one_wide_slot(n_threads: int) -> None:
 
 @given(data=st.data(), n_threads=strategies.threads, gap=st.integers(1, 30))
 def test_a_scan_of_the_index_agrees(data: st.DataObject, n_threads: int, gap: int) -> None:
-    n = data.draw(st.integers(0, 60))
-    code = sorted(data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)))
-    tick = data.draw(st.lists(st.integers(-50, 50), min_size=n, max_size=n))
-    tick = [t for _, t in sorted(zip(code, tick, strict=True))]
-    found = twin.sessionize(code, tick, gap)
+    """Words of 64 events: none, some, whole ones; a user whose every event is a session."""
+    n = data.draw(st.integers(0, 60) | st.sampled_from((63, 64, 65, 128, 129, 200)))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    code = np.sort(rng.integers(0, 4, n)).tolist()
+    tick = rng.integers(-50, 50, n) * data.draw(st.sampled_from((1, 2**57)))
+    tick = [t for _, t in sorted(zip(code, tick.tolist(), strict=True))]
+    own = data.draw(st.sampled_from((-1, 0, 3)))
+    users = [None if c == own else c for c in code]
+    found = twin.sessionize(users, tick, gap, null_user="own")
+    found.sort(key=lambda s: own if s.user is None else s.user)
     offset = np.searchsorted(code, np.arange(5)).astype(np.int64)
-    session_offset, begin = kernels.find_sessions(offset, np.array(tick, np.int64), gap, -1, n_threads)
-    assert (session_offset.tolist(), begin.tolist()) == twin.find_sessions(found, range(4))
+    session_offset, begin = kernels.find_sessions(offset, np.array(tick, np.int64), gap, own, n_threads)
+    assert (session_offset.tolist(), begin.tolist()) == twin.find_sessions(
+        found, [None if u == own else u for u in range(4)]
+    )
     start, end, events = (np.empty(len(found), np.int64) for _ in range(3))
-    kernels.edges(begin, np.array(tick, np.int64), start, end, events)
+    kernels.edges(begin, np.array(tick, np.int64), n_threads, start, end, events)
     assert (start.tolist(), end.tolist(), events.tolist()) == twin.edges(found)
     row = np.arange(n, dtype=np.int64)[::-1].copy()  # the log lies in the opposite order
     label = np.empty(n, np.int32)

@@ -76,9 +76,10 @@ def score_counts(
     if order is not None:
         table, groups = table[order], groups[order]
     n_cells = len(ends)
-    if table[:, n_cells].any() or (n_blank and table[:, -1].sum() != n_blank):
+    if np.count_nonzero(table[:, n_cells]) or (n_blank and table[:, -1].sum() != n_blank):
         raise _bad_answer(call, column, scale, codes)
-    counts, n_null = table[:, :n_cells].copy(), table[:, n_cells + 1 :].sum(axis=1)
+    counts = table[:, :n_cells].copy()
+    n_null = table[:, n_cells + 1 :].sum(axis=1) if single else np.zeros(len(table), dtype=np.int64)
     if within:
         on_scale = [value - low for value in codes if low <= value <= high]
         n_null += counts[:, on_scale].sum(axis=1)
@@ -128,7 +129,7 @@ def _count(
     codes = np.array(single, dtype=np.int64)
     table = np.zeros((n_groups, len(last) + 1 + len(codes)), dtype=np.int64)
     at = 0
-    for chunk in answer.get_chunks():
+    for chunk in (answer,) if answer.n_chunks() == 1 else answer.get_chunks():
         part = code[at : at + len(chunk)]
         at += len(chunk)
         score_kernels.count_levels(chunk.to_numpy(), part, first, last, codes, table)

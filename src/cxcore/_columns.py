@@ -35,22 +35,19 @@ MOST_ROWS = 2**31 - 1
 # ---------------------------------------------------------------- roles
 
 
-def check_roles(call: str, columns: Sequence[str], roles: Mapping[str, Any]) -> None:
-    """Every role names a column that is there, and no column is there twice.
+def check_roles(call: str, columns: Sequence[str], roles: Mapping[str, Any]) -> list[str]:
+    """Every role names a column that is there, and no column is there twice; the names, each once.
 
     A role takes a name, a list of names, Polars expressions, or None.
     """
     if len(set(columns)) < len(columns):
         twice = [name for name, times in Counter(columns).items() if times > 1]
         raise errors.duplicate_columns(call, twice)
-    missing = {
-        role: name
-        for role, value in roles.items()
-        for name in root_names(value)
-        if name is not None and name not in columns
-    }
+    names = [(role, name) for role, value in roles.items() for name in root_names(value)]
+    missing = {role: name for role, name in names if name is not None and name not in columns}
     if missing:
         raise errors.columns_not_found(call, missing, columns)
+    return list(dict.fromkeys([name for _, name in names]))
 
 
 def root_names(value: Any) -> list[str]:
@@ -61,14 +58,14 @@ def root_names(value: Any) -> list[str]:
         return [value]
     if isinstance(value, pl.Expr):
         return list(dict.fromkeys(value.meta.root_names()))
-    if isinstance(value, Iterable):
+    if isinstance(value, (list, tuple, Iterable)):  # the short way for most
         return [name for part in value for name in root_names(part)]
     return [value]  # no name at all, so no column has it
 
 
 def needed(*roles: Any) -> list[str]:
     """The columns that some roles read, each once."""
-    return list(dict.fromkeys(name for role in roles for name in root_names(role)))
+    return list(dict.fromkeys([name for role in roles for name in root_names(role)]))
 
 
 # ---------------------------------------------------------------- keys

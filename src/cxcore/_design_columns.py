@@ -37,12 +37,19 @@ class DesignRoles:
     @property
     def roles(self) -> dict[str, Any]:
         """Roles of columns that were given, for the check that they are there."""
+        if not self:
+            return {}
         given = (("cluster", self.cluster), ("weight", self.weight), ("stratum", self.stratum))
         return {name: value for name, value in given if value is not None and value != ()}
 
 
+_NO_DESIGN = DesignRoles()
+
+
 def design_roles(call: str, cluster: Any, weight: Any, stratum: Any, population: Any) -> DesignRoles:
     """The options of a design, checked before any row is read."""
+    if cluster is weight is stratum is population is None:
+        return _NO_DESIGN
     clusters, strata = _names(call, "cluster", cluster), _names(call, "stratum", stratum)
     if weight is not None:
         _options.column_name(call, "weight", weight)

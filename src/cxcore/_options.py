@@ -237,13 +237,18 @@ def parts(value: Any) -> list[str | pl.Expr]:
     """A role that takes a column, an expression, or a list of both, as a list; empty where None."""
     if value is None:
         return []
+    if isinstance(value, (list, tuple)):  # the short way for most
+        return list(value)
     return list(value) if isinstance(value, Iterable) and not isinstance(value, (str, pl.Expr)) else [value]
 
 
 def groups(call: str, value: Any, taken: Iterable[str]) -> list[str]:
     """Names of the group columns that ``by`` makes: each once, none of them a column of the answer."""
     names: list[str] = []
-    for part in parts(value):
+    given = parts(value)
+    if not given:
+        return names
+    for part in given:
         if isinstance(part, pl.Expr):
             if part.meta.has_multiple_outputs():
                 raise errors.bad_option(call, "by", str(part), "names several columns at once.", "list them.")
@@ -269,7 +274,7 @@ MOST_LEVELS, MOST_CODES = 200, 20
 def scale(call: str, value: Any) -> tuple[int, int]:
     """Lowest and highest level of a scale of whole numbers, such as (1, 5)."""
     hint = "write the lowest and the highest level, such as scale=(1, 5)."
-    if not (isinstance(value, (tuple, list)) and len(value) == 2 and all(_whole(end) for end in value)):
+    if not (isinstance(value, (tuple, list)) and len(value) == 2 and _whole(value[0]) and _whole(value[1])):
         raise errors.bad_option(call, "scale", value, "not two whole numbers.", hint)
     low, high = value
     if not low < high:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from cxcore._answers import ScoreCounts
+from cxcore._columns import Float64, Int64
 from cxcore.designs import DesignMethod, DesignSample
 from cxcore.intervals import FLAG_BIT, Method, Sample, flag_text, numbers_of, words_of
 
@@ -39,25 +40,45 @@ def with_total(counted: ScoreCounts) -> ScoreCounts:
 def answer_rows(
     call: str, what: Score, counted: ScoreCounts, sample: Sample, method: Method, level: float
 ) -> pl.DataFrame:
-    parts = sample.counts.T[::-1][: len(what.parts)]
-    if len(parts) < len(what.parts):  # promoters begin where detractors end: nobody is between
-        parts = np.insert(parts, 1, 0, axis=0)
-    numbers = np.concatenate(numbers_of(sample, level, method)) * what.factor
-    words = [word for words in words_of(call, sample, method) for word in words]
+    numbers, words = numbers_of(sample, level, method), words_of(call, sample, method)
+    if not counted.groups.width:
+        return _only_row(what, counted, sample, numbers, words)
+    n, parts = len(counted.groups), _parts(what, sample)
     counts = np.concatenate([*parts, sample.n, counted.n_null])
-    n, schema = len(counted.groups), result_columns(what)
-    if not counted.groups.width:  # one row of all answers: half the cost of three series
-        values = [*counts.tolist(), *(None if x != x else x for x in numbers.tolist()), *words]
-        told = schema if None in values else None  # without a gap the values tell their types, for less
-        return pl.from_dicts([dict(zip(schema, values, strict=True))], schema=told)
     # A series for each dtype, cut apart: cheaper than a series for each column.
     stacks = (
         (len(parts) + 2, pl.Series(counts)),
-        (4, pl.Series(numbers, nan_to_null=True)),
-        (2, pl.Series(words, dtype=pl.String)),
+        (4, pl.Series(np.concatenate(numbers) * what.factor, nan_to_null=True)),
+        (2, pl.Series([*words[0], *words[1]], dtype=pl.String)),
     )
     columns = [stack.slice(at * n, n) for n_columns, stack in stacks for at in range(n_columns)]
-    return counted.groups.hstack(list(map(pl.Series.alias, columns, schema)))
+    return counted.groups.hstack(list(map(pl.Series.alias, columns, result_columns(what))))
+
+
+def _parts(what: Score, sample: Sample) -> Int64:
+    """Counts of each part of the score, highest first, int64[n_parts, n_groups]."""
+    parts = sample.counts.T[::-1][: len(what.parts)]
+    if len(parts) < len(what.parts):  # promoters begin where detractors end: nobody is between
+        parts = np.insert(parts, 1, 0, axis=0)
+    return parts
+
+
+def _only_row(
+    what: Score,
+    counted: ScoreCounts,
+    sample: Sample,
+    numbers: tuple[Float64, ...],
+    words: tuple[list[str | None], list[str]],
+) -> pl.DataFrame:
+    """One row of all answers, from values: half the cost of three series."""
+    parts = _parts(what, sample).ravel().tolist() if what.parts else []
+    scaled = [number.item() * what.factor for number in numbers]
+    values = [*parts, sample.n.item(), counted.n_null.item(), *scaled, words[0][0], words[1][0]]
+    schema = result_columns(what)
+    if values[-2] is None:  # without a gap the values tell their types, for less
+        values = [None if value != value else value for value in values]
+        return pl.from_dicts([dict(zip(schema, values, strict=True))], schema=schema)
+    return pl.from_dicts([dict(zip(schema, values, strict=True))])
 
 
 # ---------------------------------------------------------------- under a design
@@ -77,9 +98,7 @@ def design_columns(what: Score) -> dict[str, pl.DataType]:
 
 def design_rows_of(what: Score, sample: DesignSample, method: DesignMethod, level: float) -> pl.DataFrame:
     """The answer under a design: counts are of answers, all else is of their weights."""
-    parts = sample.sample.counts.T[::-1][: len(what.parts)]
-    if len(parts) < len(what.parts):  # nobody is between, as without a design
-        parts = np.insert(parts, 1, 0, axis=0)
+    parts = _parts(what, sample.sample)
     low, high = method.limits(sample, 1 - level)
     scaled = [each * what.factor for each in (sample.estimate, low, high, method.standard_error(sample))]
     code = sample.sample.flags.copy()

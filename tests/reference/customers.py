@@ -19,6 +19,12 @@ def last(answers: Sequence[Answer]) -> Answer:
     return min(score for time, score in answers if time == latest), latest
 
 
+def first(answers: Sequence[Answer]) -> Answer:
+    """(score, time): of the earliest time, the lowest."""
+    earliest = min(time for time, _ in answers)
+    return min(score for time, score in answers if time == earliest), earliest
+
+
 def peak(answers: Sequence[Answer], baseline: float) -> int:
     """The farthest from the baseline; of equals the latest, and of one time the lowest."""
     farthest = max(abs(score - baseline) for _, score in answers)

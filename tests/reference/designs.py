@@ -1,11 +1,13 @@
 """Twins of survey designs: slow, from the definitions, one answer after the other.
 
-``cells`` of the kernel cluster_cells, ``signatures`` of cluster_signatures, and ``cluster_law`` with
-``cluster_cdf`` and ``cluster_percentile`` of cluster_interval. ``linearized`` is the textbook's variance.
+``cells`` of the kernel cluster_cells, ``signatures`` of cluster_signatures, ``cluster_law`` with
+``cluster_cdf`` and ``cluster_percentile`` of cluster_interval, and within strata, rescaled, ``DesignLaw``.
+``linearized`` is the textbook's variance.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -118,6 +120,84 @@ def cluster_percentile(clusters: Sequence[tuple[int, int, int]], tail: float) ->
                 ends.append(ratio)
                 break
     return ends[0], ends[1]
+
+
+def strata_of(
+    answers: Sequence[Answer],
+    group: object,
+    population: dict[object, float] | None = None,
+    *,
+    domain: bool = False,
+) -> list[tuple[list[tuple[float, float]], float]]:
+    """Clusters of each stratum as (size, total) in the group, and the fraction of the population drawn.
+
+    ``domain`` as in ``linearized``: other clusters of the stratum are there with (0, 0).
+    """
+    sums = cells(answers)
+    found = []
+    for stratum in sorted({answer[1] for answer in answers if answer[0] == group}, key=repr):
+        everywhere = {answer[2] for answer in answers if answer[1] == stratum}
+        mine = {answer[2] for answer in answers if answer[:2] == (group, stratum)}
+        units = [sums.get((group, each), (0.0, 0.0)) for each in sorted(everywhere if domain else mine)]
+        found.append((units, len(everywhere) / population[stratum] if population else 0.0))
+    return found
+
+
+def _draws(n: int) -> dict[tuple[int, ...], float]:
+    """{how often each of n clusters is drawn: chance}, n - 1 being drawn; one alone twice or not at all."""
+    if n == 1:
+        return {(0,): 0.5, (2,): 0.5}
+    found = {}
+    for way in itertools.combinations_with_replacement(range(n), n - 1):
+        counts = tuple(way.count(at) for at in range(n))
+        found[counts] = math.factorial(n - 1) / math.prod(map(math.factorial, counts)) / n ** (n - 1)
+    return found
+
+
+class DesignLaw:
+    """The rescaled bootstrap of Rao and Wu, every resample of every stratum.
+
+    Of n clusters n - 1 are drawn; each counts 1 - l + l n / (n - 1) k times, k its draws, l² = 1 - fraction.
+    A cluster alone counts twice or not at all. The law is that of the ratio, where any answer is drawn.
+    """
+
+    def __init__(self, strata: Sequence[tuple[list[tuple[float, float]], float]], unit: float) -> None:
+        law: dict[tuple[float, float], float] = {(0.0, 0.0): 1.0}
+        for units, fraction in strata:
+            n, kept, each = len(units), math.sqrt(1 - fraction), Counter[tuple[float, float]]()
+            for counts, chance in _draws(n).items():
+                times = [1 - kept + kept * k * (n / (n - 1) if n > 1 else 1.0) for k in counts]
+                moved = [sum(t * u[at] for t, u in zip(times, units, strict=True)) for at in (0, 1)]
+                each[round(moved[0], 12), round(moved[1], 12)] += chance
+            both: Counter[tuple[float, float]] = Counter()
+            for (size, total), chance in law.items():
+                for (more, most), other in each.items():
+                    both[round(size + more, 12), round(total + most, 12)] += chance * other
+            law = dict(both)
+        whole = [sum(u[at] for units, _ in strata for u in units) for at in (0, 1)]
+        self.estimate = whole[1] / whole[0]
+        moves = [(chance, total - self.estimate * size) for (size, total), chance in law.items()]
+        #: of the sum of moves; its square over the squared mass is the linearized variance
+        self.deviation = math.sqrt(sum(chance * move**2 for chance, move in moves))
+        self.third = sum(chance * move**3 for chance, move in moves)
+        self.noise = max(unit, self.deviation / 64)
+        self.law = {key: chance for key, chance in law.items() if key[0] > 0}
+
+    def cdf(self, ratio: float) -> float:
+        chances = (
+            chance * NORMAL.cdf((ratio * size - total) / self.noise)
+            for (size, total), chance in self.law.items()
+        )
+        return sum(chances) / sum(self.law.values())
+
+    def bca_levels(self, alpha: float) -> list[float]:
+        """Efron's levels for the median bias and the skewness of the law."""
+        bias, acceleration = NORMAL.inv_cdf(self.cdf(self.estimate)), self.third / self.deviation**3 / 6
+        ends = []
+        for p in (alpha / 2, 1 - alpha / 2):
+            z = bias + NORMAL.inv_cdf(p)
+            ends.append(NORMAL.cdf(bias + z / (1 - acceleration * z)))
+        return ends
 
 
 # ---------------------------------------------------------------- comparisons

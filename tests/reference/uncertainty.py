@@ -92,7 +92,8 @@ def touch_squares(
     n_channels: int,
 ) -> list[tuple[float, float]]:
     """The sums of add_squares where each customer has touches (channel, conversions, value) and conversions
-    (did no touch earn it?, value): columns of channels, of no channel, of all conversions."""
+    (did no touch earn it?, value): columns of channels, of no channel, of all conversions (walked_squares are
+    the same of several models, out of their walk)."""
     rows = []
     for touches, conversions in customers:
         row = [0.0] * (2 * n_channels + 3)
@@ -106,6 +107,29 @@ def touch_squares(
             row[-1] += 1.0
         rows.append(row)
     return add_squares(rows)
+
+
+def list_squares(
+    customers: Sequence[
+        tuple[
+            Sequence[tuple[int, float]],
+            Sequence[tuple[int, float, float]],
+            Sequence[tuple[bool, float]],
+        ]
+    ],
+    table: Sequence[Sequence[float]],
+) -> list[tuple[float, float]]:
+    """The sums of touch_squares where each customer also changes rows of a table, so many times each."""
+    width = len(table[0])
+    whole = []
+    for entries, touches, conversions in customers:
+        listed = [
+            (column // 2, amount * (column % 2 == 0), amount * (column % 2))
+            for row, times in entries
+            for column, amount in enumerate(times * x for x in table[row])
+        ]
+        whole.append(([*touches, *listed], conversions))
+    return touch_squares(whole, width // 2)
 
 
 def add_powers(

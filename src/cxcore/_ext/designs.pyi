@@ -27,12 +27,17 @@ def cluster_signatures(
 ) -> int: ...
 def cluster_interval(
     start: NDArray[np.int64],
+    stratum: NDArray[np.int32],
     size: NDArray[np.float64],
     total: NDArray[np.float64],
     count: NDArray[np.int64],
+    n_drawn: NDArray[np.int64],
+    fraction: NDArray[np.float64],
     wanted: NDArray[np.uint8],
+    rescaled: bool,
     unit: float,
-    alpha: float,
+    alpha: NDArray[np.float64],
+    corrected: bool,
     low: NDArray[np.float64],
     high: NDArray[np.float64],
 ) -> None: ...

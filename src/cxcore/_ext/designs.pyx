@@ -10,9 +10,14 @@ cdef extern from "cxcore/designs.hpp" namespace "cxcore" nogil:
     int64_t _signatures "cxcore::cluster_signatures"(
         const int32_t*, const int32_t*, const double*, const double*, int64_t, int64_t,
         int64_t*, int32_t*, double*, double*, int64_t*) except +
+    struct _Drawing "cxcore::Drawing":
+        const int64_t* n_drawn
+        const double* fraction
+        bint rescaled
+        double unit
     void _intervals "cxcore::cluster_intervals"(
-        const int64_t*, const double*, const double*, const int64_t*, const uint8_t*, int64_t, double, double,
-        double*, double*) except +
+        const int64_t*, const int32_t*, const double*, const double*, const int64_t*, const uint8_t*, int64_t,
+        const _Drawing&, const double*, bint, double*, double*) except +
 
 
 def cluster_cells(
@@ -65,22 +70,33 @@ def cluster_signatures(
 
 
 def cluster_interval(
-    const long long[::1] start,      # IN   n_groups + 1, as cluster_signatures leaves them, of one stratum
+    const long long[::1] start,      # IN   n_groups + 1, as cluster_signatures leaves them
+    const int[::1] stratum,          # IN   n codes 0..n_strata-1
     const double[::1] size,          # IN   n
     const double[::1] total,         # IN   n
     const long long[::1] count,      # IN   n
+    const long long[::1] n_drawn,    # IN   n_strata clusters drawn, or empty: those of the group, no strata
+    const double[::1] fraction,      # IN   n_strata, that part of the population
     const unsigned char[::1] wanted,  # IN  n_groups: 0 leaves the group out, as if it had no clusters
+    bint rescaled,                   # IN   n - 1 of n are drawn, and rescaled (Rao and Wu), else n of n
     double unit,                     # IN   least deviation of the smoothing, > 0: sizes and totals are whole
-    double alpha,                    # IN   1 - confidence level
+    const double[::1] alpha,         # IN   n_groups: 1 - confidence level
+    bint corrected,                  # IN   BCa, else percentile
     double[::1] low,                 # OUT  n_groups, total per size; NaN without clusters
     double[::1] high,                # OUT  n_groups
 ):
-    """Percentile interval of the exact cluster bootstrap of each group's ratio of total to size."""
+    """Interval of each group's ratio of total to size from the exact law of the bootstrap of clusters."""
+    cdef _Drawing drawing
     if size.shape[0] == 0:
         low[:] = NAN
         high[:] = NAN
         return
+    drawing.n_drawn = <const int64_t*>&n_drawn[0] if n_drawn.shape[0] else NULL
+    drawing.fraction = &fraction[0]
+    drawing.rescaled = rescaled
+    drawing.unit = unit
     with nogil:
         _intervals(
-            <const int64_t*>&start[0], &size[0], &total[0], <const int64_t*>&count[0],
-            <const uint8_t*>&wanted[0], start.shape[0] - 1, unit, alpha, &low[0], &high[0])
+            <const int64_t*>&start[0], <const int32_t*>&stratum[0], &size[0], &total[0],
+            <const int64_t*>&count[0], <const uint8_t*>&wanted[0], start.shape[0] - 1, drawing, &alpha[0],
+            corrected, &low[0], &high[0])

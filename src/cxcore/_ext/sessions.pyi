@@ -19,13 +19,23 @@ def sort_events(
 def find_sessions(
     offset: _Int64, tick: _Int64, gap: int, own: int, n_threads: int
 ) -> tuple[_Int64, _Int64]: ...
-def edges(begin: _Int64, tick: _Int64, start: _Int64, end: _Int64, events: _Int64) -> None: ...
+def edges(
+    begin: _Int64, tick: _Int64, n_threads: int, start: _Int64, end: _Int64, events: _Int64
+) -> None: ...
 def arrives_in_order(tick: _Int64, gap: int) -> bool: ...
 def sessionize_arrival(
     code: _Int32, tick: _Int64, count: _Int64, gap: int, own: int, n_threads: int, label: _Int32
 ) -> tuple[_Int64, _Int64, _Int64, _Int64, _Int64]: ...
 def sessionize_slots(
-    code: _Int32, tick: _Int64, offset: _Int64, gap: int, own: int, n_threads: int, label: _Int32
+    code: _Int32,
+    tick: _Int64,
+    offset: _Int64,
+    gap: int,
+    own: int,
+    n_threads: int,
+    room: _Int64,
+    more_room: _Int64,
+    label: _Int32,
 ) -> tuple[_Int64, _Int64, _Int64, _Int64]: ...
 def join_stretches(
     open_user: _Int32,

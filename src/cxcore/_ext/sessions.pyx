@@ -29,7 +29,9 @@ cdef extern from "cxcore/sessions.hpp" namespace "cxcore" nogil:
     Begins c_find_sessions "cxcore::find_sessions"(
         const int64_t*, const int64_t*, int64_t, GapRule, int
     ) except +
-    void c_edges "cxcore::edges"(const int64_t*, int64_t, const int64_t*, int64_t*, int64_t*, int64_t*)
+    void c_edges "cxcore::edges"(
+        const int64_t*, int64_t, const int64_t*, int, int64_t*, int64_t*, int64_t*
+    ) except +
     void c_session_ids "cxcore::session_ids"(
         const int64_t*, int64_t, const int64_t*, int64_t, const int64_t*, const uint8_t*, int32_t, int,
         const int64_t*, int64_t*, int32_t*, int64_t*
@@ -50,7 +52,8 @@ cdef extern from "cxcore/slots.hpp" namespace "cxcore" nogil:
         Int64Array events
 
     SlotSessions c_sessionize_slots "cxcore::sessionize_slots"(
-        const int32_t*, const int64_t*, int64_t, const int64_t*, int64_t, GapRule, int, int32_t*
+        const int32_t*, const int64_t*, int64_t, const int64_t*, int64_t, GapRule, int, int64_t*, int64_t*,
+        int32_t*
     ) except +
 
 cdef extern from "cxcore/arrival.hpp" namespace "cxcore" nogil:
@@ -168,6 +171,7 @@ def find_sessions(
 def edges(
     const int64_t[::1] begin,  # IN  [n_sessions + 1] positions
     const int64_t[::1] tick,   # IN  by position
+    int n_threads,
     int64_t[::1] start,        # OUT [n_sessions]
     int64_t[::1] end,          # OUT [n_sessions]
     int64_t[::1] events,       # OUT [n_sessions]
@@ -176,7 +180,7 @@ def edges(
     if start.shape[0] == 0:
         return
     with nogil:
-        c_edges(&begin[0], start.shape[0], &tick[0], &start[0], &end[0], &events[0])
+        c_edges(&begin[0], start.shape[0], &tick[0], n_threads, &start[0], &end[0], &events[0])
 
 
 def arrives_in_order(
@@ -224,6 +228,8 @@ def sessionize_slots(
     uint64_t gap,
     int own,
     int n_threads,
+    int64_t[::1] room,          # OUT [n] for the work; rubbish afterwards
+    int64_t[::1] more_room,     # OUT [n] likewise
     int32_t[::1] label,         # OUT [n] session of each row, -1: left out; or [0]
 ):
     """Sessions of a log in any order: session_offset[n_users + 1], start, end, events[n_sessions]."""
@@ -232,6 +238,7 @@ def sessionize_slots(
     with nogil:
         found = c_sessionize_slots(
             codes(code), longs(tick), code.shape[0], &offset[0], offset.shape[0] - 1, rule, n_threads,
+            &room[0] if room.shape[0] else NULL, &more_room[0] if more_room.shape[0] else NULL,
             &label[0] if label.shape[0] else NULL,
         )
     return (

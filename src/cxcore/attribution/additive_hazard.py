@@ -74,7 +74,9 @@ class AdditiveHazard(TouchModel):
         return lambda some: shares(fitted.beta, fitted.omega, some)
 
     def credit(self, journeys: Journeys) -> Credit:
-        fitted = self.fit(journeys)
+        return self.credit_of(self.fit(journeys), journeys)
+
+    def credit_of(self, fitted: Hazards, journeys: Journeys) -> Credit:
         earned = np.zeros((len(journeys.channel), 2))
         kernel.hazard_credit(
             *(journeys.view, journeys.conversion_tick, fitted.beta, fitted.omega),
@@ -109,6 +111,9 @@ class AdditiveHazard(TouchModel):
         if some.n_channels > _MOST_SLOPES:
             raise errors.no_influence("attribute", self.label)
         return fitted.slope.influence(some)
+
+    def squares(self, fitted: Hazards, people: Journeys, mean: Float64, n: float) -> Float64 | None:
+        return fitted.slope.squares(people, mean, n) if people.n_channels <= _MOST_SLOPES else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,11 +14,19 @@ from cxcore import _options, errors
 from cxcore._answers import by_schema
 from cxcore._columns import Float64, Int32, Int64
 from cxcore.attribution import answer, compare, spend
-from cxcore.attribution.base import Journeys, Model
+from cxcore.attribution.base import Credit, Journeys, Model
 from cxcore.attribution.groups import Groups
 from cxcore.attribution.methods import METHODS, ErrorMethod
 from cxcore.attribution.positional import credits_of
-from cxcore.attribution.sample import Everyone, Sample, converters_of, linear, ratio, together
+from cxcore.attribution.sample import (
+    Everyone,
+    Sample,
+    converters_of,
+    linear,
+    ratio,
+    squares_together,
+    together,
+)
 from cxcore.attribution.spend import Spend
 
 _LIMITS = ("standard_error", "low", "high", "value_low", "value_high", "share_low", "share_high")
@@ -98,24 +106,37 @@ class Asked:
     def _of_group(
         self, journeys: Journeys, touched: Int64, everyone: Everyone | None, seed: int, cost: Float64 | None
     ) -> pl.DataFrame:
-        credits = credits_of(self.models, journeys)
+        learned = None
+        if everyone is not None and self.method.learns:
+            learned = [model.fit(journeys) for model in self.models]
+        credits = credits_of(self.models, journeys, learned)
         if everyone is None:
             rows = answer.answer_of(journeys, self.models, credits, touched, self.has_value)
         else:
             assert self.level is not None
             if self.compare:
-                sample = Sample(journeys, self.models, credits, everyone)
+                sample = Sample(journeys, self.models, credits, everyone, learned)
                 how = (self.method, self.level, seed, self.has_value, cost)
                 return compare.differences(sample, touched, *how)
             rows = answer.answer_of(journeys, self.models, credits, touched, self.has_value)
-            once = cache(partial(converters_of, journeys))
-            pairs = zip(self.models, credits, strict=True)
-            alone = [Sample(journeys, [model], [credit], everyone, once) for model, credit in pairs]
+            alone = self._samples(journeys, credits, everyone, learned)
             rows = rows.hstack(pl.concat([self._limits(sample, touched, seed) for sample in alone]))
         if cost is None:
             return rows
         shown = np.concatenate([self._shown(journeys, model, touched) for model in self.models])
         return spend.with_costs(rows, cost[shown], journeys.n_conversions, everyone is not None)
+
+    def _samples(
+        self, journeys: Journeys, credits: Sequence[Credit], everyone: Everyone, learned: Sequence[Any] | None
+    ) -> list[Sample]:
+        """One for each model; what several ask is found once."""
+        once = cache(partial(converters_of, journeys))
+        samples: list[Sample] = []
+        walked = cache(partial(squares_together, samples))
+        for at, (model, credit) in enumerate(zip(self.models, credits, strict=True)):
+            mine = None if learned is None else [learned[at]]
+            samples.append(Sample(journeys, [model], [credit], everyone, mine, once, walked))
+        return samples
 
     def _check_sizes(self, journeys: Journeys) -> None:
         """Errors are made of squares and cubes, which a float64 must hold."""

@@ -300,6 +300,10 @@ class Model(ABC):
         """What it learns of all journeys, for ``influence``; None where it learns nothing."""
         return None
 
+    def credit_of(self, fitted: Any, journeys: Journeys) -> Credit:
+        """The same, where ``fit`` has learned of these journeys already: errors by formula ask for both."""
+        return self.credit(journeys)
+
     def influence(self, fitted: Any, some: Journeys) -> Float64:
         """What each customer changes in the credit of each channel, float64[n_users, n_channels, 2].
 

@@ -77,6 +77,9 @@ class Markov(Model):
             return credit_of(journeys.transitions, journeys.n_threads)
         return StateChain.of(journeys, self.order).credit()
 
+    def credit_of(self, fitted: TakenOut | StatesTakenOut, journeys: Journeys) -> Credit:
+        return fitted.chain.credit() if isinstance(fitted, StatesTakenOut) else self.credit(journeys)
+
     def fit(self, journeys: Journeys) -> TakenOut | StatesTakenOut:
         if self.order == 1:
             return taken_out(journeys.transitions, journeys.n_threads)
@@ -88,7 +91,7 @@ class Markov(Model):
     def squares(
         self, fitted: TakenOut | StatesTakenOut, people: Journeys, mean: Float64, n: float
     ) -> Float64 | None:
-        return fitted.squares(people, mean, n) if isinstance(fitted, TakenOut) else None
+        return fitted.squares(people, mean, n)
 
 
 def check_order(call: str, option: str, value: Any) -> int:

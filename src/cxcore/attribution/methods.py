@@ -40,6 +40,11 @@ class ErrorMethod(ABC):
     #: does it draw customers, those who never converted too?
     draws: ClassVar[bool] = False
 
+    @property
+    def learns(self) -> bool:
+        """Does it ask what one customer changes?"""
+        return False
+
     @abstractmethod
     def limits(self, sample: Sample, contrasts: Contrasts, level: float, seed: int) -> Limits:
         """Standard errors and intervals of some numbers; NaN where there is none."""
@@ -63,6 +68,10 @@ class Analytic(ErrorMethod):
     """
 
     word: ClassVar[str] = "analytic"
+
+    @property
+    def learns(self) -> bool:
+        return True
 
     def limits(self, sample: Sample, contrasts: Contrasts, level: float, seed: int) -> Limits:
         n = sample.everyone.n
@@ -120,6 +129,10 @@ class Bootstrap(ErrorMethod):
         _options.word("Bootstrap", "kind", self.kind, get_args(Kind))
         if not isinstance(self.rng, np.random.Generator):
             _options.generator("Bootstrap", self.rng)
+
+    @property
+    def learns(self) -> bool:
+        return self.kind == "bca"
 
     def seed(self) -> int:
         return int(_options.generator("Bootstrap", self.rng).integers(0, 2**64, dtype=np.uint64))

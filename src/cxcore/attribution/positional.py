@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from cxcore import errors
 from cxcore._columns import Float64
 from cxcore._ext import attribution as kernel
+from cxcore._ext import uncertainty
 from cxcore.attribution.base import Credit, Journeys, Model, TouchModel
 
 #: parts are taken in proportion to their sum, which must be a number, too
@@ -59,28 +60,65 @@ class WalkedModel(KernelModel):
     def run(self, journeys: Journeys, by_touch: bool, credit: Float64) -> None:
         _walk([self], journeys, by_touch, credit[:, np.newaxis])
 
+    @property
+    def shares(self) -> bool:
+        """Does it take the common walk, and nothing of its own beside?"""
+        own = ("credit", "touch_credit", "run", "influence", "fit", "unattributed")
+        return all(getattr(type(self), name) is getattr(WalkedModel, name) for name in own)
+
+    def squares(self, fitted: Any, people: Journeys, mean: Float64, n: float) -> Float64 | None:
+        if not self.shares:
+            return super().squares(fitted, people, mean, n)
+        squares: Float64 = walked_squares([self], people, mean[np.newaxis], n)[0]
+        return squares
+
+
+def _rules(models: Sequence[WalkedModel], journeys: Journeys) -> tuple[Float64, Float64]:
+    """Parts of the places, and how fast weights halve; models of place come first."""
+    places = [model.places for model in models if model.places is not None]
+    aged = [model.half_lives_per_tick(journeys) for model in models if model.places is None]
+    return np.array(places, np.float64).reshape(-1, 4), np.array(aged)
+
 
 def _walk(models: Sequence[WalkedModel], journeys: Journeys, by_touch: bool, credit: Float64) -> None:
     """Credit [n_channels or n_touches, n_models, 2]; models of place come first."""
-    places = [model.places for model in models if model.places is not None]
-    aged = [model.half_lives_per_tick(journeys) for model in models if model.places is None]
-    parts = np.array(places, np.float64).reshape(-1, 4)
-    kernel.place_and_age(journeys.view, parts, np.array(aged), by_touch, journeys.n_threads, credit)
+    rules = _rules(models, journeys)
+    kernel.place_and_age(journeys.view, *rules, by_touch, journeys.n_threads, credit)
 
 
-def credits_of(models: Sequence[Model], journeys: Journeys) -> list[Credit]:
-    """The credit of each model; models of place and age share a walk."""
-    shares = [
-        model
-        for model in models
-        if isinstance(model, WalkedModel) and type(model).credit is KernelModel.credit
-    ]
+def walked_squares(models: Sequence[WalkedModel], journeys: Journeys, mean: Float64, n: float) -> Float64:
+    """``Model.squares`` of all of them, [n_models, n_columns, 2]; models of place come first.
+
+    All customers may be there: those without a conversion cost nothing.
+    """
+    sums, alone = np.zeros((*mean.shape, 2)), journeys.alone.view(np.uint8)
+    rules = _rules(models, journeys)
+    uncertainty.walked_squares(journeys.view, *rules, alone, mean, n, journeys.n_threads, sums)
+    return sums
+
+
+def credits_of(
+    models: Sequence[Model], journeys: Journeys, learned: Sequence[Any] | None = None
+) -> list[Credit]:
+    """The credit of each model; models of place and age share a walk.
+
+    ``learned``: what each has learned of these journeys already.
+    """
+    shares = [model for model in models if isinstance(model, WalkedModel) and model.shares]
     shares.sort(key=lambda model: model.places is None)
     credit = np.zeros((journeys.n_channels, len(shares), 2))
     if shares:
         _walk(shares, journeys, False, credit)
     walked = {id(model): Credit(*np.moveaxis(credit[:, at], 1, 0)) for at, model in enumerate(shares)}
-    return [walked[id(model)] if id(model) in walked else model.credit(journeys) for model in models]
+    found = []
+    for at, model in enumerate(models):
+        if id(model) in walked:
+            found.append(walked[id(model)])
+        elif learned is None:
+            found.append(model.credit(journeys))
+        else:
+            found.append(model.credit_of(learned[at], journeys))
+    return found
 
 
 @dataclass(frozen=True)

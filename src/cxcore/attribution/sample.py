@@ -15,6 +15,7 @@ from cxcore._columns import Float64, Int64
 from cxcore._ext import uncertainty as kernel
 from cxcore.attribution.base import Credit, Journeys, Model
 from cxcore.attribution.groups import only
+from cxcore.attribution.positional import WalkedModel, walked_squares
 
 #: numbers of influences that are held at once
 _HELD = 1 << 19
@@ -87,8 +88,12 @@ class Sample:
     models: Sequence[Model]
     credits: Sequence[Credit]
     everyone: Everyone
+    #: what each model learned; None: find it
+    learned: Sequence[Any] | None = None
     #: gives those who converted alone, found once for all models of a call; None: nobody else asks
     converters: Callable[[], Journeys] | None = None
+    #: gives the squares of some models of a call, by id; None: nobody else asks
+    together: Callable[[], dict[int, Float64]] | None = None
 
     @property
     def n_columns(self) -> int:
@@ -119,7 +124,15 @@ class Sample:
     @cached_property
     def _fitted(self) -> list[Any]:
         """What each model learned, once for all that is asked."""
+        if self.learned is not None:
+            return list(self.learned)
         return [model.fit(self.journeys) for model in self.models]
+
+    @property
+    def mean(self) -> Float64:
+        """Of a customer, by column."""
+        mean: Float64 = self.estimates / max(self.everyone.n, 1.0)
+        return mean
 
     def influences(self) -> Iterator[tuple[Float64, Float64]]:
         """Block by block what each customer changes in the row, [n, n_columns], and how many are alike."""
@@ -154,10 +167,11 @@ class Sample:
     @cached_property
     def _squares(self) -> Float64:
         """Squares of each column of the row less the mean, and products with the last: [n_columns, 2]."""
-        mean = self.estimates / max(self.everyone.n, 1.0)
-        people, model = self.readers, self.models[0]
-        if len(self.models) == 1 and not len(people.customer):
-            found = model.squares(self._fitted[0], people, mean, self.everyone.n)
+        mean, model = self.mean, self.models[0]
+        if len(self.models) == 1 and not len(self.journeys.customer):
+            found = None if self.together is None else self.together().get(id(model))
+            if found is None:
+                found = model.squares(self._fitted[0], self.readers, mean, self.everyone.n)
             if found is not None:
                 return found
         sums, read = np.zeros((self.n_columns, 2)), 0.0
@@ -210,6 +224,23 @@ def _whole_customers(journeys: Journeys, step: int) -> Iterator[tuple[int, int]]
             end = int(np.searchsorted(journeys.customer, journeys.customer[end - 1], side="right"))
         yield first, end
         first = end
+
+
+def squares_together(samples: Sequence[Sample]) -> dict[int, Float64]:
+    """Squares of the models of place and age, one in each sample of a call, by id."""
+    shares = [
+        (sample, model)
+        for sample in samples
+        for model in sample.models
+        if isinstance(model, WalkedModel) and model.shares
+    ]
+    if not shares:
+        return {}
+    shares.sort(key=lambda one: one[1].places is None)
+    first, models = shares[0][0], [model for _, model in shares]
+    means = np.array([sample.mean for sample, _ in shares])
+    found = walked_squares(models, first.journeys, means, first.everyone.n)
+    return {id(model): squares for model, squares in zip(models, found, strict=True)}
 
 
 def converters_of(journeys: Journeys) -> Journeys:

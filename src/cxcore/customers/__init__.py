@@ -11,21 +11,23 @@ from cxcore import _options, errors
 from cxcore._answers import by_schema, score_counts
 from cxcore._columns import check_roles, needed
 from cxcore.customers.base import Outcome
+from cxcore.customers.first import First
 from cxcore.customers.last import Last
 from cxcore.customers.peak_end import PeakEnd
 from cxcore.customers.worst import Worst
 from cxcore.engines import open_frame
 from cxcore.scores import By
 
-__all__ = ["OUTCOMES", "Last", "Outcome", "OutcomeName", "PeakEnd", "Worst", "per_customer"]
+__all__ = ["OUTCOMES", "First", "Last", "Outcome", "OutcomeName", "PeakEnd", "Worst", "per_customer"]
 
-OutcomeName = Literal["worst", "peak_end", "last"]
+OutcomeName = Literal["worst", "peak_end", "last", "first"]
 
 #: word -> the outcome with its default options
 OUTCOMES: dict[str, Outcome] = {
     "worst": Worst(),
     "peak_end": PeakEnd(),
     "last": Last(),
+    "first": First(),
 }
 
 
@@ -40,7 +42,7 @@ def per_customer(
     scale: tuple[int, int] = (0, 10),
     missing: Iterable[int] | None = None,
 ) -> Any:
-    """One score a customer: the worst answer, the last one, or the mean of peak and end.
+    """One score a customer: the worst answer, the first, the last, or the mean of peak and end.
 
     Parameters
     ----------
@@ -53,7 +55,7 @@ def per_customer(
     score : str
         Column of answers, whole numbers on the scale. A null is no answer, and is passed over.
     outcome : str or Outcome, default "worst"
-        "worst", "peak_end", "last", or an object of ``cxcore.customers`` with options of its own.
+        "worst", "peak_end", "last", "first", or an object of ``cxcore.customers`` with options of its own.
     by : str, expression, or list of both, default None
         A customer has a score in each of these groups: a channel, a year. What is the same in all rows of a
         customer, such as a plan, is carried along this way.
@@ -82,8 +84,8 @@ def per_customer(
     Notes
     -----
     One sort of the rows and one pass, in Polars. Several answers at one time have no order, so the lowest of
-    them counts as the last: the order of rows is no matter. One row a customer is also what intervals want,
-    as customers are independent where their answers are not.
+    them counts as the last, and as the first: the order of rows is no matter. One row a customer is also what
+    intervals want, as customers are independent where their answers are not.
 
     Examples
     --------

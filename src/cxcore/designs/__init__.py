@@ -9,9 +9,13 @@ import numpy as np
 from cxcore import errors
 from cxcore._design_columns import DesignRoles, DesignRows, design_counts
 from cxcore.designs.base import DesignMethod, DesignSample
+from cxcore.designs.basic import DesignBasic
+from cxcore.designs.bca import DesignBca
 from cxcore.designs.cluster_percentile import ClusterPercentile
 from cxcore.designs.default import DesignDefault
+from cxcore.designs.expanded import DesignExpanded
 from cxcore.designs.linearized import ClusterT, Linearized
+from cxcore.designs.percentile import DesignPercentile
 from cxcore.designs.score import ClusterScore
 from cxcore.intervals import METHODS as PLAIN_METHODS
 from cxcore.intervals import Method, sample_of
@@ -21,16 +25,30 @@ __all__ = [
     "ClusterPercentile",
     "ClusterScore",
     "ClusterT",
+    "DesignBasic",
+    "DesignBca",
     "DesignDefault",
+    "DesignExpanded",
     "DesignMethod",
     "DesignName",
+    "DesignPercentile",
     "DesignSample",
     "Linearized",
     "design_method_for",
     "design_sample",
 ]
 
-DesignName = Literal["bootstrap", "cluster_percentile", "cluster_t", "score", "linearized"]
+DesignName = Literal[
+    "bootstrap",
+    "cluster_percentile",
+    "cluster_t",
+    "score",
+    "linearized",
+    "percentile",
+    "bca",
+    "basic",
+    "expanded",
+]
 
 #: word -> the method of a design
 METHODS: dict[str, DesignMethod] = {
@@ -39,6 +57,10 @@ METHODS: dict[str, DesignMethod] = {
     "cluster_t": ClusterT(),
     "score": ClusterScore(),
     "linearized": Linearized(),
+    "percentile": DesignPercentile(),
+    "bca": DesignBca(),
+    "basic": DesignBasic(),
+    "expanded": DesignExpanded(),
 }
 
 

@@ -20,6 +20,8 @@ from cxcore.intervals.base import ENOUGH_OUTSIDE, ENOUGH_OUTSIDE_SHARE, Float64,
 ENOUGH_CLUSTERS = 50
 #: design effect of the weights alone beyond which they are extreme
 EXTREME_WEIGHTS = 2.0 + 1e-9
+#: part of the answers, and multiple of an even part, beyond which one cluster is most of what there is
+DOMINANT, DOMINANT_TIMES = 0.25, 5
 #: relative to what was subtracted, less is rounding
 _ROUNDING = 1e-14
 
@@ -154,6 +156,16 @@ class DesignSample:
         few: NDArray[np.bool_] = np.nan_to_num(worth) < enough
         return few
 
+    @cached_property
+    def dominated(self) -> NDArray[np.bool_]:
+        """Groups of which one cluster has a large part, by weight; among a few clusters that is no wonder."""
+        largest = np.zeros(len(self.counted.groups))
+        np.maximum.at(largest, self.group, self.counted.size)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            part, even = largest / self.mass, 1 / self.n_cluster
+        found: NDArray[np.bool_] = np.nan_to_num(part) > np.maximum(DOMINANT, DOMINANT_TIMES * even)
+        return found & bool(self.roles.cluster)
+
     @property
     def n_effective(self) -> Float64:
         """Independent answers that would be as sure."""
@@ -172,6 +184,7 @@ class DesignSample:
             "lonely_stratum": self._linear[2],
             "extreme_weights": answered & (np.nan_to_num(weighting) > EXTREME_WEIGHTS),
             "thin_support": answered & self.thin,
+            "dominant_cluster": self.dominated,
         }
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cxcore.designs.base import ENOUGH_CLUSTERS, DesignMethod, DesignSample
 from cxcore.designs.cluster_percentile import ClusterPercentile
 from cxcore.designs.linearized import ClusterT, Linearized
+from cxcore.designs.percentile import law_limits
 from cxcore.designs.score import ClusterScore
 from cxcore.intervals import Bootstrap
 from cxcore.intervals.base import Float64
@@ -30,7 +31,7 @@ class DesignDefault(DesignMethod):
         low, high = Linearized().limits(sample, alpha)
         many, thin, plain = _many(sample), _thin(sample), sample.plain
         for which, (lower, upper) in (
-            (many, ClusterPercentile().limits_of(sample, many, alpha)),
+            (many, law_limits(sample, alpha, many)),
             (thin, ClusterScore().limits(sample, alpha) if thin.any() else (low, high)),
         ):
             low, high = np.where(which, lower, low), np.where(which, upper, high)

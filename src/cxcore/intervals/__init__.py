@@ -233,7 +233,7 @@ def words_of(call: str, sample: Sample, method: Method) -> tuple[list[str | None
     """Of each group the method that gave its interval, and its flags; warns in the name of the call."""
     n, code = sample.n, sample.flags
     for word, where in method.marks(sample).items():
-        if not where.any():
+        if not np.count_nonzero(where):  # `any` costs tenfold for one group
             continue
         if word == "thin_support":
             text = errors.thin_support(call, method.name, int(where.sum()), len(n), ENOUGH_OUTSIDE)

@@ -7,8 +7,7 @@ answers nor frames, and is called once for all groups.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,56 +40,42 @@ FLAGS = {
     "one_cluster": "one cluster is all there is, or one in each stratum; error and interval are null",
     "lonely_stratum": "a stratum has one cluster, whose move from the mean of all stands for its spread",
     "extreme_weights": "the weights alone more than double the variance",
+    "dominant_cluster": "one cluster has more than a quarter of all answers, such as an id that many people "
+    "share; make it null if so",
 }
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Sample:
-    """Answers of each group by weight.
+    """Answers of each group by weight, and what every method asks of them; nobody changes it.
 
     ``counts`` int64[n_groups, n_weights]; ``weights`` int64[n_weights], ascending, each once, both ends of
     the scale among them even where nobody answered there.
+
+    ``n``, ``outside`` int64[n_groups]: answers, and those outside the largest weight class; ``flags``
+    int64[n_groups]: words of ``FLAGS`` that hold for any method, bit by bit; ``estimate``, ``standard_error``
+    float64[n_groups]: mean weight, and its error under the bootstrap law; NaN without answers.
     """
 
     counts: Int64
     weights: Int64
+    n: Int64 = field(init=False, repr=False)
+    outside: Int64 = field(init=False, repr=False)
+    flags: Int64 = field(init=False, repr=False)
+    estimate: Float64 = field(init=False, repr=False)
+    standard_error: Float64 = field(init=False, repr=False)
 
-    @cached_property
-    def _described(self) -> tuple[Int64, Int64, Int64, Float64, Float64]:
+    def __post_init__(self) -> None:
         n_groups = len(self.counts)
         sizes, moments = np.empty((3, n_groups), dtype=np.int64), np.empty((2, n_groups))
         kernels.describe(self.counts, self.weights, ENOUGH_ANSWERS, sizes, moments)
-        return sizes[0], sizes[1], sizes[2], moments[0], moments[1]
-
-    @property
-    def n(self) -> Int64:
-        """Answers of each group, int64[n_groups]."""
-        return self._described[0]
-
-    @property
-    def outside(self) -> Int64:
-        """Answers outside the largest weight class of each group, int64[n_groups]."""
-        return self._described[1]
-
-    @property
-    def flags(self) -> Int64:
-        """Words of ``FLAGS`` that hold for any method, bit by bit, int64[n_groups]."""
-        return self._described[2]
+        self.n, self.outside, self.flags = sizes
+        self.estimate, self.standard_error = moments
 
     @property
     def words(self) -> list[set[str]]:
-        """The same as words, a set a group."""
+        """The flags as words, a set a group."""
         return [{word for at, word in enumerate(FLAGS) if code >> at & 1} for code in self.flags.tolist()]
-
-    @property
-    def estimate(self) -> Float64:
-        """Mean weight of each group, float64[n_groups]; NaN without answers."""
-        return self._described[3]
-
-    @property
-    def standard_error(self) -> Float64:
-        """Standard error of the mean under the bootstrap law, float64[n_groups]; NaN without answers."""
-        return self._described[4]
 
     def rows(self, which: NDArray[np.bool_]) -> Sample:
         return Sample(np.ascontiguousarray(self.counts[which]), self.weights)

@@ -64,6 +64,8 @@ class Sessions:
     session: Int64 = field(default_factory=_none)
     until: Int64 = field(default_factory=_none)
     same: Int64 = field(default_factory=_none)
+    #: two int64[n_rows] that a kernel has done with: memory for the names of rows, of who takes it first
+    room: list[Int64] = field(default_factory=list)
 
     def named(self, by: str) -> Sessions:
         """The same; "dense" with ids 0, 1, 2 … by start, where stable ids order what starts together."""
@@ -100,6 +102,8 @@ def find(
     else:
         with_rows = wanted == "rows" or not index.is_passing  # who keeps an index may ask for them later
         found = _of_slots(index, gap, n_threads, with_rows, named)
+        if wanted != "rows":
+            found.room.clear()
     if named:
         index.last[:] = [(rules.key, found)]
     return found
@@ -109,7 +113,7 @@ def _of_index(index: EventIndex, gap: int, n_threads: int, named: bool) -> Sessi
     columns = index.columns
     offset, begin = kernels.find_sessions(index.offset, index.tick, gap, columns.own, n_threads)
     start, end, events = (empty(len(begin) - 1, np.int64) for _ in range(3))
-    kernels.edges(begin, index.tick, start, end, events)
+    kernels.edges(begin, index.tick, n_threads, start, end, events)
     index.let_go(rows=False)
     name, user = _names(columns, offset, start, n_threads) if named else _no_names(offset)
     return Sessions(columns, start, end, events, name, user, gap_reasons(name), begin)
@@ -117,12 +121,15 @@ def _of_index(index: EventIndex, gap: int, n_threads: int, named: bool) -> Sessi
 
 def _of_slots(index: EventIndex, gap: int, n_threads: int, with_rows: bool, named: bool) -> Sessions:
     columns = index.columns
-    label = empty(len(columns.code) if with_rows else 0, np.int32)
+    n = len(columns.code)
+    room, more, label = empty(n, np.int64), empty(n, np.int64), empty(n if with_rows else 0, np.int32)
     offset, start, end, events = kernels.sessionize_slots(
-        columns.code, columns.tick, index.offset, gap, columns.own, n_threads, label
+        columns.code, columns.tick, index.offset, gap, columns.own, n_threads, room, more, label
     )
     name, user = _names(columns, offset, start, n_threads) if named else _no_names(offset)
-    return Sessions(columns, start, end, events, name, user, gap_reasons(name), label=label)
+    found = Sessions(columns, start, end, events, name, user, gap_reasons(name), label=label)
+    found.room.extend((room, more))
+    return found
 
 
 def _of_arrivals(columns: EventColumns, gap: int, n_threads: int, named: bool) -> Sessions:
@@ -231,7 +238,7 @@ def row_columns(
         if len(found.session) and len(name):  # in the order in which sessions open, and so are their names
             name = np.take(name, found.session, axis=0, mode="wrap")
     index.let_go()
-    row_id, row_number = empty(len(index), np.int64), empty(len(index), np.int64)
+    row_id, row_number = _room(found, len(index)), _room(found, len(index))
     if label is None:
         kernels.name_runs(found.begin, found.name, n_threads, row_id, row_number)
         rule_kernels.name_copies(found.copy, row_id, row_number)
@@ -247,6 +254,13 @@ def row_columns(
         has_one = pl.col("session_number") > 0
         rows = rows.with_columns(pl.when(has_one).then(pl.col(name)).alias(name) for name in ROW_COLUMNS)
     return rows
+
+
+def _room(found: Sessions, n_rows: int) -> Int64:
+    try:
+        return found.room.pop()
+    except IndexError:  # taken, also by a call beside this one
+        return empty(n_rows, np.int64)
 
 
 def _extras(found: Sessions, reason: bool, long_after: int | None) -> dict[str, pl.Series]:

@@ -261,6 +261,7 @@ inline ArrivalSessions sessionize_arrival(const int32_t* code, const int64_t* ti
     const auto hand_of = share_out(count, n_users, n_hands);
     std::vector<Hand> hands;
     for (int32_t h = 0; h < n_hands; ++h) hands.emplace_back(open, rule.gap, h, n_hands);
+    touch_pages(label, n, n_hands);
     for_each_piece(n_hands, n_threads, [&](int64_t h) {
         Hand& hand = hands[static_cast<size_t>(h)];
         constexpr int64_t block = 1 << 12;

@@ -104,6 +104,8 @@ inline bool place_arrivals(const int32_t* code, const int64_t* tick, const int64
         cut.push_back(std::lower_bound(offset, offset + n_users, offset[n_users] * hand / hands) - offset);
     cut.push_back(n_users);
     std::atomic<bool> placed{true};
+    touch_pages(row, offset[n_users], n_threads);
+    touch_pages(sorted_tick, offset[n_users], n_threads);
     for_each_piece(hands, n_threads, [&](int64_t hand) {
         const auto h = static_cast<size_t>(hand);
         if (!arrived::scatter(code, tick, tie, n, offset, cut[h], cut[h + 1], row, sorted_tick))

@@ -203,15 +203,10 @@ void write(const Journeys& j, const Ledger& ledger, int n_threads, const Rule& r
 
 // One function a rule.
 
-// parts [n_parts, 4]: even, first, middle, last; half lives in a tick [n_decays]
 inline void place_and_age(const Journeys& j, const double* parts, int64_t n_parts, const double* per_tick,
                           int64_t n_decays, const Ledger& ledger, int n_threads) {
-    std::vector<Parts> places;
-    for (int64_t m = 0; m < n_parts; ++m, parts += 4)
-        places.push_back({parts[0], parts[1], parts[2], parts[3]});
-    std::vector<HalfLife> decays;
-    for (int64_t d = 0; d < n_decays; ++d) decays.push_back({per_tick[d]});
-    const Models models(std::move(places), std::move(decays), ledger.by_touch ? 0 : ledger.n);
+    const int64_t n_channels = ledger.by_touch ? 0 : ledger.n;
+    const Models models = models_of(parts, n_parts, per_tick, n_decays, n_channels);
     write(j, ledger, n_threads, PlaceAndAge(models));
 }
 

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "arrived.hpp"
+#include "clones.hpp"
 #include "memory.hpp"
 #include "threads.hpp"
 
@@ -37,7 +38,8 @@ inline bool is_indexed(const int32_t* code, const int64_t* tick, const int64_t* 
 }
 
 // The same where users are known to be contiguous, user u at offset[u] .. offset[u + 1], none without rows.
-inline bool is_in_time(const int64_t* offset, int64_t n_users, const int64_t* tick, const int64_t* tie) {
+CXCORE_CLONES inline bool is_in_time(const int64_t* offset, int64_t n_users, const int64_t* tick,
+                                     const int64_t* tie) {
     // All falls, less those from user to user: where users end is noise, so no branch asks. The sign of a
     // difference tells where it does not overflow, and two rows of it go into one instruction.
     const int64_t n = offset[n_users];
@@ -344,6 +346,8 @@ inline Buckets partition_by_user(const int32_t* code, const int64_t* tick, int64
             if (part + 1 < cursor.size()) at += halves[2 * part][b] + halves[2 * part + 1][b];
         }
     }
+    touch_pages(bucket_tick, offset[n_users], n_threads);
+    touch_pages(place, offset[n_users], n_threads);
     for_each_piece(n_parts, n_threads, [&](int64_t part) {
         int64_t* const next = cursor[static_cast<size_t>(part)].data();
         const uint16_t* const of_user = buckets.of_user.data();

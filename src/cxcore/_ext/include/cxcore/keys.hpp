@@ -127,11 +127,12 @@ inline bool repeats_often(const Column& column) {
     return often;
 }
 
-inline EncodedKeys encode_span(const Column& column, Span span, bool null_is_key) {
+inline EncodedKeys encode_span(const Column& column, Span span, bool null_is_key, int n_threads) {
     ByValue table(static_cast<size_t>(span.most - span.least) + 1);
     if (!null_is_key) table.entries[0].code = -1;
     EncodedKeys keys;
     keys.code.resize(static_cast<size_t>(column.size()));
+    touch_pages(keys.code.data(), column.size(), n_threads);
     Array<int64_t> met;  // places of the keys, by code
     for_each_run(column, 0, column.size(), [&](size_t k, int64_t row, int64_t at, int64_t n) {
         const Chunk chunk = column.chunk(k);
@@ -219,6 +220,7 @@ inline EncodedKeys keys_of(Runs&& runs, int64_t n, int n_threads) {
     runs.first.push_back(n);
     EncodedKeys keys;
     keys.code.resize(static_cast<size_t>(n));
+    touch_pages(keys.code.data(), n, n_threads);
     for_each_block(static_cast<int64_t>(code.size()), 1 << 12, n_threads, [&](int64_t from, int64_t to) {
         fill_runs(
             runs.first.data(), from, to, [&](int64_t k) { return code[static_cast<size_t>(k)]; },
@@ -247,7 +249,7 @@ EncodedKeys encode_column(const Column& column, bool null_is_key, int n_threads)
                 if (Runs runs = runs_of(column, n_threads); runs.size())
                     return keys_of(std::move(runs), n, n_threads);
             } else if (const Span span = span_of(column, n_threads); span.is_small(n)) {
-                return encode_span(column, span, null_is_key);
+                return encode_span(column, span, null_is_key, n_threads);
             }
         }
     }

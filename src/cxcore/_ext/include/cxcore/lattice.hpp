@@ -266,6 +266,11 @@ class ResampleLaw {
     void scan(std::int64_t from, std::int64_t to) {
         const std::int64_t falling = length_ / (2 * level_.back());  // |phi| falls while t span <= pi
         bool open = false;
+        if (from == 1) {
+            from = first_run(to);
+            if (from < falling) from = falling;
+            ++from;
+        }
         for (std::int64_t j = from; j <= to; ++j) {
             if (!term(j)) {
                 open = false;
@@ -276,6 +281,48 @@ class ResampleLaw {
             segments_.back().end = re_.size();
             open = true;
         }
+    }
+
+    // The terms from t_1 on, while they count: most are here, and their angles are all multiples of those of
+    // t_1. So cos - 1, sin and sin - angle come by addition, each from terms of one sign while they are
+    // small, in place of two calls a level; and the mean phase is that of s0, which is 0. Gives the first j
+    // that does not count, or one past the end.
+    std::int64_t first_run(std::int64_t to) {
+        struct Level {
+            double p, cosine, sine, off;              // at j: its share, cos - 1, sin, sin - angle
+            double step_cosine, step_sine, step_off;  // at 1
+        };
+        constexpr std::size_t FEW = 16;
+        Level few[FEW];
+        std::vector<Level> many;
+        if (level_.size() > FEW) many.resize(level_.size());
+        Level* const levels = many.empty() ? few : many.data();
+        std::int64_t total = 0;
+        for (std::size_t i = 0; i < level_.size(); ++i) total += count_[i] * (level_[i] - level_[heavy_]);
+        const double size = static_cast<double>(n), turn = 2.0 * PI / static_cast<double>(length_);
+        for (std::size_t i = 0; i < level_.size(); ++i) {
+            const double angle = static_cast<double>(n * (level_[i] - level_[heavy_]) - total) / size * turn;
+            double cosine, off;
+            small_angle(angle, cosine, off);
+            levels[i] = {static_cast<double>(count_[i]) / size, 0.0, 0.0, 0.0, -cosine, off + angle, off};
+        }
+        std::int64_t j = 1;
+        for (; j <= to; ++j) {
+            double a = 0.0, b = 0.0;
+            for (std::size_t i = 0; i < level_.size(); ++i) {
+                Level& at = levels[i];
+                const double cosine = at.cosine;
+                const double turned = at.sine * at.step_cosine + cosine * at.step_sine;
+                at.cosine += at.step_cosine + (cosine * at.step_cosine - at.sine * at.step_sine);
+                at.sine += at.step_sine + turned;
+                at.off += at.step_off + turned;
+                a += at.p * at.cosine;
+                b += at.p * at.off;
+            }
+            if (!put(j, 0, a, b)) break;
+        }
+        if (!re_.empty()) segments_.push_back({1, 0, re_.size()});
+        return j;
     }
 
     // The term of t_j, if it counts. Phases are taken from the heaviest level in whole steps of 2 pi / L, so
@@ -304,12 +351,18 @@ class ResampleLaw {
             a -= p * cosine;
             b += p * sine;
         }
+        const std::int64_t offset = (n * level_[heavy_] - sum_) % length_;
+        return put(j, (total % length_ + j * offset % length_) % length_, a, b);
+    }
+
+    // The term of t_j from phi = exp(i mean phase) (1 + a + i b), if it counts; whole: n mean phases, in
+    // steps
+    bool put(std::int64_t j, std::int64_t whole, double a, double b) {
         const double square = 2.0 * a + a * a + b * b;
         if (!(square > -1.0)) return false;
+        const double size = static_cast<double>(n), turn = 2.0 * PI / static_cast<double>(length_);
         const double exponent = 0.5 * size * std::log1p(square);
         if (exponent < -2.0 * MOST) return false;
-        const std::int64_t offset = (n * level_[heavy_] - sum_) % length_;
-        const std::int64_t whole = (total % length_ + j * offset % length_) % length_;
         const double psi = turn * static_cast<double>(whole) + size * std::atan2(b, 1.0 + a);
         const double half_angle = 0.5 * turn * static_cast<double>(j);
         const double amplitude = std::exp(exponent) / (static_cast<double>(length_) * std::sin(half_angle));
@@ -337,15 +390,19 @@ inline void quantile_interval(const ResampleLaw& law, double lower, double upper
     high = law.value(law.quantile(upper + TIE * std::fmin(upper, 1.0 - upper)));
 }
 
-// Efron 1987: z0 by mid-rank, so that ties of the lattice bias neither side.
-inline void bca_levels(const ResampleLaw& law, double alpha, double& lower, double& upper) {
-    const double z0 = normal_quantile(0.5 * (law.cdf(0) + law.cdf(-1)));
-    const double a = law.acceleration();
+// Efron 1987, eq. 2.3, for bias z0 and acceleration a
+inline void efron_levels(double z0, double a, double alpha, double& lower, double& upper) {
     const double z = -normal_quantile(0.5 * alpha);  // keeps its digits at a tiny alpha
     const double down = z0 - z, up = z0 + z;
     // past its pole the correction has run off the law
     lower = 1.0 - a * down > 0.0 ? normal_cdf(z0 + down / (1.0 - a * down)) : 0.0;
     upper = 1.0 - a * up > 0.0 ? normal_cdf(z0 + up / (1.0 - a * up)) : 1.0;
+}
+
+// z0 by mid-rank, so that ties of the lattice bias neither side
+inline void bca_levels(const ResampleLaw& law, double alpha, double& lower, double& upper) {
+    const double z0 = normal_quantile(0.5 * (law.cdf(0) + law.cdf(-1)));
+    efron_levels(z0, law.acceleration(), alpha, lower, upper);
 }
 
 // low, high float64[n_groups] in weight units; NaN without answers. 0, or -1 where memory ran out.

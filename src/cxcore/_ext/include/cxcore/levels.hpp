@@ -1,8 +1,9 @@
 // Answers as counts: one pass over a column of answers of any numeric width.
-// Bytes are compared with each level, or with the end of each class of levels, in registers, and the hits are
-// summed in byte lanes (at most 255 steps, then a flush); wider answers are first narrowed, a cache-sized
-// block at a time, to the index of their level. With groups the same index goes into a table of counters;
-// small tables are kept four times, so that a run of equal answers does not wait for its own last store.
+// Bytes are compared with each level, or with the end of each class of levels but the last, in registers, and
+// the hits are summed in byte lanes (at most 255 steps, then a flush); wider answers are first narrowed, a
+// cache-sized block at a time, to the index of their level. With groups the same index goes into a table of
+// counters; small tables are kept four times, so that a run of equal answers does not wait for its own last
+// store.
 #pragma once
 
 #include <cstdint>
@@ -18,41 +19,81 @@ constexpr std::int64_t BLOCK = 4096;
 constexpr std::int64_t SMALL_TABLE = 1024;
 
 #if defined(__GNUC__)
-typedef unsigned char Lanes __attribute__((vector_size(32), aligned(1), may_alias));
+#define CXCORE_LANES(T) T __attribute__((vector_size(32), aligned(1), may_alias))
+typedef CXCORE_LANES(unsigned char) Lanes;
+typedef CXCORE_LANES(signed char) SignedLanes;
+typedef CXCORE_LANES(std::uint16_t) Lanes16;
+typedef CXCORE_LANES(std::uint32_t) Lanes32;
+typedef CXCORE_LANES(std::uint64_t) Lanes64;
+#undef CXCORE_LANES
 
-inline __attribute__((always_inline)) std::int64_t sum_lanes(const Lanes& lanes) {
-    unsigned char each[sizeof(Lanes)];
-    std::memcpy(each, &lanes, sizeof each);
-    std::int64_t sum = 0;
-    for (unsigned char one : each) sum += one;
-    return sum;
+inline __attribute__((always_inline)) const Lanes& lanes_at(const unsigned char* block, std::int64_t step) {
+    return *reinterpret_cast<const Lanes*>(block + step * static_cast<std::int64_t>(sizeof(Lanes)));
 }
 
-// hits of some values (UPTO: of what is no further above base) among steps <= 255 lanes, which share each
-// load
-template <int SOME, bool UPTO>
-inline __attribute__((always_inline)) void count_some(const unsigned char* block, std::int64_t steps,
-                                                      unsigned char base, const unsigned char* value,
-                                                      std::int64_t* counts) {
+inline __attribute__((always_inline)) std::int64_t sum_lanes(const Lanes& lanes) {
+    const Lanes16 pairs = ((Lanes16)lanes & 0xff) + ((Lanes16)lanes >> 8);
+    const Lanes32 fours = ((Lanes32)pairs & 0xffff) + ((Lanes32)pairs >> 16);
+    const Lanes64 eights = ((Lanes64)fours & 0xffffffff) + ((Lanes64)fours >> 32);
+    return static_cast<std::int64_t>(eights[0] + eights[1] + eights[2] + eights[3]);
+}
+
+// hits of some values among steps <= 255 lanes, which share each load
+template <int SOME>
+inline __attribute__((always_inline)) void count_equal(const unsigned char* block, std::int64_t steps,
+                                                       const unsigned char* value, std::int64_t* counts) {
     Lanes want[SOME] = {}, sum[SOME] = {};
     for (int k = 0; k < SOME; ++k) want[k] = want[k] + value[k];
     for (std::int64_t step = 0; step < steps; ++step) {
-        Lanes x = *reinterpret_cast<const Lanes*>(block + step * static_cast<std::int64_t>(sizeof(Lanes)));
-        if (UPTO) x = x - base;
-        for (int k = 0; k < SOME; ++k) sum[k] -= (Lanes)(UPTO ? x <= want[k] : x == want[k]);  // a hit is -1
+        const Lanes x = lanes_at(block, step);
+        for (int k = 0; k < SOME; ++k) sum[k] -= (Lanes)(x == want[k]);  // a hit is -1
     }
     for (int k = 0; k < SOME; ++k) counts[k] += sum_lanes(sum[k]);
 }
 
-template <bool UPTO>
-inline __attribute__((always_inline)) void count_block(const unsigned char* block, std::int64_t steps,
-                                                       unsigned char base, const unsigned char* value,
-                                                       int n_values, std::int64_t* counts) {
+// What lies further above base than some bounds; is anything above the end? Signed compares are one
+// instruction where unsigned ones are two, so bytes are counted from base + 128.
+template <int SOME>
+inline __attribute__((always_inline)) bool count_above(const unsigned char* block, std::int64_t steps,
+                                                       unsigned char base, const unsigned char* bound,
+                                                       unsigned char end, std::int64_t* counts) {
+    const unsigned char down = static_cast<unsigned char>(base + 128);
+    SignedLanes want[SOME] = {}, most = {};
+    Lanes sum[SOME] = {};
+    for (int k = 0; k < SOME; ++k) want[k] = want[k] + static_cast<signed char>(bound[k] - 128);
+    most = most + static_cast<signed char>(-128);
+#pragma GCC unroll 4
+    for (std::int64_t step = 0; step < steps; ++step) {
+        const SignedLanes x = (SignedLanes)(lanes_at(block, step) - down);
+        most = x > most ? x : most;
+        for (int k = 0; k < SOME; ++k) sum[k] -= (Lanes)(x > want[k]);
+    }
+    for (int k = 0; k < SOME; ++k) counts[k] += sum_lanes(sum[k]);
+    const Lanes64 past = (Lanes64)(most > static_cast<signed char>(end - 128));
+    return (past[0] | past[1] | past[2] | past[3]) != 0;
+}
+
+// The last bound is the end of the scale: compared only in a block that has something above it.
+inline __attribute__((always_inline)) void count_block_above(const unsigned char* block, std::int64_t steps,
+                                                             unsigned char base, const unsigned char* bound,
+                                                             int n_bounds, std::int64_t* counts) {
+    const int inner = n_bounds - 1;
+    const unsigned char end = bound[inner];
+    bool past = inner == 0;
     int k = 0;
-    for (; k + 6 <= n_values; k += 6) count_some<6, UPTO>(block, steps, base, value + k, counts + k);
-    for (; k + 5 <= n_values; k += 5) count_some<5, UPTO>(block, steps, base, value + k, counts + k);
-    for (; k + 3 <= n_values; k += 3) count_some<3, UPTO>(block, steps, base, value + k, counts + k);
-    for (; k < n_values; ++k) count_some<1, UPTO>(block, steps, base, value + k, counts + k);
+    for (; k + 2 <= inner; k += 2) past = count_above<2>(block, steps, base, bound + k, end, counts + k);
+    for (; k < inner; ++k) past = count_above<1>(block, steps, base, bound + k, end, counts + k);
+    if (past) count_above<1>(block, steps, base, bound + inner, end, counts + inner);
+}
+
+inline __attribute__((always_inline)) void count_block_equal(const unsigned char* block, std::int64_t steps,
+                                                             const unsigned char* value, int n_values,
+                                                             std::int64_t* counts) {
+    int k = 0;
+    for (; k + 6 <= n_values; k += 6) count_equal<6>(block, steps, value + k, counts + k);
+    for (; k + 5 <= n_values; k += 5) count_equal<5>(block, steps, value + k, counts + k);
+    for (; k + 3 <= n_values; k += 3) count_equal<3>(block, steps, value + k, counts + k);
+    for (; k < n_values; ++k) count_equal<1>(block, steps, value + k, counts + k);
 }
 
 // hits of each value among n bytes, behind n_upto bounds: bytes at most so far above base; adds to counts
@@ -60,19 +101,21 @@ CXCORE_CLONES
 static void count_bytes(const unsigned char* answer, std::int64_t n, unsigned char base, int n_upto,
                         const unsigned char* value, int n_values, std::int64_t* counts) {
     constexpr std::int64_t WIDTH = sizeof(Lanes), STEPS = 255;
+    std::int64_t above[MOST_CELLS] = {0};
     std::int64_t done = 0;
     while (n - done >= WIDTH) {
         std::int64_t steps = (n - done) / WIDTH;
         if (steps > STEPS) steps = STEPS;
-        count_block<true>(answer + done, steps, base, value, n_upto, counts);
-        count_block<false>(answer + done, steps, base, value + n_upto, n_values - n_upto, counts + n_upto);
+        if (n_upto) count_block_above(answer + done, steps, base, value, n_upto, above);
+        count_block_equal(answer + done, steps, value + n_upto, n_values - n_upto, counts + n_upto);
         done += steps * WIDTH;
     }
     for (; done < n; ++done) {
-        const unsigned char above = static_cast<unsigned char>(answer[done] - base);
-        for (int k = 0; k < n_values; ++k)
-            counts[k] += k < n_upto ? above <= value[k] : answer[done] == value[k];
+        const unsigned char far = static_cast<unsigned char>(answer[done] - base);
+        for (int k = 0; k < n_upto; ++k) above[k] += far > value[k];
+        for (int k = n_upto; k < n_values; ++k) counts[k] += answer[done] == value[k];
     }
+    for (int k = 0; k < n_upto; ++k) counts[k] += n - above[k];
 }
 #else
 static void count_bytes(const unsigned char* answer, std::int64_t n, unsigned char base, int n_upto,

@@ -60,6 +60,17 @@ struct Models {
     }
 };
 
+// parts [n_parts, 4]: even, first, middle, last; half lives in a tick [n_decays]; n_channels, 0: by touch
+inline Models models_of(const double* parts, int64_t n_parts, const double* per_tick, int64_t n_decays,
+                        int64_t n_channels) {
+    std::vector<Parts> places;
+    for (int64_t m = 0; m < n_parts; ++m, parts += 4)
+        places.push_back({parts[0], parts[1], parts[2], parts[3]});
+    std::vector<HalfLife> decays;
+    for (int64_t d = 0; d < n_decays; ++d) decays.push_back({per_tick[d]});
+    return Models(std::move(places), std::move(decays), n_channels);
+}
+
 // Takes the windows of a block of users by their number of touches: how often a loop over touches goes round
 // would be noise to the processor, and is now the same for many windows in a row.
 class PlaceAndAge {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "bits.hpp"
 #include "memory.hpp"
 
 namespace cxcore {
@@ -44,21 +45,18 @@ struct Runs {
     template <class Read>
     void take(int64_t row, int64_t n, Read&& read) {
         constexpr int64_t stretch = 4096;
-        int32_t start[stretch + 1];
+        uint64_t word[stretch / word_bits];
         for (int64_t from = 0; from < n; from += stretch) {
-            const auto size = static_cast<int32_t>(std::min(stretch, n - from));
-            start[0] = 0;
-            int32_t n_runs = key.empty() || read(from) != key.back();
-            for (int32_t i = 1; i < size; ++i) {  // without a branch
-                start[n_runs] = i;
-                n_runs += read(from + i) != read(from + i - 1);
-            }
+            const int64_t to = std::min(n, from + stretch), n_words = words_of(to - from - 1);
+            mark_bits(from + 1, to, [read](int64_t i) { return read(i) != read(i - 1); }, word);
+            int64_t before[stretch / word_bits + 1];
+            count_bits(word, n_words, before);
+            const bool is_new = key.empty() || read(from) != key.back();
             size_t at = key.size();
-            first.resize(at + static_cast<size_t>(n_runs)), key.resize(first.size());
-            for (int32_t k = 0; k < n_runs; ++k, ++at) {
-                first[at] = row + from + start[k];
-                key[at] = read(from + start[k]);
-            }
+            first.resize(at + is_new + static_cast<size_t>(before[n_words])), key.resize(first.size());
+            if (is_new) first[at] = row + from;
+            list_bits(word, n_words, row + from + 1, first.data() + at + is_new);
+            for (; at < key.size(); ++at) key[at] = read(first[at] - row);
         }
     }
     // Runs of the rows behind; their first may go on with the last here.

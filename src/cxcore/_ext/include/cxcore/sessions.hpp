@@ -7,8 +7,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
+#include "bits.hpp"
 #include "keys.hpp"
 #include "memory.hpp"
 #include "runs.hpp"
@@ -59,46 +61,63 @@ void append_parts(const std::vector<Array<T>>& parts, Array<T>& all) {
 // IN offset int64[n_users + 1], tick int64[] sorted inside users
 inline Begins find_sessions(const int64_t* offset, const int64_t* tick, int64_t n_users, GapRule rule,
                             int n_threads) {
+    struct Piece {
+        Array<uint64_t> ends;  // bit i: does a session end with its i-th event?
+        Array<int64_t> before;
+        int64_t first = 0;  // sessions before it
+    };
     const auto cuts = cut_users(offset, n_users);
-    const auto n_pieces = static_cast<int64_t>(cuts.size()) - 1;
-    std::vector<Array<int64_t>> parts(static_cast<size_t>(n_pieces));
-    Begins found;
-    found.offset.resize(static_cast<size_t>(n_users) + 1);
-    found.offset[0] = 0;
-    for_each_piece(n_pieces, n_threads, [&](int64_t piece) {
-        const int64_t user_from = cuts[static_cast<size_t>(piece)];
-        const int64_t user_to = cuts[static_cast<size_t>(piece) + 1];
-        Array<int64_t> begin(static_cast<size_t>(offset[user_to] - offset[user_from]) + 1);
-        int64_t n = 0;
-        for (int64_t u = user_from; u < user_to; ++u) {
-            const int64_t from = offset[u], to = offset[u + 1], before = n;
-            begin[static_cast<size_t>(n)] = from;
-            n += to > from;
-            for (int64_t p = from + 1; p < to; ++p) {  // without a branch: where sessions begin is noise
-                begin[static_cast<size_t>(n)] = p;
-                n += rule.gap < silence(tick[p - 1], tick[p]);
-            }
-            if (u == rule.own)
-                for (n = before; n < before + to - from; ++n)
-                    begin[static_cast<size_t>(n)] = from + n - before;
-            found.offset[static_cast<size_t>(u) + 1] = n - before;
+    std::vector<Piece> pieces(cuts.size() - 1);
+    for_each_piece(static_cast<int64_t>(pieces.size()), n_threads, [&](int64_t k) {
+        const int64_t user_from = cuts[static_cast<size_t>(k)], user_to = cuts[static_cast<size_t>(k) + 1];
+        const int64_t from = offset[user_from], to = offset[user_to];
+        Array<uint64_t> ends(static_cast<size_t>(words_of(to - from)));
+        if (from < to) {
+            ends.back() = 0;  // the last event is asked for nothing behind it
+            mark_bits(
+                from, to - 1, [=](int64_t p) { return rule.gap < silence(tick[p], tick[p + 1]); },
+                ends.data());
         }
-        parts[static_cast<size_t>(piece)].assign(begin.begin(), begin.begin() + n);
+        const auto set = [&](int64_t i) {
+            ends[static_cast<size_t>(i / word_bits)] |= uint64_t{1} << (i % word_bits);
+        };
+        for (int64_t u = user_from; u < user_to; ++u)
+            if (offset[u] < offset[u + 1]) set(offset[u + 1] - 1 - from);
+        if (rule.own >= user_from && rule.own < user_to)
+            for (int64_t p = offset[rule.own]; p < offset[rule.own + 1]; ++p) set(p - from);
+        Array<int64_t> before(ends.size() + 1);
+        count_bits(ends.data(), static_cast<int64_t>(ends.size()), before.data());
+        pieces[static_cast<size_t>(k)] = {std::move(ends), std::move(before)};
     });
-    for (size_t u = 0; u < static_cast<size_t>(n_users); ++u) found.offset[u + 1] += found.offset[u];
-    append_parts(parts, found.begin);
-    found.begin.push_back(offset[n_users]);
+    int64_t n = 0;
+    for (Piece& piece : pieces) piece.first = std::exchange(n, n + piece.before.back());
+    Begins found;
+    found.offset.resize(static_cast<size_t>(n_users) + 1), found.begin.resize(static_cast<size_t>(n) + 1);
+    touch_pages(found.begin.data(), n, n_threads);
+    found.offset[0] = 0, found.begin[0] = offset[0];
+    for_each_piece(static_cast<int64_t>(pieces.size()), n_threads, [&](int64_t k) {
+        const Piece& piece = pieces[static_cast<size_t>(k)];
+        const int64_t user_from = cuts[static_cast<size_t>(k)], user_to = cuts[static_cast<size_t>(k) + 1];
+        const int64_t from = offset[user_from];
+        count_before(piece.ends.data(), piece.before.data(), from, offset + user_from + 1,
+                     user_to - user_from, piece.first, found.offset.data() + user_from + 1);
+        list_bits(piece.ends.data(), static_cast<int64_t>(piece.ends.size()), from + 1,
+                  found.begin.data() + piece.first + 1);
+    });
     return found;
 }
 
 // IN begin int64[n_sessions + 1], tick int64[] by position; OUT start, end, events int64[n_sessions]
-inline void edges(const int64_t* begin, int64_t n_sessions, const int64_t* tick, int64_t* start, int64_t* end,
-                  int64_t* events) {
-    for (int64_t s = 0; s < n_sessions; ++s) {
-        start[s] = tick[begin[s]];
-        end[s] = tick[begin[s + 1] - 1];
-        events[s] = begin[s + 1] - begin[s];
-    }
+inline void edges(const int64_t* begin, int64_t n_sessions, const int64_t* tick, int n_threads,
+                  int64_t* start, int64_t* end, int64_t* events) {
+    for (int64_t* out : {start, end, events}) touch_pages(out, n_sessions, n_threads);
+    for_each_block(n_sessions, 1 << 14, n_threads, [=](int64_t from, int64_t to) {
+        for (int64_t s = from; s < to; ++s) {
+            start[s] = tick[begin[s]];
+            end[s] = tick[begin[s + 1] - 1];
+            events[s] = begin[s + 1] - begin[s];
+        }
+    });
 }
 
 // ------------------------------------------------------------------ ids
@@ -126,6 +145,8 @@ inline void session_ids(const int64_t* session_offset, int64_t n_users, const in
                         int64_t tick_length, const int64_t* key_offset, const uint8_t* key, int32_t own,
                         int n_threads, const int64_t* before, int64_t* name, int32_t* user, int64_t* same) {
     const auto cuts = cut_users(session_offset, n_users, 1 << 14);
+    touch_pages(name, 2 * session_offset[n_users], n_threads);
+    touch_pages(user, session_offset[n_users], n_threads);
     for_each_piece(static_cast<int64_t>(cuts.size()) - 1, n_threads, [=, &cuts](int64_t piece) {
         for (int64_t u = cuts[static_cast<size_t>(piece)]; u < cuts[static_cast<size_t>(piece) + 1]; ++u) {
             const bool is_own = u == own;
@@ -184,6 +205,8 @@ inline void name_rows(const int32_t* label, int64_t n, const int64_t* name, int 
 // The same where the log is its own index: rows of a session lie side by side.
 inline void name_runs(const int64_t* begin, int64_t n_sessions, const int64_t* name, int n_threads,
                       int64_t* row_id, int64_t* row_number) {
+    touch_pages(row_id, begin[n_sessions], n_threads);
+    touch_pages(row_number, begin[n_sessions], n_threads);
     for_each_block(n_sessions, 1 << 12, n_threads, [&](int64_t from, int64_t to) {
         fill_runs(begin, from, to, [=](int64_t s) { return name[2 * s]; }, row_id);
         fill_runs(begin, from, to, [=](int64_t s) { return name[2 * s + 1]; }, row_number);

@@ -179,25 +179,25 @@ struct SlotSessions {
 };
 
 // IN  code int32[n] (-1: left out), tick int64[n], offset int64[n_users + 1] events before each user
-// OUT label int32[n] session of each row (-1 where left out), or null
+// OUT label int32[n] session of each row (-1 where left out), or null; place, bucket_tick
+// int64[offset[n_users]]
+//     are room for the work, and rubbish afterwards
 inline SlotSessions sessionize_slots(const int32_t* code, const int64_t* tick, int64_t n,
                                      const int64_t* offset, int64_t n_users, GapRule rule, int n_threads,
-                                     int32_t* label) {
+                                     int64_t* place, int64_t* bucket_tick, int32_t* label) {
     SlotSessions all;
     all.offset.assign(static_cast<size_t>(n_users) + 1, 0);
-    const auto n_events = static_cast<size_t>(offset[n_users]);
+    if (label) touch_pages(label, n, n_threads);
     if (label && offset[n_users] < n) std::fill_n(label, n, -1);
-    if (!n_events) return all;
-    Array<int64_t> place(n_events), bucket_tick(n_events);
-    const Buckets buckets =
-        partition_by_user(code, tick, n, offset, n_users, n_threads, place.data(), bucket_tick.data());
+    if (!offset[n_users]) return all;
+    const Buckets buckets = partition_by_user(code, tick, n, offset, n_users, n_threads, place, bucket_tick);
     std::vector<slots::Found> parts(buckets.first_user.size() - 1);
     for_each_bucket(buckets, offset, n_threads, [&](int64_t b, int64_t user_from, int64_t user_to) {
         const int64_t from = offset[user_from];
         const int64_t own = rule.own - user_from;
         const bool has_own = rule.own >= user_from && rule.own < user_to;
-        slots::Bucket bucket(bucket_tick.data() + from, place.data() + from, offset + user_from,
-                             user_to - user_from, {rule.gap, has_own ? static_cast<int32_t>(own) : -1});
+        slots::Bucket bucket(bucket_tick + from, place + from, offset + user_from, user_to - user_from,
+                             {rule.gap, has_own ? static_cast<int32_t>(own) : -1});
         bucket.find(parts[static_cast<size_t>(b)], all.offset.data() + user_from + 1);
         if (label) bucket.label();
     });

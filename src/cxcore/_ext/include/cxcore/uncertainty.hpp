@@ -163,49 +163,79 @@ struct StepTable {
     int64_t n_channels;
     const double* rows;
     const double* of_value;
+    int64_t step(int64_t from, int64_t to) const { return from * n_channels + to; }
+    int64_t start(int64_t c) const { return n_channels * n_channels + c; }
+    int64_t end(int64_t c, bool converts) const { return start(c) + n_channels * (converts ? 2 : 1); }
 };
 
-struct TableWalk {
-    const StepTable& t;
-    std::vector<int64_t> change{};
-
-    void operator()(const Journeys& j, int64_t u, double* out) {
-        const int64_t n = t.n_channels, t0 = j.touch_offset[u], t1 = j.touch_offset[u + 1];
-        std::fill(out, out + 2 * n, 0.0);
-        change.assign(static_cast<size_t>(t1 - t0) + 1, 0);
-        for (int64_t k = j.conversion_offset[u]; k < j.conversion_offset[u + 1]; ++k) {
-            if (j.lo[k] == j.hi[k]) continue;
-            const int64_t last = j.channel[j.hi[k] - 1];
-            walk(j, t0, j.lo[k], j.hi[k], n * n + 2 * n + last, out);
-            for (int64_t c = 0; c < n; ++c) out[2 * c + 1] += j.value[k] * t.of_value[last * n + c];
-        }
-        if (j.null_lo && j.null_lo[u] < j.null_hi[u])
-            walk(j, t0, j.null_lo[u], j.null_hi[u], n * n + n + j.channel[j.null_hi[u] - 1], out);
+// Walks the journeys of a customer. `visit` has start(channel), step(from, to, times), and end(channel, k),
+// of conversion k (-1: of the journey that did not convert).
+class StepWalk {
+  public:
+    template <class Visit>
+    void operator()(const Journeys& j, int64_t u, Visit& visit) {
+        const int64_t t0 = j.touch_offset[u], t1 = j.touch_offset[u + 1];
+        const bool is_null = j.null_lo && j.null_lo[u] < j.null_hi[u];
+        const bool is_one = j.conversion_offset[u + 1] - j.conversion_offset[u] + is_null <= 1;
+        if (!is_one) change_.assign(static_cast<size_t>(t1 - t0) + 1, 0);
+        const auto window = [&](int64_t lo, int64_t hi, int64_t k) {
+            visit.start(j.channel[lo]);
+            visit.end(j.channel[hi - 1], k);
+            if (is_one) {
+                for (int64_t i = lo; i + 1 < hi; ++i) step(j, i, 1.0, visit);
+                return;
+            }
+            ++change_[lo - t0];
+            --change_[hi - 1 - t0];
+        };
+        for (int64_t k = j.conversion_offset[u]; k < j.conversion_offset[u + 1]; ++k)
+            if (j.lo[k] < j.hi[k]) window(j.lo[k], j.hi[k], k);
+        if (is_null) window(j.null_lo[u], j.null_hi[u], -1);
+        if (is_one) return;
         int64_t times = 0;
-        for (int64_t i = t0; i + 1 < t1; ++i) {
-            times += change[i - t0];
-            if (times && j.channel[i] != j.channel[i + 1])
-                add(j.channel[i] * n + j.channel[i + 1], static_cast<double>(times), out);
-        }
+        for (int64_t i = t0; i + 1 < t1; ++i)
+            if (times += change_[i - t0]) step(j, i, static_cast<double>(times), visit);
     }
 
   private:
-    void add(int64_t row, double times, double* out) const {
-        add_row(t.rows + row * 2 * t.n_channels, times, 2 * t.n_channels, out);
+    std::vector<int64_t> change_{};  // windows that begin and end to walk at a touch
+
+    template <class Visit>
+    static void step(const Journeys& j, int64_t i, double times, Visit& visit) {
+        if (j.channel[i] != j.channel[i + 1]) visit.step(j.channel[i], j.channel[i + 1], times);
     }
-    void walk(const Journeys& j, int64_t t0, int64_t lo, int64_t hi, int64_t end, double* out) {
-        ++change[lo - t0];
-        --change[hi - 1 - t0];
-        add(t.n_channels * t.n_channels + j.channel[lo], 1.0, out);
-        add(end, 1.0, out);
+};
+
+struct TableInfluence {
+    const Journeys& j;
+    const StepTable& t;
+    double* out = nullptr;
+
+    void start(int64_t c) const { add(t.start(c), 1.0); }
+    void step(int64_t from, int64_t to, double times) const { add(t.step(from, to), times); }
+    void end(int64_t c, int64_t k) const {
+        add(t.end(c, k >= 0), 1.0);
+        if (k < 0) return;
+        for (int64_t i = 0; i < t.n_channels; ++i)
+            out[2 * i + 1] += j.value[k] * t.of_value[c * t.n_channels + i];
+    }
+
+  private:
+    void add(int64_t row, double times) const {
+        add_row(t.rows + row * 2 * t.n_channels, times, 2 * t.n_channels, out);
     }
 };
 
 // OUT influence [n_users, C, 2]
 inline void table_influence(const Journeys& j, const StepTable& t, int n_threads, double* influence) {
     for_each_block(j.n_users, influence_block, n_threads, [&](int64_t from, int64_t to) {
-        TableWalk walk{t};
-        for (int64_t u = from; u < to; ++u) walk(j, u, influence + u * t.n_channels * 2);
+        StepWalk walk;
+        TableInfluence visit{j, t};
+        std::fill(influence + from * t.n_channels * 2, influence + to * t.n_channels * 2, 0.0);
+        for (int64_t u = from; u < to; ++u) {
+            visit.out = influence + u * t.n_channels * 2;
+            walk(j, u, visit);
+        }
     });
 }
 
@@ -250,47 +280,6 @@ inline void add_squares(const double* influence, const double* times, int64_t n_
         for (int64_t c = 0; c < n_columns; ++c)
             for (int at = 0; at < 2; ++at)
                 sums[2 * c + at] += partial[static_cast<size_t>((block * 2 + at) * n_columns + c)];
-}
-
-// The same sums of a chain, each row squared while it is near: columns of channels, of what no touch earned,
-// and of all conversions. IN alone, mean, n as in touch_squares; OUT sums [n_columns, 2], added to
-inline void table_squares(const Journeys& j, const StepTable& t, const uint8_t* alone, const double* mean,
-                          double n, int n_threads, double* sums) {
-    const int64_t n_columns = 2 * t.n_channels + 3, total = n_columns - 1;
-    const int64_t size = users_of_block(j.n_users, 2 * n_columns);
-    const int64_t n_blocks = (j.n_users + size - 1) / size, width = 2 * n_columns + 1;
-    std::vector<double> partial(static_cast<size_t>(n_blocks * width));
-    for_each_block(j.n_users, size, n_threads, [&](int64_t from, int64_t to) {
-        double* const square = partial.data() + from / size * width;
-        double* const product = square + n_columns;
-        std::vector<double> row(static_cast<size_t>(n_columns));
-        TableWalk walk{t};
-        for (int64_t u = from; u < to; ++u) {
-            walk(j, u, row.data());
-            row[total - 2] = row[total - 1] = 0.0;
-            for (int64_t k = j.conversion_offset[u]; k < j.conversion_offset[u + 1]; ++k) {
-                if (!alone[k]) continue;
-                row[total - 2] += 1.0;
-                row[total - 1] += j.value[k];
-            }
-            row[total] = static_cast<double>(j.conversion_offset[u + 1] - j.conversion_offset[u]);
-            const double alike = j.times ? j.times[u] : 1.0;
-            const double last = alike * (row[total] - mean[total]);
-            add_square_row(row.data(), mean, alike, last, n_columns, square, product);
-            square[width - 1] += alike;
-        }
-    });
-    double silent = n;  // customers who are not there change nothing
-    for (int64_t block = 0; block < n_blocks; ++block) {
-        const double* const part = partial.data() + block * width;
-        for (int64_t c = 0; c < n_columns; ++c)
-            for (int at = 0; at < 2; ++at) sums[2 * c + at] += part[at * n_columns + c];
-        silent -= part[width - 1];
-    }
-    for (int64_t c = 0; c < n_columns; ++c) {
-        sums[2 * c] += silent * mean[c] * mean[c];
-        sums[2 * c + 1] += silent * mean[c] * mean[total];
-    }
 }
 
 // The same sums for a model whose credit is a sum over touches, from the credit of each touch: a customer's
