@@ -6,7 +6,7 @@ they answered. Answers themselves are checked in ``_answers.py``.
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,9 @@ from cxcore import _options, errors
 from cxcore._answers import row_groups, score_counts
 from cxcore._columns import MOST_ROWS, Float64, Int32, Int64, UInt8, amounts, keys
 from cxcore._ext import designs as kernels
+
+#: weights further apart have squares that no float holds together
+_MOST_APART = 1e100
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def _names(call: str, role: str, value: Any) -> tuple[str, ...]:
 
 def _size(call: str, population: Any, size: Any) -> float:
     number = isinstance(size, (int, float, np.integer, np.floating)) and not isinstance(size, bool)
-    if not number or not 1 <= size < math.inf:
+    if not number or not 1 <= size <= sys.float_info.max:
         hint = "how many there are to draw from, such as 5_000."
         raise errors.bad_option(call, "population", population, f"{size!r} is no number of customers.", hint)
     return float(size)
@@ -207,8 +210,12 @@ def _weights(
         raise errors.nulls(call, "weight", weight, int(absent.sum()), len(column), int(absent.argmax()), hint)
     heavy = (column > 0).fill_null(value=True).to_numpy()
     found = column.fill_null(0.0).rechunk().to_numpy()
-    unit = 2.0 ** -float(np.frexp(found.max(initial=0.0))[1])  # a power of two, so that no digit is lost
-    return found * unit, heavy
+    most, least = found.max(initial=0.0), column.filter(column > 0).min()
+    if isinstance(least, float) and most / _MOST_APART > least:
+        problem = f"the largest weight, {most:g}, is more than {_MOST_APART:g} times the least, {least:g}."
+        raise errors.bad_data(call, "weight", weight, problem, "an answer that should not count weighs 0.")
+    exponent = np.frexp(most)[1]
+    return np.ldexp(found, -exponent), heavy  # a power of two, so that no digit is lost
 
 
 def _clusters(call: str, house: pl.DataFrame, columns: Sequence[str], n_threads: int) -> Int32 | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cxcore import _options
+from cxcore._wave_columns import WAVE
 from cxcore.differences import Adjustment
 from cxcore.intervals import Method, MethodName, method_for
 from cxcore.metrics import Metric, MetricName
@@ -112,6 +114,7 @@ def waves(
     def compute(house: pl.DataFrame) -> pl.DataFrame:
         table = what.counted(house, score, wave)
         counted = table.rows()
+        counted = replace(counted, groups=counted.groups.rename({WAVE: "wave"}))
         before = _before(table.counts.sum(axis=2) > 0)
         named = table.waves.gather(np.where(before < 0, 0, before % max(len(table.waves), 1)))
         previous = named.to_frame("previous").select(pl.when(pl.Series(before) >= 0).then("previous"))
