@@ -249,17 +249,9 @@ def _measured_design(
     what: Score, apart: LinearizedDifference, level: float, adjust: str | None, *, default: bool
 ) -> pl.DataFrame:
     """Linearized; by default the method of no design where all answers of a pair are independent."""
-    sample = apart.sample
-    pairs = _samples(sample.sample.counts, apart.one, apart.two, sample.sample.weights)
+    sample, pairs = apart.sample, apart.pairs
     free = apart.independent & default
-    numbers = [
-        np.where(free, plain, linear)
-        for plain, linear in zip(
-            (*Mover().limits(pairs, 1 - level), Mover().p_values(pairs)),
-            (*apart.limits(1 - level), apart.p_values()),
-            strict=True,
-        )
-    ]
+    numbers = apart.numbers(1 - level, free=free)
     estimates = apart.of(sample.estimate, apart.one), apart.of(sample.estimate, apart.two)
     without = np.isnan(numbers[0]).tolist()
     words = [

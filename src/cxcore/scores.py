@@ -423,7 +423,7 @@ def summary(
     columns = design_columns(what) if design else result_columns(what)
     groups = _options.groups(call, by, [*columns, *(["is_total"] if total else [])])
     codes = _options.codes(call, "missing", missing)
-    chosen = design_method_for(call, method, design) if design else plain_method_for(call, method)
+    chosen = any_method(call, method, design)
     level = _options.level(call, "confidence_level", confidence_level)
     if total and not groups:
         raise errors.bad_option(
@@ -452,6 +452,11 @@ def summary(
         return pl.Schema({**of_groups, **marks, **columns})
 
     return engine.summary(call, frame, names, compute, schema)
+
+
+def any_method(call: str, method: Any, design: DesignRoles) -> Method | DesignMethod:
+    """What ``method=`` means: one of independent answers, or one of the design."""
+    return design_method_for(call, method, design) if design else plain_method_for(call, method)
 
 
 def plain_method_for(call: str, method: Any) -> Method:
