@@ -96,7 +96,7 @@ def test_nps_interval(race: Race, rng: np.random.Generator, size: str) -> None:
             *rows,
         ],
         left_out="" if rows else LEFT_OUT,
-        goals={"1e3": [Goal(500, "scipy")], "1e5": [], "large": [Goal(10, "NumPy")]}[size],
+        goals={"1e3": [Goal(1_000, "scipy")], "1e5": [], "large": [Goal(60, "NumPy")]}[size],
     )
 
 
