@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import itertools
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -14,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import cxcore as cx
 import cxcore.duckdb
 from cxcore import errors, scores
 from tests import strategies
@@ -339,3 +343,266 @@ def test_what_is_no_number_does_not_bind(con: duckdb.DuckDBPyConnection, argumen
 def test_empty_tables_are_null_as_in_polars(many: duckdb.DuckDBPyConnection) -> None:
     put(many, "answers", pl.DataFrame({"score": []}, {"score": pl.Int8}))
     assert rows(many, "SELECT cx_nps(score), cx_csat(score), cx_ces(score) FROM answers") == [(None,) * 3]
+
+
+# ------------------------------------------------------------------ sessions
+
+NUMBER = "cx_session_number(time, {gap}) OVER (PARTITION BY user ORDER BY time)"
+MINUTE = 60 * 10**6
+USER_TYPES = ("TINYINT", "INTEGER", "BIGINT", "UBIGINT", "USMALLINT", "HUGEINT", "VARCHAR", "BLOB")
+
+
+def numbered(con: duckdb.DuckDBPyConnection, gap: str, columns: str = "") -> list[Any]:
+    return rows(con, f"SELECT row, {columns} {NUMBER.format(gap=gap)} FROM events ORDER BY row")
+
+
+@settings(max_examples=60)
+@given(log=strategies.event_logs(), minutes=st.integers(1, 50))
+def test_numbers_and_ids_are_those_of_sessionize(
+    many: duckdb.DuckDBPyConnection, log: pl.DataFrame, minutes: int
+) -> None:
+    """Any type of user and time, any order of rows, ties, far dates; rows without a user are left out."""
+    log = log.filter(pl.col("user").is_not_null() & pl.col("time").is_not_null()).with_row_index("row")
+    if log["user"].dtype in (pl.Boolean, pl.Date):
+        log = log.with_columns(pl.col("user").cast(pl.Int64))  # as their key is
+    put(many, "events", log)
+    expected = cx.sessionize(log, user="user", time="time", gap=f"{minutes}m")
+    start = "min(time) OVER (PARTITION BY user, number)"
+    found = rows(
+        many,
+        f"SELECT row, cx_session_id(user, {start}), number FROM (SELECT *, "
+        f"{NUMBER.format(gap=f'INTERVAL {minutes} MINUTE')} AS number FROM events) ORDER BY row",
+    )
+    assert found == expected.select("row", "session_id", "session_number").rows()
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("users", [1, 50, 5_000])
+def test_long_partitions_of_the_tree_are_one_run(threads: int, users: int) -> None:
+    """Tens of thousands of rows in one frame: many leaves and levels of DuckDB's tree are joined."""
+    with duckdb.connect(config={"threads": threads}) as con:
+        con.execute(
+            f"CREATE TABLE events AS SELECT i AS row, hash(i) % {users} AS user, "
+            f"make_timestamp((hash(-i) % {30_000 * MINUTE // 100})::BIGINT) AS time FROM range(30_000) t(i)"
+        )
+        for seconds in (1, 30, 1800):
+            lagged = f"time - lag(time) OVER w <= INTERVAL {seconds} SECOND"
+            begins = f"SELECT *, CASE WHEN {lagged} THEN 0 ELSE 1 END AS begins FROM events"
+            window = "WINDOW w AS (PARTITION BY user ORDER BY time)"
+            expected = f"SELECT row, sum(begins) OVER w FROM ({begins} {window}) {window} ORDER BY row"
+            assert numbered(con, f"INTERVAL {seconds} SECOND") == rows(con, expected)
+
+
+@settings(max_examples=60)
+@given(
+    ticks=st.lists(st.integers(0, 60), max_size=80).map(sorted),
+    before=st.integers(0, 40),
+    after=st.integers(0, 40),
+    exclude=st.sampled_from(("", "EXCLUDE CURRENT ROW")),
+    gap=st.integers(1, 4),
+)
+def test_any_frame_counts_its_own_sessions(
+    many: duckdb.DuckDBPyConnection, ticks: list[int], before: int, after: int, exclude: str, gap: int
+) -> None:
+    put(
+        many,
+        "events",
+        pl.DataFrame({"row": range(len(ticks)), "time": ticks}, {"row": pl.Int64, "time": pl.Int64}),
+    )
+    frame = f"ROWS BETWEEN {before} PRECEDING AND {after} FOLLOWING {exclude}"
+    found = rows(
+        many, f"SELECT cx_session_number(time, {gap}) OVER (ORDER BY row {frame}) FROM events ORDER BY row"
+    )
+    expected = []
+    for i in range(len(ticks)):
+        inside = [t for j, t in enumerate(ticks) if i - before <= j <= i + after and (not exclude or j != i)]
+        splits = sum(b - a > gap for a, b in itertools.pairwise(inside))
+        expected.append((splits + 1 if inside else None,))
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    "dtype", ["TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMPTZ_NS"]
+)
+def test_a_silence_of_exactly_the_gap_does_not_split(con: duckdb.DuckDBPyConnection, dtype: str) -> None:
+    times = "('2026-01-05 12:00:00'), ('2026-01-05 12:30:00'), ('2026-01-05 13:00:01')"
+    con.execute(
+        f"CREATE TABLE events AS SELECT 1 AS user, row_number() OVER () AS row, t::{dtype} AS time "
+        f"FROM (VALUES {times}) v(t)"
+    )
+    for gap in ("INTERVAL 30 MINUTE", "INTERVAL 1800.5 SECOND", "'30m'", "INTERVAL 1800 SECOND"):
+        assert [number for _, number in numbered(con, gap)] == [1, 1, 2]
+    assert [number for _, number in numbered(con, "INTERVAL 1799 SECOND")] == [1, 2, 3]
+    assert [number for _, number in numbered(con, "INTERVAL 1 DAY")] == [1, 1, 1]
+
+
+def test_days_and_whole_numbers_are_times(con: duckdb.DuckDBPyConnection) -> None:
+    source = "(VALUES (1), (2), (5)) t(i)"
+    days = f"CREATE OR REPLACE TABLE events AS SELECT 1 AS user, i AS row, {{}} AS time FROM {source}"
+    con.execute(days.format("DATE '2026-01-01' + i"))
+    assert [number for _, number in numbered(con, "INTERVAL 1 DAY")] == [1, 1, 2]
+    assert [number for _, number in numbered(con, "INTERVAL 47 HOUR")] == [1, 1, 2]
+    assert [number for _, number in numbered(con, "INTERVAL 1 HOUR")] == [1, 2, 3]
+    for dtype in ("BIGINT", "INTEGER", "UTINYINT"):
+        con.execute(days.format(f"i::{dtype}"))
+        assert [number for _, number in numbered(con, "1")] == [1, 1, 2]
+
+
+def test_far_times_do_not_overflow(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        "CREATE TABLE events AS SELECT 1 AS user, i AS row, t::TIMESTAMP AS time FROM (VALUES "
+        "(1, '-infinity'), (2, '-infinity'), (3, '290308-12-22 (BC) 00:00:00'), (4, '2026-01-05'), "
+        "(5, '294247-01-10'), (6, 'infinity')) v(i, t)"
+    )
+    assert [number for _, number in numbered(con, "INTERVAL 30 MINUTE")] == [1, 1, 2, 3, 4, 5]
+    con.execute(
+        "CREATE OR REPLACE TABLE events AS SELECT 1 AS user, t AS row, t AS time "
+        f"FROM (VALUES ({-(2**63)}), (0), ({2**63 - 1})) v(t)"
+    )
+    assert [number for _, number in numbered(con, str(2**63 - 1))] == [1, 2, 2]
+    con.execute("ALTER TABLE events ALTER time TYPE TIMESTAMP_NS USING make_timestamp_ns(time // 2)")
+    assert [number for _, number in numbered(con, f"to_days({2**31 - 1})")] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        ("time, INTERVAL 1 MONTH", "months, quarters and years have no fixed length.\n  Hint: write days"),
+        ("time, INTERVAL 1 YEAR", "months, quarters and years have no fixed length."),
+        ("time, INTERVAL 0 MINUTE", "gap must be longer than nothing.\n  Hint: such as INTERVAL 30 MINUTE."),
+        ("time, INTERVAL (-1) DAY", "gap must be longer than nothing."),
+        ("epoch_us(time), 0", "gap must be longer than nothing."),
+        ("time, NULL::INTERVAL", "gap is null."),
+        ("time, to_minutes(row)", "the rows do not agree on one gap.\n  Hint: write a constant."),
+        ("CASE WHEN row < 3 THEN time END, INTERVAL 1 DAY", "2 of 4 rows have no time.\n  Hint: drop them"),
+        (
+            "time - to_hours(2 * row), INTERVAL 1 DAY",
+            "the rows are not in order of time.\n  Hint: OVER (PART",
+        ),
+    ],
+)
+def test_what_has_no_answer_is_refused(con: duckdb.DuckDBPyConnection, call: str, text: str) -> None:
+    con.execute(
+        "CREATE TABLE events AS "
+        "SELECT i AS row, TIMESTAMP '2026-01-05' + to_hours(i) AS time FROM range(1, 5) t(i)"
+    )
+    frame = "ORDER BY row ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING"
+    found = error(con, f"SELECT cx_session_number({call}) OVER ({frame}) FROM events")
+    assert f"cx_session_number(): {text}" in found
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "cx_session_number(1, INTERVAL 1 DAY)",  # a number has no unit
+        "cx_session_number(TIMESTAMP '2026-01-05', 1800)",
+        "cx_session_number(TIMESTAMP '2026-01-05')",
+        "cx_session_number('2026-01-05'::VARCHAR, INTERVAL 1 DAY)",
+        "cx_session_id(1.5::DOUBLE, TIMESTAMP '2026-01-05')",  # 1 and 1.0 would have to be one user
+        "cx_session_id(1.5::DECIMAL(4, 1), TIMESTAMP '2026-01-05')",
+        "cx_session_id(1, 5)",
+    ],
+)
+def test_other_types_do_not_bind(con: duckdb.DuckDBPyConnection, call: str) -> None:
+    assert "Binder" in error(con, f"SELECT {call}")
+
+
+def test_as_an_aggregate_it_counts_the_sessions_of_a_user(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        f"CREATE TABLE events AS SELECT i % 3 AS user, make_timestamp((hash(i) % {10**12})::BIGINT) AS time "
+        "FROM range(3_000) t(i)"
+    )
+    gap = "INTERVAL 10 MINUTE"
+    sorted_ = (
+        f"SELECT user, cx_session_number(time, {gap} ORDER BY time) FROM events GROUP BY user ORDER BY user"
+    )
+    window = f"SELECT user, {NUMBER.format(gap=gap)} AS number FROM events"
+    window = f"SELECT user, max(number) FROM ({window}) GROUP BY user ORDER BY user"
+    assert rows(con, sorted_) == rows(con, window)
+    assert "not in order of time" in error(con, f"SELECT cx_session_number(time, {gap}) FROM events")
+
+
+@pytest.mark.parametrize("dtype", USER_TYPES)
+@pytest.mark.parametrize(
+    "time",
+    ["TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMPTZ_NS", "DATE"],
+)
+def test_an_id_is_the_one_of_python(con: duckdb.DuckDBPyConnection, dtype: str, time: str) -> None:
+    start = dt.datetime(1969, 7, 20, 20, 17, 40)
+    if time == "DATE":
+        start = dt.datetime.combine(start.date(), dt.time())
+    user = {"VARCHAR": "7", "BLOB": b"7"}.get(dtype, 7)
+    expected = cx.sessions(pl.DataFrame({"user": [user], "time": [start]}), user="user", time="time")
+    con.execute("SET TimeZone = 'UTC'")
+    given = (
+        f"'7'::{dtype}, '{start}'::{time}",
+        f"NULL::{dtype}, '{start}'::{time}",
+        f"'7'::{dtype}, NULL::{time}",
+    )
+    ids = ", ".join(f"cx_session_id({arguments})" for arguments in given)
+    assert rows(con, f"SELECT {ids}") == [(expected["session_id"].item(), None, None)]
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 12, 13, 31, 32, 33, 100, 5_000])
+def test_texts_of_any_length_have_the_id_of_python(con: duckdb.DuckDBPyConnection, size: int) -> None:
+    """Up to 12 bytes stand inside DuckDB's string, and 32 make a stripe of the hash."""
+    users = [("ä" * size)[:size] + str(i) * (i > 0) for i in range(4)]
+    log = pl.DataFrame({"user": users, "time": [dt.datetime(2026, 1, 5, 12)] * 4})
+    put(con, "events", log)
+    found = dict(rows(con, "SELECT user, cx_session_id(user, time) FROM events"))
+    assert found == dict(cx.sessions(log, user="user", time="time").select("user", "session_id").iter_rows())
+
+
+def test_a_nanosecond_before_the_epoch_is_floored(con: duckdb.DuckDBPyConnection) -> None:
+    log = pl.DataFrame({"user": [1], "time": [-1]}).with_columns(pl.col("time").cast(pl.Datetime("ns")))
+    expected = cx.sessions(log, user="user", time="time")["session_id"].item()
+    assert rows(con, "SELECT cx_session_id(1, make_timestamp_ns(-1))") == [(expected,)]
+    assert rows(con, "SELECT cx_session_id(1, make_timestamp(-1))") == [(expected,)]
+
+
+@pytest.mark.parametrize("user", [2**64, -(2**63) - 1])
+def test_a_user_beyond_int64_is_refused(con: duckdb.DuckDBPyConnection, user: int) -> None:
+    text = error(con, f"SELECT cx_session_id(({user})::HUGEINT, TIMESTAMP '2026-01-05')")
+    assert "cx_session_id(): a user id does not fit a BIGINT.\n  Hint: cast ids to VARCHAR." in text
+
+
+@pytest.mark.parametrize(
+    ("user", "dtype", "house"),
+    [
+        (2**63 - 1, "HUGEINT", pl.Int64),
+        (-(2**63), "HUGEINT", pl.Int64),
+        (-1, "BIGINT", pl.Int64),
+        (2**63, "UBIGINT", pl.UInt64),
+        (2**64 - 1, "UBIGINT", pl.UInt64),
+    ],
+)
+def test_ends_of_the_whole_numbers(
+    con: duckdb.DuckDBPyConnection, user: int, dtype: str, house: type[pl.DataType]
+) -> None:
+    log = pl.DataFrame({"user": pl.Series([user], dtype=house), "time": [dt.datetime(2026, 1, 5)]})
+    expected = cx.sessions(log, user="user", time="time")["session_id"].item()
+    assert rows(con, f"SELECT cx_session_id(({user})::{dtype}, TIMESTAMP '2026-01-05')") == [(expected,)]
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("log", "user", "time"),
+    [
+        ("wiki_readers_2014", "user_id", "ts"),
+        ("servicenow_incidents", "number", "sys_updated_at"),
+        ("online_retail", "customer_id", "ts"),
+    ],
+)
+def test_the_real_logs(con: duckdb.DuckDBPyConnection, shared: Path, log: str, user: str, time: str) -> None:
+    path = shared / "data" / log / f"{log}.parquet"
+    con.execute(
+        f"CREATE TABLE events AS SELECT {user} AS user, {time} AS time FROM '{path}' WHERE {user} IS NOT NULL"
+    )
+    number = NUMBER.format(gap="INTERVAL 30 MINUTE")
+    con.execute(f"CREATE TABLE numbered AS SELECT *, {number} AS number FROM events")
+    found = con.sql(
+        "SELECT cx_session_id(user, min(time)), number FROM numbered GROUP BY user, number ORDER BY ALL"
+    )
+    frame = pl.read_parquet(path).drop_nulls(user)
+    expected = cx.sessions(frame, user=user, time=time, gap="30m").select("session_id", "session_number")
+    assert found.fetchall() == expected.sort("session_id", "session_number").rows()

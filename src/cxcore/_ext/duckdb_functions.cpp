@@ -8,6 +8,7 @@
 // data. Decision: docs/adr/0032.
 #include "cxcore/duckdb/api.hpp"
 #include "cxcore/duckdb/scores.hpp"
+#include "cxcore/duckdb/sessions.hpp"
 
 namespace {
 
@@ -21,6 +22,8 @@ bool enter(Handle info, Access* access) {
         register_score<Nps>(connection);
         register_score<Csat>(connection);
         register_score<Ces>(connection);
+        register_session_number(connection);
+        register_session_id(connection);
     } catch (...) {  // a database without our functions is better than none
     }
     if (connection) api.duckdb_disconnect(&connection);

@@ -36,6 +36,7 @@ enum Type : int {
     timestamp_ms = 21,
     timestamp_ns = 22,
     timestamp_tz = 31,
+    timestamp_tz_ns = 42,
 };
 struct Interval {
     int32_t months, days;
@@ -99,6 +100,18 @@ struct Access {
     FUNCTION(duckdb_destroy_aggregate_function_set, void, (Handle*))                \
     FUNCTION(duckdb_add_aggregate_function_to_set, int, (Handle, Handle))           \
     FUNCTION(duckdb_register_aggregate_function_set, int, (Handle, Handle))         \
+    FUNCTION(duckdb_create_scalar_function, Handle, ())                             \
+    FUNCTION(duckdb_destroy_scalar_function, void, (Handle*))                       \
+    FUNCTION(duckdb_scalar_function_set_name, void, (Handle, const char*))          \
+    FUNCTION(duckdb_scalar_function_add_parameter, void, (Handle, Handle))          \
+    FUNCTION(duckdb_scalar_function_set_return_type, void, (Handle, Handle))        \
+    FUNCTION(duckdb_scalar_function_set_function, void, (Handle, Execute))          \
+    FUNCTION(duckdb_scalar_function_set_special_handling, void, (Handle))           \
+    FUNCTION(duckdb_scalar_function_set_error, void, (Handle, const char*))         \
+    FUNCTION(duckdb_create_scalar_function_set, Handle, (const char*))              \
+    FUNCTION(duckdb_destroy_scalar_function_set, void, (Handle*))                   \
+    FUNCTION(duckdb_add_scalar_function_to_set, int, (Handle, Handle))              \
+    FUNCTION(duckdb_register_scalar_function_set, int, (Handle, Handle))            \
     FUNCTION(duckdb_data_chunk_get_size, idx_t, (Handle))                           \
     FUNCTION(duckdb_data_chunk_get_vector, Handle, (Handle, idx_t))                 \
     FUNCTION(duckdb_vector_get_data, void*, (Handle))                               \
@@ -153,7 +166,14 @@ struct Result {
 
 // ------------------------------------------------------------------ registration
 
-// The handles of one call, let go at its end.
+template <class Use>
+void with_type(Type id, Use&& use) {
+    Handle type = api.duckdb_create_logical_type(id);
+    use(type);
+    api.duckdb_destroy_logical_type(&type);
+}
+
+// The overloads of an aggregate, registered together at the end of the scope.
 class Aggregates {
   public:
     Aggregates(Handle connection, const char* name)
@@ -161,18 +181,17 @@ class Aggregates {
           name_(name),
           set_(api.duckdb_create_aggregate_function_set(name)) {}
     ~Aggregates() {
-        if (set_) api.duckdb_register_aggregate_function_set(connection_, set_);
+        api.duckdb_register_aggregate_function_set(connection_, set_);
         api.duckdb_destroy_aggregate_function_set(&set_);
     }
     Aggregates(const Aggregates&) = delete;
     Aggregates& operator=(const Aggregates&) = delete;
 
-    // One overload. A state is plain data; zeros are that of no rows.
+    // A state is plain data; zeros are that of no rows.
     template <class State>
     void add(std::initializer_list<Type> parameters, Type gives, Update update, Combine combine,
              Finalize finalize) {
         Handle function = api.duckdb_create_aggregate_function();
-        if (!function) return;
         api.duckdb_aggregate_function_set_name(function, name_);
         for (const Type parameter : parameters)
             with_type(parameter,
@@ -182,18 +201,44 @@ class Aggregates {
         api.duckdb_aggregate_function_set_functions(
             function, [](Handle) -> idx_t { return sizeof(State); },
             [](Handle, void* state) { std::memset(state, 0, sizeof(State)); }, update, combine, finalize);
-        if (set_) api.duckdb_add_aggregate_function_to_set(set_, function);
+        api.duckdb_add_aggregate_function_to_set(set_, function);
         api.duckdb_destroy_aggregate_function(&function);
     }
 
   private:
-    template <class Use>
-    static void with_type(Type id, Use&& use) {
-        Handle type = api.duckdb_create_logical_type(id);
-        use(type);
-        api.duckdb_destroy_logical_type(&type);
+    Handle connection_;
+    const char* name_;
+    Handle set_;
+};
+
+// The same of a function of one row.
+class Scalars {
+  public:
+    Scalars(Handle connection, const char* name)
+        : connection_(connection),
+          name_(name),
+          set_(api.duckdb_create_scalar_function_set(name)) {}
+    ~Scalars() {
+        api.duckdb_register_scalar_function_set(connection_, set_);
+        api.duckdb_destroy_scalar_function_set(&set_);
+    }
+    Scalars(const Scalars&) = delete;
+    Scalars& operator=(const Scalars&) = delete;
+
+    void add(std::initializer_list<Type> parameters, Type gives, Execute execute) {
+        Handle function = api.duckdb_create_scalar_function();
+        api.duckdb_scalar_function_set_name(function, name_);
+        for (const Type parameter : parameters)
+            with_type(parameter,
+                      [&](Handle type) { api.duckdb_scalar_function_add_parameter(function, type); });
+        with_type(gives, [&](Handle type) { api.duckdb_scalar_function_set_return_type(function, type); });
+        api.duckdb_scalar_function_set_special_handling(function);
+        api.duckdb_scalar_function_set_function(function, execute);
+        api.duckdb_add_scalar_function_to_set(set_, function);
+        api.duckdb_destroy_scalar_function(&function);
     }
 
+  private:
     Handle connection_;
     const char* name_;
     Handle set_;
