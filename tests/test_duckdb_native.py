@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -163,6 +164,13 @@ def test_the_engine_names_the_library_sanely(con: duckdb.DuckDBPyConnection) -> 
         "SELECT DISTINCT database_name, schema_name FROM duckdb_functions() WHERE function_name[:3] = 'cx_'",
     )
     assert listed == [("system", "main")]
+
+
+def test_every_native_function_is_in_the_guide(con: duckdb.DuckDBPyConnection) -> None:
+    guide = (Path(__file__).resolve().parents[1] / "docs/how-to/duckdb.md").read_text()
+    said = set(re.findall(r"^\| `(cx_\w+)\(", guide, re.MULTILINE))
+    query = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_name[:3] = 'cx_'"
+    assert {name for (name,) in rows(con, query)} == said
 
 
 def test_restricted_databases_open_as_before(tmp_path: Path) -> None:

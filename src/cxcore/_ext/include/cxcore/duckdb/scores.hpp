@@ -3,6 +3,7 @@
 // (nps, csat, ces with their defaults) and the texts those of errors.answers_off_scale.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <type_traits>
 
@@ -36,31 +37,34 @@ struct Ces {
     static double value(double n, double up, double) { return up / n; }
 };
 
+inline void add(Answers& into, const Answers& part) {
+    into = {into.n + part.n, into.n_bad + part.n_bad, into.up + part.up, into.down + part.down};
+}
+
+template <class Score, class T>
+Answers counted(T answer) {
+    bool is_level = answer <= T{Score::high};
+    if constexpr (std::is_signed_v<T> || Score::low > 0) is_level = is_level && answer >= T{Score::low};
+    if constexpr (std::is_floating_point_v<T>) is_level = is_level && answer == std::floor(answer);
+    const int level = is_level ? static_cast<int>(answer) : Score::low;
+    return {1, !is_level, Score::up(level), Score::down(level)};
+}
+
 template <class Score, class T>
 void count_answers(Handle, Handle chunk, void** states) {
     const idx_t n = api.duckdb_data_chunk_get_size(chunk);
     const Column<T> score(chunk, 0);
+    const bool is_one_group = std::all_of(states, states + n, [=](void* state) { return state == *states; });
+    Answers all{};  // of one group, kept in registers
     for (idx_t i = 0; i < n; ++i) {
         if (score.is_null(i)) continue;
-        const T answer = score.value[i];
-        bool is_level = answer <= T{Score::high};
-        if constexpr (std::is_signed_v<T> || Score::low > 0) is_level = is_level && answer >= T{Score::low};
-        if constexpr (std::is_floating_point_v<T>) is_level = is_level && answer == std::floor(answer);
-        const int level = is_level ? static_cast<int>(answer) : Score::low;
-        auto& into = *static_cast<Answers*>(states[i]);
-        ++into.n;
-        into.n_bad += !is_level;
-        into.up += Score::up(level);
-        into.down += Score::down(level);
+        add(is_one_group ? all : *static_cast<Answers*>(states[i]), counted<Score>(score.value[i]));
     }
+    if (is_one_group && n) add(*static_cast<Answers*>(*states), all);
 }
 
 inline void add_answers(Handle, void** from, void** to, idx_t n) {
-    for (idx_t i = 0; i < n; ++i) {
-        const auto& part = *static_cast<const Answers*>(from[i]);
-        auto& into = *static_cast<Answers*>(to[i]);
-        into = {into.n + part.n, into.n_bad + part.n_bad, into.up + part.up, into.down + part.down};
-    }
+    for (idx_t i = 0; i < n; ++i) add(*static_cast<Answers*>(to[i]), *static_cast<const Answers*>(from[i]));
 }
 
 template <class Score>
