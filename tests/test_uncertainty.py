@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import math
 import re
 from dataclasses import replace
@@ -193,7 +194,10 @@ def test_squares_in_one_pass_are_those_of_the_influences(chosen: Model, alike: f
         read += times.sum() if len(times) else len(block)
         kernel.add_squares(block, times, mean, 2, expected)
     expected += (5_000 - read) * np.column_stack((mean**2, mean * mean[-1]))
-    assert found == pytest.approx(expected, rel=1e-9, abs=1e-9 * np.abs(expected).max())
+    assert found[:, 0] == pytest.approx(expected[:, 0], rel=1e-9, abs=1e-9 * np.abs(expected).max())
+    # a fit that is not quite at its end: influences sum to the credit as far as it went
+    near = 1e-6 if chosen.word == "additive_hazard" else 1e-9
+    assert found[:, 1] == pytest.approx(expected[:, 1], rel=near, abs=near * np.abs(expected[:, 1]).max())
 
 
 def test_customers_all_alike_have_no_error() -> None:
@@ -203,6 +207,25 @@ def test_customers_all_alike_have_no_error() -> None:
     assert answer.select("standard_error", "low", "high", "share_low", "value_low").row(0) == pytest.approx(
         (0.0, 700.0, 700.0, 1.0, 70.0), rel=1e-12, abs=1e-12
     )
+
+
+@pytest.mark.parametrize("options", [{}, {"compare": True}, {"method": Bootstrap(100, rng=1)}], ids=str)
+def test_a_call_leaves_no_journeys_behind(options: dict[str, Any]) -> None:
+    """Nothing of a call holds itself: the next one would ask for new memory, and wait for its pages."""
+
+    def alive() -> int:
+        return sum(isinstance(one, Journeys) for one in gc.get_objects())
+
+    events = random_log(n=200, users=30)
+    words = [word for word in SURE]
+    gc.collect()
+    gc.disable()
+    try:
+        before = alive()
+        attribute(events, model=words, confidence_level=0.95, **options)
+        assert alive() == before
+    finally:
+        gc.enable()
 
 
 @given(keys=st.lists(st.binary(max_size=40), max_size=5))

@@ -130,8 +130,8 @@ def _product(weight: Float64, a: Float64, b: Float64, p: Float64) -> Float64:
     other = np.arange(len(each)) - np.repeat(np.cumsum(size) - size - begins, size)
     of_a, of_b = (weight[:, None] * a)[conversion, channel], b[conversion, channel]
     place = channel[each] * n + channel[other]
-    product: Float64 = np.bincount(place, of_a[each] * of_b[other], minlength=n * n).reshape(n, n)
-    return product
+    product = np.bincount(place, of_a[each] * of_b[other], minlength=n * n)
+    return product.astype(np.float64, copy=False).reshape(n, n)
 
 
 def shares(beta: Float64, omega: Float64, some: Journeys) -> Float64:
@@ -204,7 +204,7 @@ def _tables(
 ) -> Iterator[tuple[Float64, Float64, Float64, Float64]]:
     """Of a few conversions at a time: weight, value, and sums of p and p z by channel, [n, n_channels]."""
     n_channels = some.n_channels
-    step = max(1, _HELD // n_channels)
+    step = max(1, _HELD // max(1, n_channels))
     for first in range(0, len(some.value), step):
         n = min(step, len(some.value) - first)
         here = slice(*np.searchsorted(conversion, (first, first + n)))
