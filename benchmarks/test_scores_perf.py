@@ -275,6 +275,7 @@ def test_sql(race: Race) -> None:
         rows=len(frame),
         verb=Contender("cxcore, cx.nps", partial(macro, "cx.nps(score)"), same),
         parts=[
+            Contender("cxcore, cx_nps, native", partial(macro, "cx_nps(score)"), same),
             Contender("cxcore, cx.nps_ci with interval", partial(macro, "(cx.nps_ci(score)).estimate"), same),
         ],
         rivals=[Contender("DuckDB, plain SQL", partial(rivals.duckdb_nps, con), same)],
