@@ -42,7 +42,9 @@ def test_the_unit_of_weights_does_not_matter(unit: float, roles: dict[str, Any])
 
 def test_weights_whose_squares_no_float_holds_together_are_refused() -> None:
     weighted = ANSWERS.with_columns(w=pl.Series([1e-310, 1.0] * 60))
-    with pytest.raises(InvalidDataError, match=r"nps\(weight='w'\): 60 weights are nothing beside 1.0, of 120 rows"):
+    with pytest.raises(
+        InvalidDataError, match=r"nps\(weight='w'\): 60 weights are nothing beside 1.0, of 120 rows"
+    ):
         cx.nps(weighted, score="score", weight="w", by="plan")
     cx.nps(weighted.with_columns(w=pl.Series([0.0, 1.0] * 60)), score="score", weight="w", by="plan")
 
