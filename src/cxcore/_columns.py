@@ -157,12 +157,9 @@ def said(column: pl.Series, converted: pl.Series, *, n_threads: int) -> tuple[In
     """
     if isinstance(column.dtype, (pl.Categorical, pl.Enum)):
         number = column.to_physical()
-        highest = number.max()
-        n_numbers = highest + 1 if isinstance(highest, int) else 0
     else:
-        code, _, first, _, _ = native.encode_keys([column], False, n_threads)
-        number, n_numbers = pl.Series(code), len(first)
-    return native.what_rows_say(number.rechunk(), converted.rechunk(), n_numbers)
+        number = pl.Series(native.encode_keys([column], False, n_threads)[0])
+    return native.what_rows_say(number.rechunk(), converted.rechunk())
 
 
 def tell_apart(call: str, role: str, column: pl.Series, code: Int32, *, n_threads: int) -> None:

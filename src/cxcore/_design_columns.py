@@ -44,6 +44,8 @@ class DesignRoles:
 
 
 _NO_DESIGN = DesignRoles()
+#: of the largest weight, less would vanish where weights are squared
+_FAINT = 1e-100
 
 
 def design_roles(call: str, cluster: Any, weight: Any, stratum: Any, population: Any) -> DesignRoles:
@@ -207,8 +209,12 @@ def _weights(
         raise errors.nulls(call, "weight", weight, int(absent.sum()), len(column), int(absent.argmax()), hint)
     heavy = (column > 0).fill_null(value=True).to_numpy()
     found = column.fill_null(0.0).rechunk().to_numpy()
-    unit = 2.0 ** -float(np.frexp(found.max(initial=0.0))[1])  # a power of two, so that no digit is lost
-    return found * unit, heavy
+    most = found.max(initial=0.0)
+    faint = heavy & answered & (found < most * _FAINT)
+    if faint.any():
+        row = int(faint.argmax())
+        raise errors.faint_weight(call, weight, int(faint.sum()), len(column), found[row], row, most)
+    return np.ldexp(found, -np.frexp(most)[1]), heavy  # a power of two, so that no digit is lost
 
 
 def _clusters(call: str, house: pl.DataFrame, columns: Sequence[str], n_threads: int) -> Int32 | None:

@@ -204,7 +204,7 @@ def _tables(
 ) -> Iterator[tuple[Float64, Float64, Float64, Float64]]:
     """Of a few conversions at a time: weight, value, and sums of p and p z by channel, [n, n_channels]."""
     n_channels = some.n_channels
-    step = max(1, _HELD // n_channels)
+    step = max(1, _HELD // max(1, n_channels))
     for first in range(0, len(some.value), step):
         n = min(step, len(some.value) - first)
         here = slice(*np.searchsorted(conversion, (first, first + n)))

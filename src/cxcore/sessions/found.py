@@ -238,7 +238,7 @@ def row_columns(
         if len(found.session) and len(name):  # in the order in which sessions open, and so are their names
             name = np.take(name, found.session, axis=0, mode="wrap")
     index.let_go()
-    row_id, row_number = _room(found, len(index)), _room(found, len(index))
+    row_id, row_number = (_room(found, len(index)) for _ in ROW_COLUMNS)
     if label is None:
         kernels.name_runs(found.begin, found.name, n_threads, row_id, row_number)
         rule_kernels.name_copies(found.copy, row_id, row_number)
@@ -257,9 +257,10 @@ def row_columns(
 
 
 def _room(found: Sessions, n_rows: int) -> Int64:
+    """Memory of one answer alone, also where several threads ask one index."""
     try:
         return found.room.pop()
-    except IndexError:  # taken, also by a call beside this one
+    except IndexError:
         return empty(n_rows, np.int64)
 
 
