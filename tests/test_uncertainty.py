@@ -217,7 +217,7 @@ def test_a_call_leaves_no_journeys_behind(options: dict[str, Any]) -> None:
         return sum(isinstance(one, Journeys) for one in gc.get_objects())
 
     events = random_log(n=200, users=30)
-    words = [word for word in SURE]
+    words = list(SURE)
     gc.collect()
     gc.disable()
     try:

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from cxcore._columns import Float64, Int32
+from cxcore._ext.arrays import empty
 from cxcore._ext.chains import ChainTable
 from cxcore.attribution.base import Credit, Journeys
 from cxcore.attribution.taken_out import parts_of
@@ -110,7 +111,7 @@ class StateChain:
     @cached_property
     def taken_out(self) -> tuple[Float64, tuple[Float64, Float64, Float64]]:
         """Visits of live states with each channel taken out, [n_live, n_channels], and ``lost``."""
-        visits = np.zeros((self.table.n_live, self.n_channels))
+        visits = _zeros(self.table.n_live, self.n_channels)
         left, error = self.solve(False, self.live[1], 0, self.n_channels, visits, self.conversions)
         return visits, (*self.lost_of(left), np.where(self.leads, error, 0.0))
 
@@ -222,12 +223,19 @@ class StatesTakenOut:
         return sums
 
 
+def _zeros(n_rows: int, n_columns: int) -> Float64:
+    """In pages that cost few faults: tables of chains of higher order are large."""
+    table: Float64 = empty((n_rows, n_columns), np.float64)
+    table[:] = 0.0
+    return table
+
+
 def states_taken_out(journeys: Journeys, order: int) -> StatesTakenOut:
     """What the influence of a customer is made of."""
     chain = StateChain.of(journeys, order, keeps=True)
     _, _, out, converts, earns = chain.live
     n, n_live = chain.n_channels, chain.table.n_live
-    ahead, worth = (np.zeros((n_live, n)) for _ in range(2))
+    ahead, worth = (_zeros(n_live, n) for _ in range(2))
     visits, (lost, lost_value, _) = chain.taken_out
     by_value = lost_value.any()
     chain.solve(True, converts, 0, n, ahead, chain.conversions, _NEAR)
