@@ -147,7 +147,7 @@ ERRORS = [
     (f"{SCORES}, metric := 'mean_score')", "scale"),
     (f"{SCORES}, level := 1.5)", "scores(level=1.5): a level lies between 0 and 1."),
     (f"{SCORES}, method := 'mover')", "scores(method='mover')"),
-    (f"{SCORES}, method := 'bca', cluster_col := 'customer')", "scores(method='bca')"),
+    (f"{SCORES}, method := 'wald', cluster_col := 'customer')", "scores(method='wald')"),
     (f"{SCORES}, by_col := 'n')", "scores(by='n'): the answer has a column of that name."),
     (f"{SCORES}, by_col := ['plan', 'plan'])", "scores(by='plan'): named twice."),
     (f"{SCORES}, by_col := 'nothing')", "nothing"),

@@ -43,11 +43,17 @@ def check_roles(call: str, columns: Sequence[str], roles: Mapping[str, Any]) -> 
     if len(set(columns)) < len(columns):
         twice = [name for name, times in Counter(columns).items() if times > 1]
         raise errors.duplicate_columns(call, twice)
-    names = [(role, name) for role, value in roles.items() for name in root_names(value)]
-    missing = {role: name for role, name in names if name is not None and name not in columns}
+    names: list[str] = []
+    missing = {}
+    for role, value in roles.items():
+        for name in root_names(value):
+            if name is None or name in columns:
+                names.append(name)
+            else:
+                missing[role] = name
     if missing:
         raise errors.columns_not_found(call, missing, columns)
-    return list(dict.fromkeys([name for _, name in names]))
+    return list(dict.fromkeys(names))
 
 
 def root_names(value: Any) -> list[str]:

@@ -107,7 +107,7 @@ def compare(
 
     Notes
     -----
-    One pass over the rows, then 1 ms, and 0.1 ms a row of the answer (bootstrap: 1 ms a row at 1,000
+    One pass over the rows, then 1 ms, and 0.1 ms a row of the answer (bootstrap: 0.3 ms a row at 1,000
     answers a side, 25 ms at ten million). The
     p-value is the interval read backwards: it is below alpha exactly where 0 lies outside the interval of
     level 1 - alpha. Two intervals that overlap are no proof that two scores are alike; this difference is the
