@@ -96,7 +96,7 @@ def test_nps_interval(race: Race, rng: np.random.Generator, size: str) -> None:
             *rows,
         ],
         left_out="" if rows else LEFT_OUT,
-        goals={"1e3": [Goal(500, "scipy")], "1e5": [], "large": [Goal(10, "NumPy")]}[size],
+        goals={"1e3": [Goal(1_000, "scipy")], "1e5": [], "large": [Goal(60, "NumPy")]}[size],
     )
 
 
@@ -203,8 +203,20 @@ def test_nps_clusters_and_weights(race: Race) -> None:
             Contender(
                 "cxcore, without weights (exact cluster bootstrap)",
                 lambda: cx.nps(frame, score="score", by="segment", cluster="customer"),
+                lambda got: _near_linear(frame.with_columns(weight=1.0), got),
+            ),
+            Contender(
+                "cxcore, exact rescaled bootstrap (percentile)",
+                lambda: cx.nps(
+                    frame,
+                    score="score",
+                    by="segment",
+                    cluster="customer",
+                    weight="weight",
+                    method="percentile",
+                ),
                 lambda got: _near_linear(frame, got),
-            )
+            ),
         ],
         rivals=[
             Contender("Polars, two group_bys", partial(rivals.polars_linearized, frame), same),
@@ -216,7 +228,7 @@ def test_nps_clusters_and_weights(race: Race) -> None:
 
 def _near_linear(frame: pl.DataFrame, got: pl.DataFrame) -> None:
     """The ends of the bootstrap lie about two linearized errors from the estimate."""
-    known = rivals.polars_linearized(frame.with_columns(weight=1.0)).sort("segment")
+    known = rivals.polars_linearized(frame).sort("segment")
     got = got.sort("segment")
     assert np.allclose(got["estimate"], known["estimate"])
     for end, side in (("low", -1.96), ("high", 1.96)):
@@ -263,6 +275,7 @@ def test_sql(race: Race) -> None:
         rows=len(frame),
         verb=Contender("cxcore, cx.nps", partial(macro, "cx.nps(score)"), same),
         parts=[
+            Contender("cxcore, cx_nps, native", partial(macro, "cx_nps(score)"), same),
             Contender("cxcore, cx.nps_ci with interval", partial(macro, "(cx.nps_ci(score)).estimate"), same),
         ],
         rivals=[Contender("DuckDB, plain SQL", partial(rivals.duckdb_nps, con), same)],

@@ -41,12 +41,11 @@ def saved(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, bytes, 
     return path, path.read_bytes(), load
 
 
-@pytest.mark.parametrize("flip", [1, 0x80, 0xFF])
-def test_every_changed_byte_is_refused(saved: tuple[Path, bytes, Callable[[Path], Any]], flip: int) -> None:
+def test_every_changed_byte_is_refused(saved: tuple[Path, bytes, Callable[[Path], Any]]) -> None:
     path, data, load = saved
     for at in range(len(data)):
         changed = bytearray(data)
-        changed[at] ^= flip
+        changed[at] ^= 1 << at % 8
         path.write_bytes(changed)
         with pytest.raises(InvalidDataError, match=SAID):
             load(path)
@@ -54,7 +53,7 @@ def test_every_changed_byte_is_refused(saved: tuple[Path, bytes, Callable[[Path]
 
 def test_every_cut_and_every_tail_is_refused(saved: tuple[Path, bytes, Callable[[Path], Any]]) -> None:
     path, data, load = saved
-    for end in range(0, len(data), 7):
+    for end in range(0, len(data), 17):
         path.write_bytes(data[:end])
         with pytest.raises(InvalidDataError, match=SAID):
             load(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -94,6 +95,50 @@ def test_a_window_is_its_answers_alone(method):
 # ---------------------------------------------------------------- time
 
 
+@pytest.mark.parametrize("at_once", [1, 30, 4_000_000])
+@pytest.mark.parametrize("method", ["bootstrap", "cluster_t", "bca"])
+def test_a_window_by_clusters_is_its_answers_alone(method, at_once, monkeypatch):
+    """By customers who answer in several windows; windows are looked at some at a time."""
+    monkeypatch.setattr(sys.modules["cxcore.tracking.rolling"], "_AT_ONCE", at_once)
+    rng = np.random.default_rng(4)
+    house = pl.DataFrame(
+        {
+            "day": [dt.date(2024, 2, 20) + dt.timedelta(int(at)) for at in rng.integers(0, 40, 400)],
+            "plan": rng.choice(["a", "b"], 400),
+            "who": rng.integers(0, 90, 400),
+            "score": rng.choice([3, 8, 10], 400),
+        }
+    ).filter(~pl.col("day").is_between(dt.date(2024, 3, 1), dt.date(2024, 3, 10)))
+    house = house.with_columns(
+        who=pl.when(pl.col("who") > 3).then("who"), score=pl.when(pl.col("who") != 9).then("score")
+    )
+    options = {"method": method, "cluster": "who"}
+    answer = rolling(house, score="score", time="day", window="7d", by="plan", **options)
+    plain = rolling(house, score="score", time="day", window="7d", by="plan")
+    assert_frame_equal(answer.select("plan", "start", "end", "n"), plain.select("plan", "start", "end", "n"))
+    assert 0 in answer["n"]
+    for row in answer.gather_every(5).iter_rows(named=True):
+        inside = house.filter(pl.col("day") >= row["start"], pl.col("day") < row["end"], plan=row["plan"])
+        alone = cx.nps(inside, score="score", **options)
+        found = pl.DataFrame([row]).cast(alone.schema, strict=False).select(alone.columns)
+        assert_frame_equal(found, alone, rel_tol=1e-12)
+
+
+@pytest.mark.parametrize("rows", [0, 40])
+def test_clusters_lazy_and_by_name(rows):
+    day = [dt.date(2024, 1, 1 + at % 20) for at in range(40)]
+    house = pl.DataFrame(
+        {"day": day, "who": [at % 7 for at in range(40)], "score": [at % 11 for at in range(40)]}
+    )
+    options = {"score": "score", "time": "day", "window": "7d", "cluster": ["who"]}
+    eager, lazy = rolling(house.head(rows), **options), rolling(house.head(rows).lazy(), **options)
+    assert lazy.collect_schema() == eager.schema
+    assert_frame_equal(lazy.collect(), eager)
+    assert eager.height == (20 if rows else 0)
+    with pytest.raises(InvalidOptionError, match="is for a survey design"):
+        rolling(house, score="score", time="day", method="cluster_t")
+
+
 def test_days_of_23_and_25_hours():
     """A day is what the clock on the wall calls one: 31 March 2024 has 23 hours in Berlin, 27 October 25."""
     zone = ZoneInfo("Europe/Berlin")
@@ -167,7 +212,8 @@ def test_lazy_schema_is_what_comes(by, every, rows):
 
 
 def test_every_engine(frame):
-    frame.check(rolling(frame(HOUSE), by="plan", **ROLES), rolling(HOUSE, by="plan", **ROLES))
+    for options in ({"by": "plan"}, {"cluster": "plan"}):
+        frame.check(rolling(frame(HOUSE), **options, **ROLES), rolling(HOUSE, **options, **ROLES))
 
 
 @given(st.randoms(use_true_random=False))

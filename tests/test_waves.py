@@ -81,6 +81,69 @@ def test_a_segment_has_a_row_for_every_wave():
     assert answer["flags"].to_list().count("no_answers") == 3
 
 
+@pytest.mark.parametrize("by", [None, "plan"])
+def test_a_wave_by_clusters_is_the_score_and_the_comparison(by):
+    """Customers in several waves and segments, and a wave that a segment left out."""
+    rng = np.random.default_rng(6)
+    house = pl.DataFrame(
+        {
+            "wave": rng.integers(0, 4, 900),
+            "who": rng.integers(0, 200, 900),
+            "plan": rng.choice(["a", "b"], 900),
+            "score": rng.integers(0, 11, 900),
+        }
+    ).filter(~((pl.col("plan") == "b") & (pl.col("wave") == 2)))
+    roles = {"score": "score", "by": by, "cluster": "who"}
+    answer = waves(house, wave="wave", adjust="bh", **roles)
+    alone = cx.nps(house, **{**roles, "by": [*([by] if by else []), "wave"]})
+    assert_frame_equal(answer.filter(pl.col("n") > 0).select(alone.columns), alone, rel_tol=1e-12)
+    n_steps = 0
+    for row in answer.filter(pl.col("previous").is_not_null()).iter_rows(named=True):
+        two = house.filter(pl.col("wave").is_in([row["wave"], row["previous"]]))
+        known = cx.compare(two, group="wave", control=row["previous"], **roles).filter(
+            pl.lit(value=True) if by is None else pl.col("plan") == row["plan"]
+        )
+        names = {"difference": "difference", "difference_low": "low", "difference_high": "high"}
+        for one, other in {**names, "p_value": "p_value"}.items():
+            assert row[one] == pytest.approx(known[other][0], rel=1e-9, abs=1e-9)
+        n_steps += 1
+    assert n_steps == (5 if by else 3)
+    assert (answer["n"] == 0).sum() == (1 if by else 0)
+
+
+def test_waves_of_the_same_customers_are_a_paired_t():
+    rng = np.random.default_rng(7)
+    first = rng.integers(0, 11, 60)
+    second = np.clip(first + rng.integers(-2, 3, 60), 0, 10)
+    house = pl.DataFrame({"wave": [1] * 60 + [2] * 60, "who": [*range(60)] * 2, "score": [*first, *second]})
+    row = waves(house, score="score", wave="wave", cluster="who").row(1, named=True)
+    weight = np.array([-1] * 7 + [0] * 2 + [1] * 2)
+    paired = stats.ttest_rel(weight[second], weight[first])
+    assert row["p_value"] == pytest.approx(paired.pvalue, rel=1e-9)
+    apart = waves(house, score="score", wave="wave").row(1, named=True)
+    assert row["difference_high"] - row["difference_low"] < apart["difference_high"] - apart["difference_low"]
+
+
+@pytest.mark.parametrize("rows", [0, 15])
+def test_waves_by_clusters_lazy_and_errors(rows):
+    house = HOUSE.head(rows).with_columns(who=pl.int_range(pl.len()) % 4)
+    options = {"by": "plan", "cluster": ["who"], **ROLES}
+    eager, lazy = waves(house, **options), waves(house.lazy(), **options)
+    assert lazy.collect_schema() == eager.schema
+    assert_frame_equal(lazy.collect(), eager)
+    if rows:
+        assert eager.columns[:8] == [
+            "plan", "wave", "promoters", "passives", "detractors", "n", "n_null", "n_effective",
+        ]  # fmt: skip
+        clusters_alone = waves(house.with_columns(who=pl.int_range(pl.len())), **options)
+        plain = waves(house, by="plan", **ROLES)
+        assert_frame_equal(clusters_alone.select(plain.columns), plain, check_exact=True)
+    with pytest.raises(InvalidOptionError, match="is for a survey design"):
+        waves(house, method="cluster_t", **ROLES)
+    with pytest.raises(InvalidOptionError, match="takes every answer as independent"):
+        waves(house, method="wald", cluster="who", **ROLES)
+
+
 @pytest.mark.parametrize(
     ("column", "order"),
     [
@@ -315,6 +378,8 @@ def test_lazy_schema_is_what_comes(verb, by, adjust, rows):
 def test_every_engine(frame, verb):
     house = HOUSE.select("plan", "year", "score")
     frame.check(verb(frame(house), by="plan", **ROLES), verb(house, by="plan", **ROLES))
+    options = {"cluster": "plan", **ROLES}
+    frame.check(verb(frame(house), **options), verb(house, **options))
 
 
 @given(st.randoms(use_true_random=False))

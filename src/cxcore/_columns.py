@@ -43,11 +43,17 @@ def check_roles(call: str, columns: Sequence[str], roles: Mapping[str, Any]) -> 
     if len(set(columns)) < len(columns):
         twice = [name for name, times in Counter(columns).items() if times > 1]
         raise errors.duplicate_columns(call, twice)
-    names = [(role, name) for role, value in roles.items() for name in root_names(value)]
-    missing = {role: name for role, name in names if name is not None and name not in columns}
+    names: list[str] = []
+    missing = {}
+    for role, value in roles.items():
+        for name in root_names(value):
+            if name is None or name in columns:
+                names.append(name)
+            else:
+                missing[role] = name
     if missing:
         raise errors.columns_not_found(call, missing, columns)
-    return list(dict.fromkeys([name for _, name in names]))
+    return list(dict.fromkeys(names))
 
 
 def root_names(value: Any) -> list[str]:
@@ -157,12 +163,9 @@ def said(column: pl.Series, converted: pl.Series, *, n_threads: int) -> tuple[In
     """
     if isinstance(column.dtype, (pl.Categorical, pl.Enum)):
         number = column.to_physical()
-        highest = number.max()
-        n_numbers = highest + 1 if isinstance(highest, int) else 0
     else:
-        code, _, first, _, _ = native.encode_keys([column], False, n_threads)
-        number, n_numbers = pl.Series(code), len(first)
-    return native.what_rows_say(number.rechunk(), converted.rechunk(), n_numbers)
+        number = pl.Series(native.encode_keys([column], False, n_threads)[0])
+    return native.what_rows_say(number.rechunk(), converted.rechunk())
 
 
 def tell_apart(call: str, role: str, column: pl.Series, code: Int32, *, n_threads: int) -> None:

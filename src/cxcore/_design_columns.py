@@ -6,7 +6,7 @@ they answered. Answers themselves are checked in ``_answers.py``.
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -82,7 +82,7 @@ def _names(call: str, role: str, value: Any) -> tuple[str, ...]:
 
 def _size(call: str, population: Any, size: Any) -> float:
     number = isinstance(size, (int, float, np.integer, np.floating)) and not isinstance(size, bool)
-    if not number or not 1 <= size < math.inf:
+    if not number or not 1 <= size <= sys.float_info.max:
         hint = "how many there are to draw from, such as 5_000."
         raise errors.bad_option(call, "population", population, f"{size!r} is no number of customers.", hint)
     return float(size)

@@ -155,8 +155,8 @@ def nps(
 
     Notes
     -----
-    One pass over the rows (bytes are read as they lie), then about 15 µs a group. What each interval
-    promises, and when it fails: ``docs/explanation/scores.md``.
+    One pass over the rows (bytes are read as they lie), then 2 to 4 µs a group; the call itself costs 35 µs.
+    What each interval promises, and when it fails: ``docs/explanation/scores.md``.
 
     Examples
     --------
@@ -169,7 +169,7 @@ def nps(
     call = "nps"
     what = nps_score(call, scale, promoter, detractor)
     design = design_roles(call, cluster, weight, stratum, population)
-    return _summary(call, answers, what, score, by, missing, method, confidence_level, total, design)
+    return summary(call, answers, what, score, by, missing, method, confidence_level, total, design)
 
 
 def csat(
@@ -235,7 +235,7 @@ def csat(
     call = "csat"
     what = scale_score(call, scale, kind, top, default_top=2)
     design = design_roles(call, cluster, weight, stratum, population)
-    return _summary(call, answers, what, score, by, missing, method, confidence_level, total, design)
+    return summary(call, answers, what, score, by, missing, method, confidence_level, total, design)
 
 
 def ces(
@@ -302,7 +302,7 @@ def ces(
     call = "ces"
     what = scale_score(call, scale, kind, top, default_top=3)
     design = design_roles(call, cluster, weight, stratum, population)
-    return _summary(call, answers, what, score, by, missing, method, confidence_level, total, design)
+    return summary(call, answers, what, score, by, missing, method, confidence_level, total, design)
 
 
 def mean_score(
@@ -359,7 +359,7 @@ def mean_score(
     call = "mean_score"
     what = mean_level(call, _options.scale(call, scale))
     design = design_roles(call, cluster, weight, stratum, population)
-    return _summary(call, answers, what, score, by, missing, method, confidence_level, total, design)
+    return summary(call, answers, what, score, by, missing, method, confidence_level, total, design)
 
 
 # ---------------------------------------------------------------- the one path
@@ -405,7 +405,7 @@ def scale_score(call: str, scale: Any, kind: Any, top: Any, default_top: int) ->
     return top_box(call, (low, high), chosen)
 
 
-def _summary(
+def summary(
     call: str,
     answers: Any,
     what: Score,
@@ -423,7 +423,7 @@ def _summary(
     columns = design_columns(what) if design else result_columns(what)
     groups = _options.groups(call, by, [*columns, *(["is_total"] if total else [])])
     codes = _options.codes(call, "missing", missing)
-    chosen = design_method_for(call, method, design) if design else _method(call, method)
+    chosen = any_method(call, method, design)
     level = _options.level(call, "confidence_level", confidence_level)
     if total and not groups:
         raise errors.bad_option(
@@ -454,7 +454,13 @@ def _summary(
     return engine.summary(call, frame, names, compute, schema)
 
 
-def _method(call: str, method: Any) -> Method:
+def any_method(call: str, method: Any, design: DesignRoles) -> Method | DesignMethod:
+    """What ``method=`` means: one of independent answers, or one of the design."""
+    return design_method_for(call, method, design) if design else plain_method_for(call, method)
+
+
+def plain_method_for(call: str, method: Any) -> Method:
+    """The method of independent answers that a word or an object means."""
     of_design = isinstance(method, str) and method in DESIGN_METHODS and method not in METHODS
     if of_design or isinstance(method, DesignMethod):
         raise errors.design_method(call, method)

@@ -77,8 +77,11 @@ def _rest(alone: NDArray[np.bool_], journeys: Journeys) -> tuple[float, float]:
     """Conversions that no touch earned, and their value."""
     if not alone.any():
         return 0.0, 0.0
+    value = journeys.value[alone]
+    if not len(journeys.times):
+        return float(len(value)), math.fsum(value)
     weight = journeys.weight[alone]
-    return float(weight.sum()), math.fsum(weight * journeys.value[alone])
+    return float(weight.sum()), math.fsum(weight * value)
 
 
 def _column(

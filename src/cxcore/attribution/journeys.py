@@ -42,6 +42,28 @@ class Touchpoints:
     stage: pl.Series | None = None
     #: codes of containers, -1 for none; None where the customer is the container
     container: pl.Series | None = None
+    #: where ``what`` and ``container`` are of rows within reach alone, which row of the log each is
+    row: Int32 | None = None
+
+    def within_reach(self, columns: EventColumns, lookback: int) -> tuple[EventColumns, Touchpoints]:
+        """The rows alone that some window can reach, as a log of their own: the others need no sorting."""
+        code, tick, what, row, count = native.within_reach(
+            columns.code,
+            columns.tick,
+            self.what.to_numpy(),
+            self.converted.rechunk(),
+            lookback,
+            columns.n_users,
+        )
+        container = None if self.container is None else self.container[row]
+        some = replace(
+            columns,
+            code=code,
+            count=count,
+            tick=tick,
+            tie=columns.tie[row] if len(columns.tie) else columns.tie,
+        )
+        return some, replace(self, what=pl.Series(what), container=container, row=row)
 
     def met(self, by: pl.Series | None) -> Int64:
         """Codes of the channels that some user met. ``by``: which rows have a user; None: all."""
@@ -133,8 +155,8 @@ def check_channels(call: str, column: str, n: int, models: Sequence[Model], role
 
 def looked_at(
     call: str, house: pl.DataFrame, roles: EventRoles, log: Touchpoints, windows: Windows
-) -> EventColumns:
-    """Who did something and when, without the rows that no model looks at: they need no sorting.
+) -> tuple[EventColumns, Touchpoints]:
+    """Who did something, when and what, without the rows that no model looks at: they need no sorting.
 
     Those are rows that are neither touch nor conversion and, where only windows count, touches of users who
     never converted, touches too old for the first conversion of their user, and those after the last one.
@@ -143,15 +165,12 @@ def looked_at(
     if windows.reads_everyone:
         columns = _columns.event_columns(call, house, roles, n_threads=n_threads)
         if (log.says_something & (pl.Series(columns.code) >= 0)).all():
-            return columns
+            return columns, log
         code = np.where(log.what.to_numpy() == _NOTHING, np.int32(-1), columns.code)
         count = np.bincount(code[code >= 0], minlength=columns.n_users).astype(np.int64)
-        return replace(columns, code=code, count=count)
+        return replace(columns, code=code, count=count), log
     columns = _columns.event_columns(call, house, roles, n_threads=n_threads, among=log.converted)
-    reached, count = empty(len(columns.code), np.int32), np.empty(columns.n_users, np.int64)
-    lookback = windows.ticks(columns.tick_length)
-    kernel.within_reach(columns.code, columns.tick, log.what.to_numpy(), lookback, reached, count)
-    return replace(columns, code=reached, count=count)
+    return log.within_reach(columns, windows.ticks(columns.tick_length))
 
 
 # ---------------------------------------------------------------- journeys
@@ -205,6 +224,7 @@ def journeys_of(index: EventIndex, log: Touchpoints, windows: Windows) -> Journe
     kernel.fill_journeys(
         *(offset, index.row, index.tick, log.what.to_numpy(), user),
         np.empty(0, np.int32) if log.container is None else log.container.to_numpy(),
+        np.empty(0, np.int32) if log.row is None else log.row,
         *(lookback, windows.reset, n_threads),
         *(touch_offset, conversion_offset, channel),
         *(tick, conversion_tick, row, touch_row, lo, hi),
@@ -263,6 +283,6 @@ def _users(index: EventIndex, log: Touchpoints, *, everyone: bool) -> tuple[Int6
     offset = index.offset
     if index.columns.own >= 0:  # rows without a user: the last item, in truth a user each
         offset = np.concatenate((offset[:-1], np.arange(offset[-2] + 1, offset[-1] + 1)))
-    elif not everyone:
+    elif not everyone and log.row is None:  # else all who are there converted
         return offset, native.codes_of(index.columns.code, log.converted.rechunk(), index.columns.n_users)
     return offset, np.arange(len(offset) - 1)

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from cxcore._design_columns import DesignRows, cells_of, summed
 from cxcore.designs.base import DesignSample
 from cxcore.designs.linearized import t_quantiles
+from cxcore.differences import Mover, Pairs
+from cxcore.intervals import Sample
 from cxcore.intervals.base import Float64, Int64
 from cxcore.intervals.student import t_tail
 
@@ -139,3 +141,16 @@ class LinearizedDifference:
             away, error = abs(float(self.difference[at])), float(np.sqrt(variance[at]))
             p[at] = 1.0 if away <= self._nothing else 2 * t_tail(away / error, int(dof[at])) if error else 0.0
         return p
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """The counts of both sides, as they are compared without a design; none where there is no group."""
+        plain = self.sample.sample
+        counts = np.vstack([plain.counts, np.zeros((1, plain.counts.shape[1]), dtype=np.int64)])
+        return Pairs(Sample(counts[self.one], plain.weights), Sample(counts[self.two], plain.weights))
+
+    def numbers(self, alpha: float, *, free: NDArray[np.bool_]) -> list[Float64]:
+        """Low, high and p-value of each pair: MOVER's where ``free``, else linearized."""
+        plain = (*Mover().limits(self.pairs, alpha), Mover().p_values(self.pairs))
+        linear = (*self.limits(alpha), self.p_values())
+        return [np.where(free, one, other) for one, other in zip(plain, linear, strict=True)]

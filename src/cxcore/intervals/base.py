@@ -109,4 +109,5 @@ class Unguarded(Method):
     """A method that is given as asked for; the verb warns where the sample cannot support it."""
 
     def marks(self, sample: Sample) -> dict[str, NDArray[np.bool_]]:
-        return {"thin_support": (sample.outside < ENOUGH_OUTSIDE) & (sample.n > 0)}
+        thin = sample.outside < ENOUGH_OUTSIDE
+        return {"thin_support": thin & (sample.n > 0)} if np.count_nonzero(thin) else {}

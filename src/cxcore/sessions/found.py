@@ -256,12 +256,12 @@ def row_columns(
     return rows
 
 
-def _room(found: Sessions, n: int) -> Int64:
+def _room(found: Sessions, n_rows: int) -> Int64:
     """Memory of one answer alone, also where several threads ask one index."""
     try:
         return found.room.pop()
     except IndexError:
-        return empty(n, np.int64)
+        return empty(n_rows, np.int64)
 
 
 def _extras(found: Sessions, reason: bool, long_after: int | None) -> dict[str, pl.Series]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,12 @@ import polars as pl
 
 from cxcore import _options
 from cxcore._answers import ScoreCounts, by_schema
-from cxcore._columns import Float64, check_roles, needed
-from cxcore._score_rows import answer_rows, result_columns
-from cxcore._wave_columns import WaveCounts, wave_counts
+from cxcore._columns import Float64, Int64, check_roles, needed
+from cxcore._design_columns import DesignRoles, DesignRows, design_rows
+from cxcore._score_rows import answer_rows, design_columns, design_rows_of, result_columns
+from cxcore._wave_columns import WAVE, WaveCounts, wave_counts
+from cxcore.designs import DesignMethod, DesignSample, design_sample
+from cxcore.designs.difference import LinearizedDifference
 from cxcore.differences import ADJUSTMENTS, Mover, Pairs, adjusted
 from cxcore.engines import open_frame
 from cxcore.intervals import Method, Sample
@@ -38,6 +41,22 @@ class Asked:
         last, _ = classes_of(self.what)
         return wave_counts(self.call, house, score, self.by, wave, self.what.scale, self.missing, last)
 
+    def clustered(
+        self, house: pl.DataFrame, score: str, wave: str, counted: WaveCounts, design: DesignRoles
+    ) -> tuple[DesignRows, DesignSample]:
+        """The rows that count and their clusters, by the rows of ``counted``: every segment in every wave."""
+        rows, every = self.design_rows(house, score, house[wave], counted, design), counted.rows()
+        rows = replace(rows, groups=every.groups, n_null=every.n_null)
+        return rows, design_sample(rows, self.what.weights, design)
+
+    def design_rows(
+        self, house: pl.DataFrame, score: str, wave: pl.Series, counted: WaveCounts, design: DesignRoles
+    ) -> DesignRows:
+        """The rows that count, by their place in ``counted``: segment times waves plus wave."""
+        parts = [*self.by, pl.lit(wave).alias(WAVE)]
+        rows = design_rows(self.call, house, score, parts, self.what.scale, self.missing, design)
+        return replace(rows, group=counted.place.astype(np.int32)[rows.group])
+
     def sample(self, counted: ScoreCounts) -> Sample:
         return Sample(counted.counts, classes_of(self.what)[1])
 
@@ -45,9 +64,9 @@ class Asked:
         """The groups and what a score says of each: the columns of :func:`cxcore.nps`."""
         return answer_rows(self.call, self.what, counted, self.sample(counted), method, self.level)
 
-    @property
-    def score_columns(self) -> Schema:
-        return dict(result_columns(self.what))
+    def design_scores(self, sample: DesignSample, method: DesignMethod) -> pl.DataFrame:
+        """The same under a design: the columns of :func:`cxcore.nps` with ``cluster=``."""
+        return design_rows_of(self.what, sample, method, self.level)
 
 
 def asked(
@@ -68,8 +87,8 @@ def asked(
     return Asked(call, what, parts, names, codes, _options.level(call, "confidence_level", confidence_level))
 
 
-def score_columns(what: Score) -> Schema:
-    return dict(result_columns(what))
+def score_columns(what: Score, design: DesignRoles | None = None) -> Schema:
+    return dict(design_columns(what) if design else result_columns(what))
 
 
 def answer(
@@ -108,9 +127,22 @@ def steps(asked: Asked, counted: ScoreCounts, before: Any, adjust: str | None) -
     nobody = np.zeros((1, counted.counts.shape[1]), dtype=np.int64)
     earlier = Sample(np.vstack([counted.counts, nobody])[before], sample.weights)
     pairs, method = Pairs(sample, earlier), Mover()
-    low, high = method.limits(pairs, 1 - asked.level)
-    p = method.p_values(pairs)
-    numbers: list[Float64] = [each * asked.what.factor for each in (pairs.difference, low, high)] + [p]
+    numbers = [*method.limits(pairs, 1 - asked.level), method.p_values(pairs)]
+    return _step_rows(asked, [pairs.difference, *numbers], adjust)
+
+
+def design_steps(
+    asked: Asked, rows: DesignRows, sample: DesignSample, before: Int64, adjust: str | None
+) -> pl.DataFrame:
+    """The same by clusters, who may have answered in both, as ``compare`` has it."""
+    apart = LinearizedDifference(rows, sample, np.arange(len(before)), before)
+    numbers = apart.numbers(1 - asked.level, free=apart.independent)
+    return _step_rows(asked, [apart.difference, *numbers], adjust)
+
+
+def _step_rows(asked: Asked, found: list[Float64], adjust: str | None) -> pl.DataFrame:
+    *scores, p = found
+    numbers = [*(each * asked.what.factor for each in scores), p]
     if adjust:
         numbers.append(adjusted(p, adjust))
     columns = zip(step_columns(adjust), numbers, strict=True)

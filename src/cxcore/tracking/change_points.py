@@ -121,7 +121,7 @@ def change_points(
 
     def schema(before: pl.Schema) -> dict[str, pl.DataType]:
         places = {"first_wave": before[wave], "last_wave": before[wave], "n_waves": pl.Int64()}
-        return {**places, **what.score_columns, **_steps()}
+        return {**places, **score_columns(what.what), **_steps()}
 
     return answer(call, answers, {"score": score, "wave": wave, "by": by}, compute, schema)
 

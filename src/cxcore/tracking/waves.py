@@ -10,11 +10,21 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cxcore import _options
+from cxcore._design_columns import design_roles
+from cxcore._wave_columns import WAVE
+from cxcore.designs import DesignMethod
 from cxcore.differences import Adjustment
-from cxcore.intervals import Method, MethodName, method_for
 from cxcore.metrics import Metric, MetricName
-from cxcore.scores import By
-from cxcore.tracking.asked import answer, asked, check_adjust, score_columns, step_columns, steps
+from cxcore.scores import AnyMethod, By, Columns, any_method
+from cxcore.tracking.asked import (
+    answer,
+    asked,
+    check_adjust,
+    design_steps,
+    score_columns,
+    step_columns,
+    steps,
+)
 
 __all__ = ["waves"]
 
@@ -28,9 +38,10 @@ def waves(
     by: By = None,
     scale: tuple[int, int] | None = None,
     missing: Iterable[int] | None = None,
-    method: MethodName | Method = "bootstrap",
+    method: AnyMethod = "bootstrap",
     confidence_level: float = 0.95,
     adjust: Adjustment | None = None,
+    cluster: Columns = None,
 ) -> Any:
     """Score of each wave of a survey, in order, and its difference to the wave before.
 
@@ -52,11 +63,15 @@ def waves(
     missing : list of int, default None
         Codes that mean 'no answer', such as 11 or 99.
     method : str or Method, default "bootstrap"
-        How each wave's own interval is made, as in :func:`cxcore.nps`. Differences are always by MOVER.
+        How each wave's own interval is made, as in :func:`cxcore.nps`. Differences are always by MOVER, with
+        ``cluster`` linearized.
     confidence_level : float, default 0.95
         How often an interval holds the truth, between 0 and 1.
     adjust : {"holm", "bh"}, default None
         Add ``p_adjusted``, over all rows of the answer, as :func:`cxcore.compare`.
+    cluster : str or list of str, default None
+        Who answered more than once, in one wave or in several: the customer, the flight. What a customer said
+        in both waves is then counted as one thing said.
 
     Returns
     -------
@@ -65,7 +80,8 @@ def waves(
         them, then ``previous`` (the wave that this one is compared with), ``difference``, ``difference_low``,
         ``difference_high``, ``p_value`` (Float64; ``p_adjusted`` where asked for). Every segment has a row
         for every wave of the frame. A wave in which a segment has no answers is a row of nulls, flagged
-        ``no_answers``, and the next one is compared with the last wave before it that has some.
+        ``no_answers``, and the next one is compared with the last wave before it that has some. With
+        ``cluster`` the columns of the score are those of a design, ``n_cluster`` among them.
 
     Raises
     ------
@@ -98,7 +114,8 @@ def waves(
     _options.column_name(call, "score", score)
     _options.column_name(call, "wave", wave)
     check_adjust(call, adjust)
-    chosen = method_for(call, method)
+    design = design_roles(call, cluster, None, None, None)
+    chosen = any_method(call, method, design)
     what = asked(
         call,
         metric=metric,
@@ -106,22 +123,28 @@ def waves(
         by=by,
         missing=missing,
         confidence_level=confidence_level,
-        columns=lambda score: ["wave", "previous", *score_columns(score), *step_columns(adjust)],
+        columns=lambda score: ["wave", "previous", *score_columns(score, design), *step_columns(adjust)],
     )
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
         table = what.counted(house, score, wave)
-        counted = table.rows()
         before = _before(table.counts.sum(axis=2) > 0)
         named = table.waves.gather(np.where(before < 0, 0, before % max(len(table.waves), 1)))
         previous = named.to_frame("previous").select(pl.when(pl.Series(before) >= 0).then("previous"))
-        return what.scores(counted, chosen).hstack(previous).hstack(steps(what, counted, before, adjust))
+        if isinstance(chosen, DesignMethod):
+            rows, sample = what.clustered(house, score, wave, table, design)
+            scores = what.design_scores(sample, chosen).rename({WAVE: "wave"})
+            return scores.hstack(previous).hstack(design_steps(what, rows, sample, before, adjust))
+        counted = table.rows()
+        scores = what.scores(counted, chosen).rename({WAVE: "wave"})
+        return scores.hstack(previous).hstack(steps(what, counted, before, adjust))
 
     def schema(before: pl.Schema) -> dict[str, pl.DataType]:
         kind = before[wave]
-        return {"wave": kind, **what.score_columns, "previous": kind, **step_columns(adjust)}
+        return {"wave": kind, **score_columns(what.what, design), "previous": kind, **step_columns(adjust)}
 
-    return answer(call, answers, {"score": score, "wave": wave, "by": by}, compute, schema)
+    roles = {"score": score, "wave": wave, "by": by, "cluster": cluster}
+    return answer(call, answers, roles, compute, schema)
 
 
 def _before(answered: NDArray[np.bool_]) -> NDArray[np.int64]:

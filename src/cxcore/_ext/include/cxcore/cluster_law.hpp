@@ -16,6 +16,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "cxcore/lattice.hpp"
@@ -42,7 +43,10 @@ class ClusterLaw {
              std::int64_t n_drawn, double fraction, bool rescaled) {
         const std::size_t begin = signature_.size();
         double here = 0.0;
-        for (std::int64_t i = 0; i < n; ++i) {
+        // from all over the sorted sizes, so that a few tell of all
+        std::int64_t stride = static_cast<std::int64_t>(0.618 * static_cast<double>(n)) + 1;
+        while (std::gcd(stride, n) != 1) ++stride;
+        for (std::int64_t k = 0, i = 0; k < n; ++k, i = (i + stride) % n) {
             const double times = static_cast<double>(count[i]), ratio = total[i] / size[i];
             signature_.push_back({times, size[i], total[i], 0.0});
             here += times;
@@ -67,7 +71,7 @@ class ClusterLaw {
         const auto first = signature_.begin() + static_cast<std::ptrdiff_t>(begin);
         std::stable_sort(first, signature_.end(),
                          [](const Signature& a, const Signature& b) { return a.count > b.count; });
-        stratum_.push_back({begin, signature_.size(), units, draws, scale});
+        stratum_.push_back({begin, signature_.size(), units, draws, scale, 0.0, {}});
     }
 
     void finish(double unit) {
@@ -136,9 +140,11 @@ class ClusterLaw {
     struct Signature {
         double count, size, total, away;  // away: what a draw moves X by, less its mean in the stratum
     };
+    static constexpr std::size_t ORDER = 16;
     struct Stratum {
         std::size_t begin, end;
         double units, draws, scale;  // draws of so many units; each moves X scale times
+        double most, series[ORDER];  // largest move, and sums of powers of moves
     };
 
     // sets what each signature is away from the mean of its stratum at r
@@ -236,7 +242,8 @@ class ClusterLaw {
         return sum;
     }
 
-    double inverted(double x, double window) const {
+    double inverted(double x, double window) {
+        for (Stratum& each : stratum_) expand(each);
         // Never without end: far from the estimate, by dozens of far units, the noise is wider: 1e-4 sd of X.
         const double smooth = std::fmax(smooth_, window / WIDEST);
         const double step = 2.0 * PI / window, last = std::sqrt(4.0 * MOST) / smooth;
@@ -246,14 +253,47 @@ class ClusterLaw {
         return 0.5 - sum;
     }
 
+    // Sums of 1 - cos h and sin h - h over a stratum as power series in t times its largest move, from its
+    // moments: good to 1e-14 of log phi up to 1, and then a node costs the same for any number of signatures.
+    void expand(Stratum& each) const {
+        each.most = 0.0;
+        for (std::size_t i = each.begin; i < each.end; ++i) each.most = std::fmax(each.most, weighs(i));
+        double sums[ORDER] = {};
+        const double unit = each.most > 0.0 ? 1.0 / each.most : 0.0;
+        for (std::size_t i = each.begin; i < each.end; ++i) {
+            const double move = signature_[i].away * unit;
+            double power = signature_[i].count * move * move;
+            for (std::size_t k = 0; k < ORDER; ++k) {
+                sums[k] += power;
+                power *= move;
+            }
+        }
+        double factorial = 1.0;
+        for (std::size_t k = 0; k < ORDER; ++k) {  // of order k + 2; signs + - - + + - - of cosine, sine, …
+            factorial *= static_cast<double>(k + 2);
+            each.series[k] = ((k + 1) / 2 % 2 ? -sums[k] : sums[k]) / factorial;
+        }
+    }
+
+    static void by_series(const Stratum& each, double t, double& a, double& b) {
+        const double h = t * each.most, y = h * h;
+        double even = 0.0, odd = 0.0;
+        for (std::size_t k = ORDER; k > 0; k -= 2) {
+            even = each.series[k - 2] + y * even;
+            odd = each.series[k - 1] + y * odd;
+        }
+        a = -y * even;
+        b = h * y * odd;
+    }
+
     // |phi| of a stratum is at most the part of it that some signatures make, and the mass of the others: a
     // few frequent ones show most nodes to be nothing. Their sines are good to 0.0011 each, and taken to be
     // that wrong.
-    bool hopeless(double t, double smoothing) const {
+    bool hopeless(double t, double need) const {
         constexpr double WHOLE = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds
         const double turn = t / (2.0 * PI);
-        double need = 2.0 * MOST - smoothing;  // of -log |phi|, at least draws (1 - |phi of a draw|)
-        for (const Stratum& each : stratum_) {
+        for (const Stratum& each : stratum_) {  // need: of -log |phi|, at least draws (1 - |phi of a draw|)
+            if (t * each.most <= 1.0) continue;
             const double enough = need * each.units / each.draws;
             double re = 0.0, im = 0.0, mass = 0.0;
             for (std::size_t i = each.begin; i < each.end; ++i) {
@@ -279,27 +319,43 @@ class ClusterLaw {
     }
 
     double term(double t, double x, double smooth) const {
-        const double smoothing = 0.5 * smooth * smooth * t * t;
-        if (hopeless(t, smoothing)) return 0.0;
-        double exponent = -smoothing, angle = -t * x;
+        double exponent = -0.5 * smooth * smooth * t * t, angle = -t * x;
+        bool wide = false;
         for (const Stratum& each : stratum_) {
+            double a, b;
+            if (t * each.most > 1.0) {
+                wide = true;
+                continue;
+            }
+            by_series(each, t, a, b);
+            if (!grows(each, a, b, exponent, angle)) return 0.0;
+        }
+        if (!wide) return std::exp(exponent) * std::sin(angle);
+        if (hopeless(t, 2.0 * MOST + exponent)) return 0.0;
+        for (const Stratum& each : stratum_) {
+            if (t * each.most <= 1.0) continue;
             double a = 0.0, b = 0.0;
             for (std::size_t i = each.begin; i < each.end; ++i) {
-                const Signature& one = signature_[i];
                 double cosine, sine;
-                small_angle(t * one.away, cosine, sine);
-                a -= one.count * cosine;
-                b += one.count * sine;
+                small_angle(t * signature_[i].away, cosine, sine);
+                a -= signature_[i].count * cosine;
+                b += signature_[i].count * sine;
             }
-            a /= each.units;
-            b /= each.units;
-            const double square = 2.0 * a + a * a + b * b;
-            if (!(square > -1.0)) return 0.0;
-            exponent += 0.5 * each.draws * std::log1p(square);
-            if (exponent < -2.0 * MOST) return 0.0;
-            angle += each.draws * std::atan2(b, 1.0 + a);
+            if (!grows(each, a, b, exponent, angle)) return 0.0;
         }
         return std::exp(exponent) * std::sin(angle);
+    }
+
+    // log phi and its angle, times the draws of a stratum whose cosines less 1 and sines sum to a and b;
+    // false where phi is nothing
+    static bool grows(const Stratum& each, double a, double b, double& exponent, double& angle) {
+        a /= each.units;
+        b /= each.units;
+        const double square = 2.0 * a + a * a + b * b;
+        if (!(square > -1.0)) return false;
+        exponent += 0.5 * each.draws * std::log1p(square);
+        angle += each.draws * std::atan2(b, 1.0 + a);
+        return exponent >= -2.0 * MOST;
     }
 
     static constexpr double MOST = 18.5;  // exp(-2 MOST) < 1e-16

@@ -23,6 +23,7 @@ struct Events {             // the event index, what was read of its rows, and t
     int64_t n_chosen;
     const int64_t* user;       // [n_chosen] which users, in order
     const int32_t* container;  // by row, negative: one of its own; null: the customer is the container
+    const int32_t* log_row;    // which row of the log each is; null: the same
 };
 
 // What a row says: the code of its channel times two (negative: no touch), the lowest bit if it converts.
@@ -67,53 +68,6 @@ inline int64_t dense_codes(const int32_t* category, int64_t n, int64_t n_categor
 }
 
 inline int64_t row_at(const Events& e, int64_t position) { return e.row ? e.row[position] : position; }
-
-// Users of the rows that some window can reach: touches and conversions of users who convert, from `lookback`
-// before the first conversion of the user up to the last one. What is left out (-1) needs no sorting.
-// OUT reached int32[n], count int64[n_users]: the rows of each user that are left
-inline void within_reach(const int32_t* code, const int64_t* tick, const int32_t* what, int64_t n,
-                         int64_t n_users, bool limited, uint64_t lookback, int32_t* reached, int64_t* count) {
-    struct Reach {
-        int64_t first = INT64_MAX, last = INT64_MIN, rows = 0;
-    };
-    // Nobody, whom no window reaches, is several in turns: no row waits for the count of the one before.
-    constexpr int64_t nobodies = 8;
-    Array<Reach> reach(static_cast<size_t>(n_users + nobodies));
-    Reach* const of_user = reach.data() + nobodies;
-    constexpr int64_t block = 256, ahead = 16;
-    int64_t chosen[block];
-    for (int64_t from = 0; from < n; from += block) {  // which rows convert is noise: no branch asks
-        int64_t many = 0;
-        for (int64_t i = from; i < std::min(n, from + block); ++i) {
-            chosen[many] = i;
-            many += is_conversion(what[i]) & (code[i] >= 0);
-        }
-        for (int64_t k = 0; k < many; ++k) {
-            const int64_t now = tick[chosen[k]];
-            Reach& mine = of_user[code[chosen[k]]];
-            mine.first = std::min(mine.first, now);
-            mine.last = std::max(mine.last, now);
-        }
-    }
-    for (int64_t u = 0; u < n_users; ++u) {  // the first tick that is near enough
-        Reach& mine = of_user[u];
-        if (mine.last < mine.first) continue;
-        const uint64_t before = age(mine.first, INT64_MIN);
-        const uint64_t nearest = static_cast<uint64_t>(mine.first) - (lookback - 1);
-        mine.first = !limited || before < lookback ? INT64_MIN : static_cast<int64_t>(nearest);
-    }
-    for (int64_t i = 0; i < n; ++i) {  // which rows these are is noise, too
-        if (i + ahead < n) __builtin_prefetch(&of_user[code[i + ahead]]);
-        const int32_t user = code[i], says = what[i];
-        Reach& mine = of_user[user ^ ((user >> 31) & (i & (nobodies - 1)))];
-        const int64_t now = tick[i];
-        const int32_t is_near =
-            (now <= mine.last) & (now >= mine.first) & (is_touch(says) | is_conversion(says));
-        reached[i] = user | (is_near - 1);
-        mine.rows += is_near;
-    }
-    for (int64_t u = 0; u < n_users; ++u) count[u] = of_user[u].rows;
-}
 
 constexpr int64_t user_block = 4096;
 
@@ -250,7 +204,7 @@ class Stretch {
             before_[i] = {static_cast<int32_t>(t - at.touch), static_cast<int32_t>(n_converted)};
             out.channel[t] = what >> 1;
             out.touch_tick[t] = e.tick[position_[i]];
-            if (out.touch_row) out.touch_row[t] = row_[i];
+            if (out.touch_row) out.touch_row[t] = log_row(e, row_[i]);
             t += is_touch(what);
             converted_[n_converted] = static_cast<int32_t>(i);
             n_converted += is_conversion(what);
@@ -259,7 +213,7 @@ class Stretch {
         for (int64_t c = 0; c < n_converted; ++c) {
             const int32_t i = converted_[c];
             out.conversion_tick[at.conversion + c] = e.tick[position_[i]];
-            out.conversion_row[at.conversion + c] = row_[i];
+            out.conversion_row[at.conversion + c] = log_row(e, row_[i]);
             out.hi[at.conversion + c] = at.touch + before_[i + 1].touch;
         }
         for (int64_t u = 0; u < n_begin_; ++u) {
@@ -272,6 +226,7 @@ class Stretch {
 
   private:
     static constexpr int64_t ahead = 16;  // users
+    static int64_t log_row(const Events& e, int64_t row) { return e.log_row ? e.log_row[row] : row; }
     struct Before {
         int32_t touch, conversion;
     };

@@ -29,9 +29,9 @@ struct Said {
     Array<int64_t> first;  // by code, in order of first appearance
 };
 
-// Columns of one length, in one chunk each. `number`: of a channel, below n_numbers; null or -1 is none.
+// Columns of one length, in one chunk each. `number`: of a channel; null or -1 is none.
 // `converted` has no null.
-inline Said what_rows_say(const Column& number, const Column& converted, int64_t n_numbers) {
+inline Said what_rows_say(const Column& number, const Column& converted) {
     Said said;
     const int64_t n = number.size();
     said.what.resize(static_cast<size_t>(n));
@@ -39,18 +39,22 @@ inline Said what_rows_say(const Column& number, const Column& converted, int64_t
     const Chunk channel = number.chunk(0), flag = converted.chunk(0);
     const auto* const flags = static_cast<const uint8_t*>(flag.array->buffers[1]);
     constexpr int32_t unseen = -1;
-    Array<int32_t> twice(static_cast<size_t>(n_numbers) + 1, unseen);  // the code; first that of none
-    twice[0] = -2;
-    int32_t *const known = twice.data(), *what = said.what.data();
+    constexpr int64_t ahead = 1024;
+    Array<int32_t> known(64, unseen);  // twice the code by number; first that of none
+    known[0] = -2;
+    int32_t* what = said.what.data();
+    const Chunk::Place place = channel.place();
     channel.with_numbers(0, [&](auto read) {
         for (int64_t from = 0; from < n; from += 64, what += 64) {
             const int64_t size = std::min<int64_t>(64, n - from);
+            for (int64_t i = 0; i < 64; i += 16) __builtin_prefetch(place(std::min(from + ahead + i, n)));
             uint64_t converts = bits_at(flags, flag.array->offset + from, size);
             uint64_t valid =
                 channel.valid ? bits_at(channel.valid, channel.array->offset + from, size) : ~uint64_t{0};
             for (int64_t i = 0; i < size; ++i, valid >>= 1, converts >>= 1) {
                 // behind a null lies anything
                 const uint64_t at = static_cast<uint64_t>(read(from + i) + 1) & -(valid & 1);
+                if (at >= known.size()) known.resize(std::max<size_t>(at + 1, 2 * known.size()), unseen);
                 int32_t mine = known[at];
                 if (mine == unseen) {
                     mine = known[at] = static_cast<int32_t>(2 * said.first.size());
