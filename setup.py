@@ -1,4 +1,5 @@
-"""Build the compiled core: every ``_ext/*.pyx`` by Cython, ``_ext/native.cpp`` by pybind11.
+"""Build the compiled core: every ``_ext/*.pyx`` by Cython, ``_ext/native.cpp`` by pybind11, and
+``_ext/duckdb_functions.cpp``, a shared library without Python.
 
 CXCORE_DEBUG=1                    bounds checks and asserts in every kernel
 CXCORE_SANITIZE=address|undefined a build with that sanitizer
@@ -60,5 +61,13 @@ setup(
             force=DEBUG or bool(SANITIZE),
         ),
         Pybind11Extension("cxcore._ext.native", [str(EXT / "native.cpp")], **shared),
+        Extension(
+            "cxcore._ext.duckdb_functions",
+            [str(EXT / "duckdb_functions.cpp")],
+            **{
+                **shared,
+                "depends": [*headers, *sorted(map(str, (EXT / "include/cxcore/duckdb").glob("*.hpp")))],
+            },
+        ),
     ],
 )

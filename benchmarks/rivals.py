@@ -197,6 +197,14 @@ def duckdb_textbook_rows(con: Any) -> np.ndarray:
     return _numpy(con, f"{_TEXTBOOK} SELECT number FROM b ORDER BY i")["number"]
 
 
+def duckdb_lag_numbers(con: Any) -> dict[str, np.ndarray]:
+    """The row and its number in any order: no tie-break, since rows of one time are of one session."""
+    window = "OVER (PARTITION BY user_id ORDER BY ts ROWS UNBOUNDED PRECEDING)"
+    new = f"epoch_us(ts) - lag(epoch_us(ts)) OVER (PARTITION BY user_id ORDER BY ts) <= {GAP_US}"
+    rows = f"SELECT rowid AS i, user_id, ts, CASE WHEN {new} THEN NULL ELSE 1 END AS new FROM ev"
+    return _numpy(con, f"SELECT i, count(new) {window} AS number FROM ({rows})")
+
+
 def duckdb_textbook_table(con: Any) -> Any:
     """The textbook sessions as a table that stays in DuckDB, where its user wants it."""
     con.execute(f"CREATE OR REPLACE TEMP TABLE answer AS {_TEXTBOOK_TABLE}")

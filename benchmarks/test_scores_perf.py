@@ -96,7 +96,7 @@ def test_nps_interval(race: Race, rng: np.random.Generator, size: str) -> None:
             *rows,
         ],
         left_out="" if rows else LEFT_OUT,
-        goals={"1e3": [Goal(500, "scipy")], "1e5": [], "large": [Goal(10, "NumPy")]}[size],
+        goals={"1e3": [Goal(1_000, "scipy")], "1e5": [], "large": [Goal(60, "NumPy")]}[size],
     )
 
 
@@ -275,6 +275,7 @@ def test_sql(race: Race) -> None:
         rows=len(frame),
         verb=Contender("cxcore, cx.nps", partial(macro, "cx.nps(score)"), same),
         parts=[
+            Contender("cxcore, cx_nps, native", partial(macro, "cx_nps(score)"), same),
             Contender("cxcore, cx.nps_ci with interval", partial(macro, "(cx.nps_ci(score)).estimate"), same),
         ],
         rivals=[Contender("DuckDB, plain SQL", partial(rivals.duckdb_nps, con), same)],

@@ -18,6 +18,7 @@ from race import Contender, Goal, Race
 from tests.reference import rules as twin
 
 import cxcore as cx
+import cxcore.duckdb
 from cxcore._ext import sessions as kernels
 
 #: size, order, ids of the skewed logs
@@ -230,6 +231,27 @@ def test_skewed_both(race: Race, case: tuple[str, str, str]) -> None:
 def test_skewed(race: Race, order: str, task: Callable[..., None]) -> None:
     goals = ROWS if task is _race_rows else TABLE
     task(race, data.skewed("small", order, "integer"), f"skewed/{order}/integer/small", goals[order])
+
+
+def test_sql(race: Race) -> None:
+    """The number of each row's session without leaving DuckDB: our window aggregate, and the textbook."""
+    assert cxcore.duckdb.native()
+    log = data.skewed("small", "random", "integer")
+
+    def check(got: dict[str, np.ndarray]) -> None:
+        assert (got["number"] == log.truth.number[got["i"]]).all()
+
+    def aggregate() -> dict[str, np.ndarray]:
+        number = "cx_session_number(ts, INTERVAL 30 MINUTE) OVER (PARTITION BY user_id ORDER BY ts)"
+        return log.duck.execute(f"SELECT rowid AS i, {number} AS number FROM ev").fetchnumpy()
+
+    race(
+        "sessions/sql/small",
+        words=f"{log.words}, the number of each row's session in DuckDB SQL",
+        rows=len(log.frame),
+        verb=Contender("cxcore, cx_session_number", aggregate, check),
+        rivals=[Contender("DuckDB, lag and sum", partial(rivals.duckdb_lag_numbers, log.duck), check)],
+    )
 
 
 @pytest.mark.parametrize("order", ["random", "arrival"])

@@ -181,6 +181,11 @@ def test_a_channel_that_never_converts_adds_nothing() -> None:
     assert (beta.tolist(), omega.tolist()) == ([0.0], [0.5])
 
 
+def test_no_channel_has_no_error() -> None:
+    answer = attribute(log(("a", 0, None, 3.0)), model="additive_hazard", confidence_level=0.95)
+    assert answer.select("channel", "conversions", "value").rows() == [(None, 1.0, 3.0)]
+
+
 def test_what_is_refused() -> None:
     journeys = journeys_in(random_log(n=100))
     model = AdditiveHazard()

@@ -369,7 +369,9 @@ def test_dense_codes(categories: list[int | None], unmet: int) -> None:
 
 
 @given(
-    rows=st.lists(st.tuples(st.none() | st.integers(0, 9), st.booleans()), max_size=200),
+    rows=st.lists(
+        st.tuples(st.none() | st.integers(0, 9) | st.integers(0, 999), st.booleans()), max_size=200
+    ),
     cut=st.integers(0, 70),
     codes=st.booleans(),
 )
@@ -380,9 +382,32 @@ def test_what_rows_say(rows: list[tuple[int | None, bool]], cut: int, codes: boo
     if codes:
         number = number.cast(pl.Int32).fill_null(-1)
     flags = pl.Series(converted, dtype=pl.Boolean)
-    what, first = native.what_rows_say(number[cut:], flags[cut:], 10)
+    what, first = native.what_rows_say(number[cut:], flags[cut:])
     expected = reference.what_rows_say(categories[cut:], converted[cut:])
     assert (what.tolist(), first.tolist()) == expected
+
+
+@given(
+    value=st.lists(st.none() | st.floats(), max_size=150),
+    nulls=st.booleans(),
+    cut=st.integers(0, 70),
+)
+def test_largest(value: list[float | None], nulls: bool, cut: int) -> None:
+    """Slices and several chunks; with nulls, or without any."""
+    value = value if nulls else [0.0 if x is None else x for x in value]
+    parts = [pl.Series(part, dtype=pl.Float64) for part in (value[:40], value[40:])]
+    column = pl.concat(parts, rechunk=False)
+    assert native.largest(column[cut:]) == reference.largest(value[cut:])
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(-1, 9), st.booleans()), max_size=200),
+    cut=st.integers(0, 70),
+)
+def test_codes_of(rows: list[tuple[int, bool]], cut: int) -> None:
+    code, flag = ([row[at] for row in rows] for at in range(2))
+    found = native.codes_of(np.array(code[cut:], np.int32), pl.Series(flag, dtype=pl.Boolean)[cut:], 10)
+    assert found.tolist() == reference.codes_of(code[cut:], flag[cut:])
 
 
 @given(
@@ -437,13 +462,14 @@ def test_rows_that_no_model_looks_at_are_left_out(
     log = touchpoints("f", house, [], **others, n_threads=1)
     lookback = None if hours is None else hours * 3600 * 10**9
     windows = Windows(lookback, reset=False, nulls=everyone, with_rows=False, n_threads=1)
-    columns = looked_at("f", house, roles, log, windows)
+    columns, log = looked_at("f", house, roles, log, windows)
     who = house.with_columns(user=pl.concat_str("user", "part")) if two else house
     limit = None if lookback is None else lookback // 1000
     rows = [event.row for event in reference.looked_at(events_of(who), everyone, limit)]
-    assert np.flatnonzero(columns.code >= 0).tolist() == rows
-    assert columns.tick.tolist() == house["time"].to_physical().to_list()
-    code = columns.code[rows]
+    kept = np.flatnonzero(columns.code >= 0)
+    assert (kept if log.row is None else log.row[kept]).tolist() == rows
+    assert columns.tick[kept].tolist() == house["time"].to_physical().gather(rows).to_list()
+    code = columns.code[kept]
     assert np.bincount(code, minlength=columns.n_users).tolist() == columns.count.tolist()
     names = who["user"].cast(pl.String).to_list() if two else names
     codes = dict(zip((names[row] for row in rows), code.tolist(), strict=True))
@@ -466,18 +492,20 @@ def test_rows_that_no_model_looks_at_are_left_out(
 def test_within_reach_over_the_whole_range_of_time(rows: list[tuple[int, int, bool]], lookback: int) -> None:
     code, tick, converted = zip(*rows, strict=True)
     said = np.array([2 * (row % 3 - 1) + yes for row, yes in enumerate(converted)], np.int32)
-    reached, count = np.empty(len(rows), np.int32), np.empty(4, np.int64)
-    kernel.within_reach(np.array(code, np.int32), np.array(tick, np.int64), said, lookback, reached, count)
+    reached, when, what, row, count = native.within_reach(
+        np.array(code, np.int32), np.array(tick, np.int64), said, pl.Series(converted), lookback, 4
+    )
     channel = [None if what < 0 else "x" for what in said]
     events = [
         reference.Event(user if user >= 0 else None, when, 0, row, channel[row], yes)
         for row, (user, when, yes) in enumerate(rows)
     ]
-    keep = reached >= 0
-    assert (reached[keep] == np.array(code)[keep]).all()
-    assert count.tolist() == np.bincount(reached[keep], minlength=4).tolist()
+    assert reached.tolist() == np.array(code)[row].tolist()
+    assert when.tolist() == np.array(tick)[row].tolist()
+    assert what.tolist() == said[row].tolist()
+    assert count.tolist() == np.bincount(reached, minlength=4).tolist()
     want = {e.row for e in reference.looked_at(events, False, lookback or None)}
-    assert want == set(np.flatnonzero(keep).tolist())
+    assert sorted(want) == row.tolist()
 
 
 @pytest.mark.parametrize("allocation", ["share", "reset"])

@@ -132,6 +132,24 @@ def test_squares_of_models_that_share_a_walk(lookback: str | None) -> None:
             assert found == pytest.approx(expected, rel=1e-10, abs=1e-9)
 
 
+@pytest.mark.parametrize("n_channels", [3, 64, 65])
+def test_a_walk_over_many_users_and_channels(n_channels: int) -> None:
+    """Sums by channel and place, or each touch for each model; blocks of users, and what one does at once."""
+    events = random_log(n=40_000, users=9_000)
+    number = pl.int_range(pl.len()) * 7919 % n_channels
+    events = events.with_columns(pl.when(pl.col("channel").is_not_null()).then(number).alias("channel"))
+    journeys = journeys_in(events, "60d")
+    assert journeys.n_channels == n_channels
+    together = credits_of(WALKED, journeys)
+    for model, credit in zip(WALKED, together, strict=True):
+        earned = model.touch_credit(journeys)
+        assert credit.conversions == pytest.approx(journeys.by_channel(earned[:, 0]), rel=1e-11, abs=1e-9)
+        assert credit.value == pytest.approx(journeys.by_channel(earned[:, 1]), rel=1e-11, abs=1e-8)
+    for credit, again in zip(together, credits_of(WALKED, replace(journeys, n_threads=3)), strict=True):
+        assert credit.conversions.tolist() == again.conversions.tolist()
+        assert credit.value.tolist() == again.value.tolist()
+
+
 def test_the_ends_alone_share_a_walk_that_passes_over_what_lies_between() -> None:
     journeys = journeys_in(random_log(n=3_000, users=90), "60d")
     ends = [MODELS["first_touch"](), MODELS["last_touch"](), Custom(5, 0, 2)]

@@ -152,6 +152,10 @@ shared_ids = st.lists(
 @settings(max_examples=150)
 @example([(1, -1, 3), (3, 1, 1)], 0.05)  # the first guess falls on the estimate
 @example([(1, -1, 2), (2, 2, 3), (100_000, 40_000, 1)], 0.05)
+# far units of one mind, far from the estimate: a walk over all nodes would take minutes
+@example([(1, -1, 1), (1, 1, 1), (10**7, 0, 2)], 0.05)
+@example([(1, -1, 1), (1, 1, 1), (10**7, 0, 4)], 0.01)
+@example([(1, -1, 2), (1, 1, 1), (10**7, 0, 1), (14 * 10**6, 0, 1), (15 * 10**6, 0, 1)], 0.01)
 @given(
     clusters | st.builds(lambda few, many: sorted(few + many), clusters, shared_ids),
     st.sampled_from([0.4, 0.1, 0.05, 0.01]),
@@ -709,6 +713,13 @@ def test_the_unit_of_weights_is_no_matter(house, unit):
     assert_frame_equal(found, known, rel_tol=1e-9, abs_tol=1e-9)
 
 
+def test_the_least_weight_there_is():
+    least = HOUSE.with_columns(w=pl.Series([5e-324] * 8))
+    assert_frame_equal(
+        nps(least, weight="w", missing=[11]), nps(HOUSE.with_columns(w=1.0), weight="w", missing=[11])
+    )
+
+
 def test_every_engine(frame):
     house = HOUSE.with_columns(pl.col("w").fill_null(1.0))
     for options in ({"cluster": "who"}, {"weight": "w", "cluster": ["g", "s"]}, {"stratum": "s"}):
@@ -810,6 +821,11 @@ DATA = [
         {"stratum": "s"}, {"s": ["x", None, "x", "x", None, "y", "y", "x"]},
         "nps(stratum='s'): 1 of 8 rows have no stratum; the first is row 1.\n"
         "  Hint: a row of no stratum was drawn from none; name one with fill_null().",
+    ),
+    (  # the squares of the others would be 0, and so would their variance
+        {"weight": "w"}, {"w": [1.0, 1e-200, 0.0, 1.0, 1e-150, 1e-99, 1e-101, 1.0]},
+        "nps(weight='w'): 2 weights are nothing beside 1.0, of 8 rows; first is 1e-200, row 1.\n"
+        "  Hint: give all weights in one unit.",
     ),
 ]  # fmt: skip
 

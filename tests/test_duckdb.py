@@ -126,7 +126,7 @@ def check_score(found: tuple[float | None, dict[str, Any] | None], expected: dic
         assert interval is None
         return
     assert interval == {name: expected[name] for name in INTERVAL}  # the same bits
-    assert estimate == pytest.approx(expected["estimate"], rel=1e-12, abs=1e-12)
+    assert estimate == expected["estimate"]
 
 
 def test_defaults_are_those_of_the_verbs(con: duckdb.DuckDBPyConnection) -> None:
@@ -628,7 +628,8 @@ def test_nothing_is_left_in_the_file(tmp_path: Path) -> None:
         cxcore.duckdb.register(con)
         answers(con)
     with duckdb.connect(path, read_only=True) as con:
-        assert rows(con, "SELECT count(*) FROM duckdb_functions() WHERE function_name LIKE '%cx%'") == [(0,)]
+        known = "function_name LIKE '%cx%' AND function_name[:3] <> 'cx_'"  # native ones lie in no file
+        assert rows(con, f"SELECT count(*) FROM duckdb_functions() WHERE {known}") == [(0,)]
         assert "cx" in error(con, "SELECT cx.nps(v) FROM probe")
         cxcore.duckdb.register(con)  # a read-only database will do
         answers(con)

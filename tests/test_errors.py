@@ -369,6 +369,15 @@ def negative_weight() -> Exception:
 
 
 @text(
+    "nps(weight='w'): 1 weight is nothing beside 1.0, of 2,000 rows; first is 1e-200, row 1,234.\n"
+    "  Hint: give all weights in one unit.",
+    cx.InvalidDataError,
+)
+def faint_weight() -> Exception:
+    return errors.faint_weight("nps", "w", 1, 2000, 1e-200, 1234, 1.0)
+
+
+@text(
     "nps(cluster='shop'): 2 of 1,500 clusters lie in two strata; first is 'n1', row 1,700.\n"
     "  Hint: if clusters of two strata share a name, say cluster=[stratum, cluster].",
     cx.InvalidDataError,

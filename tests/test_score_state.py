@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import cxcore as cx
-from cxcore import ColumnNotFoundError, CxError, InvalidDataError, InvalidOptionError, ScoreState, metrics
+from cxcore import (
+    ColumnNotFoundError,
+    CxError,
+    InvalidDataError,
+    InvalidOptionError,
+    ScoreState,
+    _files,
+    metrics,
+)
 from tests import strategies
 
 HOUSE = pl.DataFrame(
@@ -97,6 +105,66 @@ def test_every_score():
         assert_frame_equal(state.score(metric), known, check_exact=True)
 
 
+# ---------------------------------------------------------------- clusters
+
+
+@pytest.mark.parametrize("method", ["bootstrap", "cluster_percentile", "cluster_t", "score", "linearized"])
+@pytest.mark.parametrize("n_customers", [4, 60, 700])
+def test_clusters_in_parts_are_those_of_the_verb(method, n_customers, tmp_path):
+    """A customer who answers on two days is one cluster: to the last digit, through a file, by any groups."""
+    rng, n = np.random.default_rng(n_customers), 900
+    house = pl.DataFrame(
+        {
+            "plan": rng.choice(["free", "pro"], n),
+            "area": rng.integers(0, 3, n),
+            "who": pl.Series(rng.integers(0, n_customers, n)).set(pl.Series(rng.random(n) < 0.02), None),
+            "score": pl.Series(rng.integers(0, 11, n)).set(pl.Series(rng.random(n) < 0.05), None),
+        }
+    )
+    given = {"score": "score", "by": ["plan", "area"], "cluster": "who"}
+    days = [ScoreState.from_answers(house[at::3], **given) for at in range(3)]
+    whole, path = ScoreState.from_answers(house, **given), tmp_path / "state.parquet"
+    assert sum(days) == whole
+    assert whole - days[1] == days[0] + days[2]
+    sum(days).save(path)
+    state = ScoreState.load(path)
+    assert state == whole
+    assert (state.by, state.cluster) == (["plan", "area"], ("who",))
+    for by, total in ((["plan", "area"], False), (["plan"], True), ([], False)):
+        known = cx.nps(house, score="score", by=by, cluster="who", method=method, total=total)
+        assert_frame_equal(state.nps(by=by, method=method, total=total), known, check_exact=True)
+    assert_frame_equal(
+        state.score("mean_score", method=method, by=[]),
+        cx.mean_score(house, score="score", scale=(0, 10), cluster="who", method=method),
+        check_exact=True,
+    )
+
+
+def test_clusters_of_several_columns_and_counts():
+    house = HOUSE.with_columns(who=pl.Series([1, 1, None, 2, 2, 3, 3, 1]))
+    state = ScoreState.from_answers(house, score="score", by="plan", missing=[11], cluster=["area", "who"])
+    known = cx.nps(house, score="score", by="plan", missing=[11], cluster=["area", "who"])
+    assert_frame_equal(state.nps(), known, check_exact=True)
+    assert repr(state) == "ScoreState(scale=(0, 10), by=['plan'], cluster=['area', 'who'], 5 answers)"
+    counts = house.group_by("plan", "area", "who", "score").len("n")
+    given = {"level": "score", "by": "plan", "cluster": ["area", "who"]}
+    assert ScoreState.from_counts(counts, missing=[11], **given) == state
+    assert ScoreState.from_counts(state.to_frame(), by="plan", cluster=["area", "who"]) == state
+    plain = ScoreState.from_counts(state.to_frame(), by=["plan", "area", "who"])
+    assert plain != state
+    with pytest.raises(InvalidOptionError, match=r"the clusters are \[\] and \['area', 'who'\]"):
+        plain + state
+
+
+def test_codes_of_counts_are_no_answers():
+    """Also those on the scale; a level that is neither stays refused."""
+    rows = {"plan": ["a", "a", "b"], "level": [11, 10, 3], "n": [2, 3, 4]}
+    state = ScoreState.from_counts(pl.DataFrame(rows), by="plan", missing=[11, 3])
+    assert state.to_frame().rows() == [("a", 10, 3), ("a", None, 2), ("b", None, 4)]
+    with pytest.raises(InvalidDataError, match="outside"):
+        ScoreState.from_counts(pl.DataFrame(rows), by="plan")
+
+
 # ---------------------------------------------------------------- from a GROUP BY
 
 
@@ -173,8 +241,8 @@ def test_files_of_others(tmp_path):
         with pytest.raises(InvalidDataError) as error:
             ScoreState.load(path)
         assert str(error.value) == f"{said}\n  Hint: name one, or start anew." or len(str(path)) > 50
-    HOUSE.write_parquet(path, metadata={"cxcore.score_state": '{"version": 9}'})
-    with pytest.raises(InvalidDataError, match="has version 9 of the format, and this cxcore reads 1"):
+    _files.write_parquet(path, HOUSE, {"cxcore.score_state": {"version": 9}})
+    with pytest.raises(InvalidDataError, match="has version 9 of the format, and this cxcore reads"):
         ScoreState.load(path)
 
 
@@ -186,6 +254,20 @@ def counts(**columns):
 
 
 ERRORS = [
+    (
+        lambda: ScoreState.from_answers(HOUSE, score="score", missing=[11], cluster="who"),
+        ColumnNotFoundError,
+        "ScoreState.from_answers(cluster='who'): no such column.\n"
+        "  Columns: 'plan', 'area', 'score'\n  Hint: roles take the names of columns.",
+    ),
+    (
+        lambda: ScoreState.from_answers(
+            HOUSE.with_columns(who=0.5), score="score", missing=[11], cluster="who"
+        ),
+        InvalidDataError,
+        "ScoreState.from_answers(cluster='who'): takes whole numbers, text or categories, but the column is "
+        "Float64.\n  Hint: cast it, for example pl.col('who').cast(pl.Int64).",
+    ),
     (
         lambda: ScoreState.from_answers(HOUSE, score="scor"), ColumnNotFoundError,
         "ScoreState.from_answers(score='scor'): no such column.\n"

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import cxcore as cx
-from cxcore import errors
+from cxcore import _files, errors
 from cxcore._ext import sessions as kernels
 from tests import strategies
 from tests.conftest import Flavour
@@ -837,14 +837,14 @@ def test_files_that_are_no_stream_are_refused_in_full(tmp_path: Path) -> None:
             cx.SessionStream.load(path)
         assert str(error.value) == (
             f"SessionStream.load(path={errors._shown(str(path))}): is no file that SessionStream.save wrote."
-            "\n  Hint: name one, or start a new stream."
+            "\n  Hint: name one, or start anew."
         )
-    pl.DataFrame().write_parquet(newer, metadata={"cxcore.session_stream": '{"version": 2}'})
+    _files.write_parquet(newer, pl.DataFrame(), {"cxcore.session_stream": {"version": 3}})
     with pytest.raises(cx.InvalidDataError) as error:
         cx.SessionStream.load(newer)
     assert str(error.value) == (
-        f"SessionStream.load(path={errors._shown(str(newer))}): has version 2 of the format, and this cxcore "
-        "reads version 1.\n  Hint: load it with the cxcore that saved it."
+        f"SessionStream.load(path={errors._shown(str(newer))}): has version 3 of the format, and this cxcore "
+        "reads version 2.\n  Hint: load it with the cxcore that saved it."
     )
 
 
@@ -878,8 +878,8 @@ def test_expressions_that_cannot_be_written_are_refused_in_full(tmp_path: Path) 
 def test_a_file_with_code_in_it_is_not_run(tmp_path: Path) -> None:
     path = tmp_path / "stream.parquet"
     code = {"expression": json.dumps({"AnonymousFunction": {"input": [], "function": [80, 76]}})}
-    about = {"version": 1, "watermark": None, "options": {"user": ["user"], "time": "time", "start_on": code}}
-    pl.DataFrame().write_parquet(path, metadata={"cxcore.session_stream": json.dumps(about)})
+    about = {"version": 2, "watermark": None, "options": {"user": ["user"], "time": "time", "start_on": code}}
+    _files.write_parquet(path, pl.DataFrame(), {"cxcore.session_stream": about})
     with pytest.raises(cx.CxError) as error:
         cx.SessionStream.load(path)
     assert str(error.value).endswith(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import math
 import re
 from dataclasses import replace
@@ -129,11 +130,56 @@ def test_touch_squares(customers: Any, n_silent: int, n_threads: int) -> None:
         assert sums == pytest.approx(alike * expected, rel=1e-9, abs=1e-9)
 
 
-@models
+@given(
+    customers=st.lists(
+        st.tuples(
+            st.lists(st.tuples(st.integers(0, 3), quarters), max_size=20),
+            st.lists(st.tuples(st.integers(0, 2), quarters, quarters), max_size=4),
+            st.lists(st.tuples(st.booleans(), quarters), max_size=3),
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    table=st.lists(st.lists(quarters, min_size=6, max_size=6), min_size=4, max_size=4),
+    n_silent=st.integers(0, 3),
+    n_threads=st.integers(1, 3),
+)
+def test_list_squares(customers: Any, table: Any, n_silent: int, n_threads: int) -> None:
+    """Of lists short and long, beside what touches earned; who has no conversion earned nothing."""
+    customers = [(rows, theirs and mine, theirs) for rows, mine, theirs in customers]
+    rows, touches, conversions = ([x for one in customers for x in one[at]] for at in range(3))
+    offsets = [np.cumsum([0, *(len(one[at]) for one in customers)]) for at in range(3)]
+    none, n = np.zeros(len(conversions), np.int64), len(customers) + n_silent
+    channel = np.array([channel for channel, _, _ in touches], np.int32)
+    value = np.array([value for _, value in conversions], np.float64)
+    earned = np.array([amounts for _, *amounts in touches], np.float64).reshape(-1, 2)
+    alone = np.array([is_alone for is_alone, _ in conversions], np.uint8)
+    row, times = np.array([r for r, _ in rows], np.int32), np.array([x for _, x in rows], np.float64)
+    expected = np.array(reference.list_squares([*customers, *[([], [], [])] * n_silent], table))
+    total = np.zeros(9)
+    for mine, its_touches, theirs in customers:
+        total[:6] += sum((x * np.array(table[r]) for r, x in mine), np.zeros(6))
+        for at, count, worth in its_touches:
+            total[2 * at : 2 * at + 2] += count, worth
+        total[6:] += sum(x for x, _ in theirs), sum(x * y for x, y in theirs), len(theirs)
+    for alike in (1.0, 2.0):
+        times_of_all = np.full(len(customers), alike)
+        view = JourneyView(
+            *offsets[1:], channel, none[:0], none, none, value, times_of_all, none[:0], none[:0]
+        )
+        sums = np.zeros((9, 2))
+        lists = (offsets[0], row, times, np.array(table, np.float64), earned)
+        kernel.list_squares(view, *lists, alone, total / n, alike * n, n_threads, sums)
+        assert sums == pytest.approx(alike * expected, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "chosen", [*(MODELS[word]() for word in WORDS), Markov(order=2), Markov(order=3)], ids=lambda m: m.label
+)
 @pytest.mark.parametrize("alike", [None, 1.5])
-def test_squares_in_one_pass_are_those_of_the_influences(model: str, alike: float | None) -> None:
+def test_squares_in_one_pass_are_those_of_the_influences(chosen: Model, alike: float | None) -> None:
     """Of some customers, of whom some are alike, beside others who changed nothing."""
-    chosen, journeys = MODELS[model](), journeys_in(random_log(n=3_000, users=600))
+    journeys = journeys_in(random_log(n=3_000, users=600))
     if alike is not None:
         journeys = replace(journeys, times=np.arange(journeys.n_users) % 3 + alike)
     sample = Sample(journeys, [chosen], [chosen.credit(journeys)], Everyone.of(journeys, 5_000))
@@ -141,14 +187,17 @@ def test_squares_in_one_pass_are_those_of_the_influences(model: str, alike: floa
     found = chosen.squares(chosen.fit(journeys), sample.readers, mean, 5_000.0)
     if found is None:
         assert not chosen.is_sum
-        assert model != "markov"
+        assert chosen.word != "markov"
         return
     expected, read = np.zeros_like(found), 0.0
     for block, times in sample.influences():
         read += times.sum() if len(times) else len(block)
         kernel.add_squares(block, times, mean, 2, expected)
     expected += (5_000 - read) * np.column_stack((mean**2, mean * mean[-1]))
-    assert found == pytest.approx(expected, rel=1e-9, abs=1e-9 * np.abs(expected).max())
+    assert found[:, 0] == pytest.approx(expected[:, 0], rel=1e-9, abs=1e-9 * np.abs(expected).max())
+    # a fit that is not quite at its end: influences sum to the credit as far as it went
+    near = 1e-6 if chosen.word == "additive_hazard" else 1e-9
+    assert found[:, 1] == pytest.approx(expected[:, 1], rel=near, abs=near * np.abs(expected[:, 1]).max())
 
 
 def test_customers_all_alike_have_no_error() -> None:
@@ -158,6 +207,25 @@ def test_customers_all_alike_have_no_error() -> None:
     assert answer.select("standard_error", "low", "high", "share_low", "value_low").row(0) == pytest.approx(
         (0.0, 700.0, 700.0, 1.0, 70.0), rel=1e-12, abs=1e-12
     )
+
+
+@pytest.mark.parametrize("options", [{}, {"compare": True}, {"method": Bootstrap(100, rng=1)}], ids=str)
+def test_a_call_leaves_no_journeys_behind(options: dict[str, Any]) -> None:
+    """Nothing of a call holds itself: the next one would ask for new memory, and wait for its pages."""
+
+    def alive() -> int:
+        return sum(isinstance(one, Journeys) for one in gc.get_objects())
+
+    events = random_log(n=200, users=30)
+    words = [word for word in SURE]
+    gc.collect()
+    gc.disable()
+    try:
+        before = alive()
+        attribute(events, model=words, confidence_level=0.95, **options)
+        assert alive() == before
+    finally:
+        gc.enable()
 
 
 @given(keys=st.lists(st.binary(max_size=40), max_size=5))

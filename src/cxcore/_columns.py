@@ -35,22 +35,25 @@ MOST_ROWS = 2**31 - 1
 # ---------------------------------------------------------------- roles
 
 
-def check_roles(call: str, columns: Sequence[str], roles: Mapping[str, Any]) -> None:
-    """Every role names a column that is there, and no column is there twice.
+def check_roles(call: str, columns: Sequence[str], roles: Mapping[str, Any]) -> list[str]:
+    """Every role names a column that is there, and no column is there twice; the names, each once.
 
     A role takes a name, a list of names, Polars expressions, or None.
     """
     if len(set(columns)) < len(columns):
         twice = [name for name, times in Counter(columns).items() if times > 1]
         raise errors.duplicate_columns(call, twice)
-    missing = {
-        role: name
-        for role, value in roles.items()
-        for name in root_names(value)
-        if name is not None and name not in columns
-    }
+    names: list[str] = []
+    missing = {}
+    for role, value in roles.items():
+        for name in root_names(value):
+            if name is None or name in columns:
+                names.append(name)
+            else:
+                missing[role] = name
     if missing:
         raise errors.columns_not_found(call, missing, columns)
+    return list(dict.fromkeys(names))
 
 
 def root_names(value: Any) -> list[str]:
@@ -160,12 +163,9 @@ def said(column: pl.Series, converted: pl.Series, *, n_threads: int) -> tuple[In
     """
     if isinstance(column.dtype, (pl.Categorical, pl.Enum)):
         number = column.to_physical()
-        highest = number.max()
-        n_numbers = highest + 1 if isinstance(highest, int) else 0
     else:
-        code, _, first, _, _ = native.encode_keys([column], False, n_threads)
-        number, n_numbers = pl.Series(code), len(first)
-    return native.what_rows_say(number.rechunk(), converted.rechunk(), n_numbers)
+        number = pl.Series(native.encode_keys([column], False, n_threads)[0])
+    return native.what_rows_say(number.rechunk(), converted.rechunk())
 
 
 def tell_apart(call: str, role: str, column: pl.Series, code: Int32, *, n_threads: int) -> None:
@@ -380,11 +380,5 @@ def amounts(call: str, role: str, house: pl.DataFrame, name: str) -> pl.Series:
 
 
 def _has_room(column: pl.Series) -> bool:
-    """All are finite, and so is any sum of them. Most columns pass here, without a copy of theirs."""
-    if 2 * column.null_count() > len(column):
-        column = column.drop_nulls()
-    least, most = column.min(), column.max()
-    if not (isinstance(least, float) and isinstance(most, float)):
-        return True  # no item
-    # The sum tells of items that are no number, which the others pass over.
-    return math.isfinite(float(column.sum())) and math.isfinite(max(-least, most) * len(column))
+    """All are finite, and so is any sum of them. Most columns pass here, read once."""
+    return math.isfinite(native.largest(column.alias("")) * len(column))

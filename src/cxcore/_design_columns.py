@@ -6,7 +6,7 @@ they answered. Answers themselves are checked in ``_answers.py``.
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +44,8 @@ class DesignRoles:
 
 
 _NO_DESIGN = DesignRoles()
+#: of the largest weight, less would vanish where weights are squared
+_FAINT = 1e-100
 
 
 def design_roles(call: str, cluster: Any, weight: Any, stratum: Any, population: Any) -> DesignRoles:
@@ -80,7 +82,7 @@ def _names(call: str, role: str, value: Any) -> tuple[str, ...]:
 
 def _size(call: str, population: Any, size: Any) -> float:
     number = isinstance(size, (int, float, np.integer, np.floating)) and not isinstance(size, bool)
-    if not number or not 1 <= size < math.inf:
+    if not number or not 1 <= size <= sys.float_info.max:
         hint = "how many there are to draw from, such as 5_000."
         raise errors.bad_option(call, "population", population, f"{size!r} is no number of customers.", hint)
     return float(size)
@@ -207,8 +209,12 @@ def _weights(
         raise errors.nulls(call, "weight", weight, int(absent.sum()), len(column), int(absent.argmax()), hint)
     heavy = (column > 0).fill_null(value=True).to_numpy()
     found = column.fill_null(0.0).rechunk().to_numpy()
-    unit = 2.0 ** -float(np.frexp(found.max(initial=0.0))[1])  # a power of two, so that no digit is lost
-    return found * unit, heavy
+    most = found.max(initial=0.0)
+    faint = heavy & answered & (found < most * _FAINT)
+    if faint.any():
+        row = int(faint.argmax())
+        raise errors.faint_weight(call, weight, int(faint.sum()), len(column), found[row], row, most)
+    return np.ldexp(found, -np.frexp(most)[1]), heavy  # a power of two, so that no digit is lost
 
 
 def _clusters(call: str, house: pl.DataFrame, columns: Sequence[str], n_threads: int) -> Int32 | None:

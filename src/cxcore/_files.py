@@ -1,25 +1,42 @@
-"""Files that are whole or not there: written beside, brought to the disk, then put in place in one step."""
+"""Files that are whole or not there: written beside, brought to the disk, then put in place in one step.
+
+They are Parquet with JSON in the metadata, and a checksum of all bytes there too: a file that has changed is
+refused before anything reads it, for what reads Parquet may take a changed byte for data, or crash.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from cxcore import errors
+
+#: stands before the eight hexadecimal digits of the checksum; with control characters, which neither JSON nor
+#: base64 have, so that of all metadata this alone holds it; behind the metadata comes no data
+_MARK, _DIGITS = "cxcore\1crc32\1", 8
+
 
 def write_parquet(path: str | os.PathLike[str], frame: pl.DataFrame, about: Mapping[str, Any]) -> None:
     """A Parquet file with JSON in its metadata: killed, it leaves the file of before or the new one."""
     target = Path(path)
+    metadata = {key: json.dumps(value) for key, value in about.items()}
+    written = io.BytesIO()
+    frame.write_parquet(written, metadata={**metadata, "cxcore.checksum": _MARK + "0" * _DIGITS})
+    data, at = _without_checksum(written.getvalue())
+    data[at : at + _DIGITS] = _checksum(data)
     handle, beside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            frame.write_parquet(file, metadata={key: json.dumps(value) for key, value in about.items()})
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, target)
@@ -28,6 +45,41 @@ def write_parquet(path: str | os.PathLike[str], frame: pl.DataFrame, about: Mapp
             os.unlink(beside)
         raise
     _sync_folder(target.parent)
+
+
+def read_parquet(
+    call: str, path: str | os.PathLike[str], key: str, version: int, writer: str
+) -> tuple[dict[str, Any], pl.DataFrame]:
+    """What ``write_parquet`` wrote, as a frame and the JSON under ``key``, which says the version."""
+    data = Path(path).read_bytes()
+    zeroed, at = _without_checksum(data)
+    not_ours = f"is no file that {writer} wrote.", "name one, or start anew."
+    if at < 0:
+        raise errors.unreadable_file(call, path, *not_ours)
+    if data[at : at + _DIGITS] != _checksum(zeroed):
+        problem = "has changed since it was written: its checksum differs."
+        raise errors.unreadable_file(call, path, problem, "take a copy of before, or start anew.")
+    metadata = pl.read_parquet_metadata(io.BytesIO(data))
+    if key not in metadata:
+        raise errors.unreadable_file(call, path, *not_ours)
+    about = json.loads(metadata[key])
+    if about["version"] != version:
+        problem = f"has version {about['version']} of the format, and this cxcore reads version {version}."
+        raise errors.unreadable_file(call, path, problem, "load it with the cxcore that saved it.")
+    return about, pl.read_parquet(io.BytesIO(data))
+
+
+def _without_checksum(data: bytes) -> tuple[bytearray, int]:
+    """The bytes with zeros for the checksum, and where it stands; -1 where there is none."""
+    zeroed, at = bytearray(data), data.rfind(_MARK.encode())
+    if at >= 0:
+        at += len(_MARK)
+        zeroed[at : at + _DIGITS] = b"0" * _DIGITS
+    return zeroed, at
+
+
+def _checksum(zeroed: bytearray) -> bytes:
+    return f"{zlib.crc32(zeroed):0{_DIGITS}x}".encode()
 
 
 def _sync_folder(folder: Path) -> None:

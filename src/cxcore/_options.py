@@ -245,7 +245,10 @@ def parts(value: Any) -> list[str | pl.Expr]:
 def groups(call: str, value: Any, taken: Iterable[str]) -> list[str]:
     """Names of the group columns that ``by`` makes: each once, none of them a column of the answer."""
     names: list[str] = []
-    for part in parts(value):
+    given = parts(value)
+    if not given:
+        return names
+    for part in given:
         if isinstance(part, pl.Expr):
             if part.meta.has_multiple_outputs():
                 raise errors.bad_option(call, "by", str(part), "names several columns at once.", "list them.")

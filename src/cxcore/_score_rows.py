@@ -71,7 +71,9 @@ def _only_row(
     words: tuple[list[str | None], list[str]],
 ) -> pl.DataFrame:
     """One row of all answers, from values: half the cost of three series."""
-    parts = _parts(what, sample).ravel().tolist() if what.parts else []
+    parts = sample.counts[0].tolist()[::-1][: len(what.parts)]
+    if len(parts) < len(what.parts):  # as in `_parts`
+        parts.insert(1, 0)
     scaled = [number.item() * what.factor for number in numbers]
     values = [*parts, sample.n.item(), counted.n_null.item(), *scaled, words[0][0], words[1][0]]
     schema = result_columns(what)

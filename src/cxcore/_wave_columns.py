@@ -16,6 +16,9 @@ from cxcore._columns import Int64, is_key
 #: rows of an answer above which the grid of segments and waves is a mistake of options, not a question
 MOST_CELLS = 10_000_000
 
+#: name of the column of waves, which a segment of the user's may not have
+WAVE = "\0wave"
+
 
 @dataclass(frozen=True, slots=True)
 class WaveCounts:
@@ -57,12 +60,12 @@ def wave_counts(
     """
     column = house[wave] if isinstance(wave, str) else wave
     _check_wave(call, column)
-    parts = [*by, pl.lit(column).alias("wave")]
+    parts = [*by, pl.lit(column).alias(WAVE)]
     threads = _options.n_threads(call, None)
     counted = score_counts(call, house, score, parts, scale, missing, threads, last)
     names = counted.groups.columns[:-1]
-    waves = counted.groups["wave"].unique().sort()
-    at = _ranks(counted.groups.select("wave"))
+    waves = counted.groups[WAVE].unique().sort()
+    at = _ranks(counted.groups.select(WAVE))
     segment = _runs(counted.groups, names)
     segments = _first_rows(counted.groups, names, segment)
     shape = len(segments), len(waves)
@@ -88,8 +91,8 @@ def _check_wave(call: str, column: pl.Series) -> None:
 
 def _ranks(column: pl.DataFrame) -> NDArray[np.int64]:
     """Place of each row's wave among the waves."""
-    waves = column.unique().sort("wave").with_row_index("at")
-    joined = column.join(waves, on="wave", how="left", maintain_order="left")
+    waves = column.unique().sort(WAVE).with_row_index("at")
+    joined = column.join(waves, on=WAVE, how="left", maintain_order="left")
     return joined["at"].to_numpy().astype(np.int64)
 
 

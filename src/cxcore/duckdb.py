@@ -5,10 +5,15 @@ and read-only databases and locked configurations work. Scores are macros over n
 one Python call a group; sessions and heuristics are SQL whose text Python writes while DuckDB binds the
 query, so names with quotes are safe and a wrong option is an error before a row is read. Decisions:
 docs/adr/0010.
+
+Importing this module also registers native functions (``cx_nps(score)`` and more) with DuckDB, for databases
+that are opened afterwards: the one import of cxcore that does work. ``native()`` tells. Decision:
+docs/adr/0032.
 """
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Iterable
 from typing import Any
@@ -16,8 +21,9 @@ from typing import Any
 from cxcore import errors
 from cxcore._sql import FUNCTIONS, UDFS, Udf
 from cxcore._sql.base import identifier, literal
+from cxcore._sql.native import register_native
 
-__all__ = ["register"]
+__all__ = ["native", "register"]
 
 _CALL = "duckdb.register"
 #: a macro that says that an attached database is ours
@@ -74,6 +80,43 @@ def register(con: Any, schema: str = "cx") -> None:
         finally:
             cursor.close()
         _show_to_open_transaction(duckdb, con)
+
+
+def native() -> bool:
+    """Whether databases opened after ``import cxcore.duckdb`` have the native functions, ``cx_nps`` and more.
+
+    Returns
+    -------
+    bool
+        False where DuckDB is not installed, its version is not one that was tested (2.x), or the environment
+        variable ``CXCORE_DUCKDB_NATIVE`` was 0 at the import. The macros of ``register`` do not depend on it.
+
+    Notes
+    -----
+    A database that was open before keeps what it had; close it and open it again. Costs nothing.
+
+    Examples
+    --------
+    >>> import cxcore.duckdb
+    >>> import duckdb
+    >>> cxcore.duckdb.native()
+    True
+    >>> answers = "(VALUES ('a', 10), ('a', 9), ('b', 2)) AS answers(shop, score)"
+    >>> duckdb.connect().sql(f"SELECT cx_nps(score) FILTER (WHERE shop = 'a') FROM {answers}").fetchall()
+    [(100.0,)]
+    """
+    return _IS_NATIVE
+
+
+def _register_native() -> bool:
+    try:
+        engine = importlib.import_module("_duckdb")
+    except ImportError:
+        return False
+    return register_native(engine)
+
+
+_IS_NATIVE = _register_native()
 
 
 def _import_duckdb() -> Any:

@@ -136,6 +136,14 @@ def negative_weight(call: str, column: str, n_bad: int, n: int, value: Any, row:
     return bad_data(call, "weight", column, problem, "an answer that should not count weighs 0.")
 
 
+def faint_weight(
+    call: str, column: str, n_bad: int, n: int, value: Any, row: int, most: Any
+) -> InvalidDataError:
+    verb = "weight is" if n_bad == 1 else "weights are"
+    problem = f"{n_bad:,} {verb} nothing beside {most}, of {n:,} rows; first is {value}, row {row:,}."
+    return bad_data(call, "weight", column, problem, "give all weights in one unit.")
+
+
 def two_strata(call: str, column: str, n_bad: int, n: int, value: Any, row: int) -> InvalidDataError:
     verb = "lies" if n_bad == 1 else "lie"
     problem = f"{n_bad:,} of {n:,} clusters {verb} in two strata; first is {value!r}, row {row:,}."

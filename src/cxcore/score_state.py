@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,17 +11,19 @@ import polars as pl
 
 from cxcore import _files, _options, errors
 from cxcore._answers import ScoreCounts, row_groups, score_counts
-from cxcore._columns import Int64, check_roles, needed
-from cxcore._score_rows import answer_rows, result_columns, with_total
+from cxcore._columns import Int64, check_roles, key_column, needed
+from cxcore._design_columns import DesignRoles, design_roles, design_rows
+from cxcore._score_rows import answer_rows, design_columns, design_rows_of, result_columns, with_total
+from cxcore.designs import design_method_for, design_sample
 from cxcore.engines import open_frame
-from cxcore.intervals import Method, MethodName, Sample, method_for
+from cxcore.intervals import Sample
 from cxcore.metrics import Metric, MetricName, score_for
-from cxcore.scores import By, classes_of
+from cxcore.scores import AnyMethod, By, Columns, classes_of, plain_method_for
 
 __all__ = ["ScoreState"]
 
 #: changes when a file of before can no longer be read
-_VERSION = 1
+_VERSION = 2
 _KEY = "cxcore.score_state"
 #: answers of one group that the kernels of intervals count to
 _MOST_ANSWERS = 10**10
@@ -43,10 +42,14 @@ class ScoreState:
         Lowest and highest level.
     by : list of str
         Names of the group columns.
+    cluster : tuple of str
+        Names of the columns that say who answered; empty where answers are taken as independent.
 
     Notes
     -----
     8 bytes for each group and level, however many answers; adding costs a few µs and a key look-up a group.
+    With ``cluster`` it is so for each customer of each group, and an answer reads as many rows as there are
+    answers. Weights are not kept: sums of them would depend on the order, and not be taken away exactly.
 
     Examples
     --------
@@ -62,15 +65,16 @@ class ScoreState:
     [('free', 1, 1, -100.0), ('pro', 3, 0, 66.7)]
     """
 
-    __slots__ = ("_counted", "scale")
+    __slots__ = ("_counted", "cluster", "scale")
 
-    def __init__(self, counted: ScoreCounts, scale: tuple[int, int]) -> None:
-        """Of checked counts; users have ``from_answers`` and ``from_counts``."""
-        self._counted, self.scale = counted, scale
+    def __init__(self, counted: ScoreCounts, scale: tuple[int, int], cluster: tuple[str, ...] = ()) -> None:
+        """Of checked counts, by group and cluster; users have ``from_answers`` and ``from_counts``."""
+        self._counted, self.scale, self.cluster = counted, scale, cluster
 
     @property
     def by(self) -> list[str]:
-        return self._counted.groups.columns
+        groups = self._counted.groups
+        return groups.columns[: groups.width - len(self.cluster)]
 
     @classmethod
     def from_answers(
@@ -81,6 +85,7 @@ class ScoreState:
         by: By = None,
         scale: tuple[int, int] = (0, 10),
         missing: Iterable[int] | None = None,
+        cluster: Columns = None,
     ) -> ScoreState:
         """Count answers.
 
@@ -96,16 +101,23 @@ class ScoreState:
             Lowest and highest level.
         missing : list of int, default None
             Codes that mean 'no answer'.
+        cluster : str or list of str, default None
+            Who answered, as in :func:`cxcore.nps`: intervals are then those of clusters.
         """
         call = "ScoreState.from_answers"
         _options.column_name(call, "score", score)
-        parts = _options.parts(by)
+        clusters = design_roles(call, cluster, None, None, None).cluster
+        parts = [*_options.parts(by), *clusters]
         _options.groups(call, parts, _taken())
         low, high = _options.scale(call, scale)
         codes = _options.codes(call, "missing", missing)
-        house = _read(call, answers, {"score": score, "by": by})
+        house = _read(call, answers, {"score": score, "by": by, "cluster": clusters})
+        for name in clusters:
+            key_column(call, "cluster", house[name])
         threads = _options.n_threads(call, None)
-        return cls(score_counts(call, house, score, parts, (low, high), codes, threads), (low, high))
+        return cls(
+            score_counts(call, house, score, parts, (low, high), codes, threads), (low, high), clusters
+        )
 
     @classmethod
     def from_counts(
@@ -116,6 +128,8 @@ class ScoreState:
         n: str = "n",
         by: str | Iterable[str] | None = None,
         scale: tuple[int, int] = (0, 10),
+        missing: Iterable[int] | None = None,
+        cluster: Columns = None,
     ) -> ScoreState:
         """Take the counts of a ``GROUP BY``: one row a group and level.
 
@@ -131,23 +145,31 @@ class ScoreState:
             Group columns.
         scale : (int, int), default (0, 10)
             Lowest and highest level.
+        missing : list of int, default None
+            Levels that mean 'no answer'.
+        cluster : str or list of str, default None
+            Columns that say who answered, of counts by group, customer and level.
         """
         call = "ScoreState.from_counts"
         _options.column_name(call, "level", level)
         _options.column_name(call, "n", n)
-        names = _options.column_names([] if by is None else by)
+        clusters = design_roles(call, cluster, None, None, None).cluster
+        names = [*_options.column_names([] if by is None else by), *clusters]
         _options.groups(call, names, _taken())
         low, high = _options.scale(call, scale)
+        codes = _options.codes(call, "missing", missing)
         house = _read(call, counts, {"level": level, "n": n, "by": names})
+        for name in clusters:
+            key_column(call, "cluster", house[name])
         many = _whole(call, house[n])
         code, groups, order = row_groups(call, house, names, _options.n_threads(call, None))
         code = code if names else np.zeros(len(house), dtype=np.int32)
         # each row is an answer of a group of its own: so levels have all the checks that answers have
         row = house.select(pl.col(level), pl.int_range(pl.len()).alias(f"{level} row"))
-        each = score_counts(call, row, level, [f"{level} row"], (low, high))
+        each = score_counts(call, row, level, [f"{level} row"], (low, high), codes)
         table = np.zeros((len(groups), high - low + 2), dtype=np.int64)
         np.add.at(table, code, np.column_stack([each.counts, each.n_null]) * many[:, None])
-        return cls(_tidy(call, groups, table, order), (low, high))
+        return cls(_tidy(call, groups, table, order), (low, high), clusters)
 
     # ---------------------------------------------------------------- arithmetic
 
@@ -171,6 +193,7 @@ class ScoreState:
         mine, theirs = self._counted, other._counted
         return (
             self.scale == other.scale
+            and self.cluster == other.cluster
             and mine.groups.schema == theirs.groups.schema
             and mine.groups.equals(theirs.groups)
             and np.array_equal(_table(mine), _table(theirs))
@@ -182,6 +205,8 @@ class ScoreState:
     def __repr__(self) -> str:
         n = int(self._counted.counts.sum())
         groups = f"by={self.by}, {len(self._counted.groups):,} groups" if self.by else "no groups"
+        if self.cluster:
+            groups = f"by={self.by}, cluster={list(self.cluster)}"
         return f"ScoreState(scale={self.scale}, {groups}, {n:,} answers)"
 
     def _merged(self, call: str, other: ScoreState, sign: int) -> ScoreState:
@@ -189,14 +214,18 @@ class ScoreState:
             problem = f"the scales {self.scale} and {other.scale} are two."
             raise errors.bad_option(call, "other", other, problem, "a state is of one question.")
         mine, theirs = self._counted, other._counted
+        if self.cluster != other.cluster:
+            problem = f"the clusters are {list(self.cluster)} and {list(other.cluster)}."
+            raise errors.bad_option(call, "other", other, problem, "give both the same cluster=.")
         if mine.groups.schema != theirs.groups.schema:
             problem = f"the groups are {dict(mine.groups.schema)} and {dict(theirs.groups.schema)}."
             raise errors.bad_option(call, "other", other, problem, "give both the same by=, and cast.")
-        both = pl.concat([mine.groups, theirs.groups]) if self.by else pl.DataFrame(height=2)
-        code, groups, order = row_groups(call, both, self.by, 1)
+        names = mine.groups.columns
+        both = pl.concat([mine.groups, theirs.groups]) if names else pl.DataFrame(height=2)
+        code, groups, order = row_groups(call, both, names, 1)
         table = np.zeros((len(groups), _table(mine).shape[1]), dtype=np.int64)
-        np.add.at(table, code if self.by else [0, 0], np.vstack([_table(mine), sign * _table(theirs)]))
-        return ScoreState(_tidy(call, groups, table, order), self.scale)
+        np.add.at(table, code if names else [0, 0], np.vstack([_table(mine), sign * _table(theirs)]))
+        return ScoreState(_tidy(call, groups, table, order), self.scale, self.cluster)
 
     # ---------------------------------------------------------------- answers
 
@@ -205,7 +234,7 @@ class ScoreState:
         metric: MetricName | Metric = "nps",
         *,
         by: str | Iterable[str] | None = None,
-        method: MethodName | Method = "bootstrap",
+        method: AnyMethod = "bootstrap",
         confidence_level: float = 0.95,
         total: bool = False,
     ) -> pl.DataFrame:
@@ -232,13 +261,19 @@ class ScoreState:
             raise errors.bad_option(call, "metric", metric, problem, f"such as scale={self.scale}.")
         names = self.by if by is None else _options.column_names(by)
         check_roles(call, self.by, {"by": names})
-        _options.groups(call, names, [*result_columns(what), *(["is_total"] if total else [])])
+        design = DesignRoles(self.cluster)
+        columns = design_columns(what) if design else result_columns(what)
+        _options.groups(call, names, [*columns, *(["is_total"] if total else [])])
         _options.flag(call, "total", total, "True adds the row of all.")
         if total and not names:
             hint = "say by=, or leave it out."
             raise errors.bad_option(call, "total", total, "there are no groups to add up.", hint)
-        chosen = method_for(call, method)
         level = _options.level(call, "confidence_level", confidence_level)
+        if design:
+            drawn = design_method_for(call, method, design)
+            rows = design_rows(call, self._rows(), "level", names, self.scale, (), design, total=total)
+            return design_rows_of(what, design_sample(rows, what.weights, design), drawn, level)
+        chosen = plain_method_for(call, method)
         last, weights = classes_of(what)
         counted = self._of(call, names)
         starts = [0, *(last[:-1] + 1 - self.scale[0]).tolist()]
@@ -251,7 +286,7 @@ class ScoreState:
         self,
         *,
         by: str | Iterable[str] | None = None,
-        method: MethodName | Method = "bootstrap",
+        method: AnyMethod = "bootstrap",
         confidence_level: float = 0.95,
         total: bool = False,
     ) -> pl.DataFrame:
@@ -268,10 +303,15 @@ class ScoreState:
         np.add.at(table, code if names else np.zeros(len(counted.groups), np.int64), _table(counted))
         return _tidy(call, groups, table, order)
 
+    def _rows(self) -> pl.DataFrame:
+        """A row an answer, as the verb would read them; counts are whole, so their sums have no order."""
+        counts = self.to_frame()
+        return counts.drop("n")[np.repeat(np.arange(len(counts)), counts["n"].to_numpy())]
+
     # ---------------------------------------------------------------- in and out
 
     def to_frame(self) -> pl.DataFrame:
-        """Counts as ``from_counts`` takes them: by …, ``level``, ``n``, no zeros; level null: left out."""
+        """Counts as ``from_counts`` takes them: by …, cluster …, ``level``, ``n``; level null: left out."""
         table = _table(self._counted)
         low, high = self.scale
         group, at = np.nonzero(table)
@@ -281,26 +321,16 @@ class ScoreState:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a Parquet file, in one step: a process that is killed leaves the file of before."""
-        about = {"version": _VERSION, "scale": list(self.scale), "by": self.by}
+        about = {"version": _VERSION, "scale": list(self.scale), "by": self.by, "cluster": list(self.cluster)}
         _files.write_parquet(path, self.to_frame(), {_KEY: about})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ScoreState:
         """Read what :meth:`save` wrote."""
         call = "ScoreState.load"
-        data = Path(path).read_bytes()
-        try:
-            about = json.loads(pl.read_parquet_metadata(io.BytesIO(data))[_KEY])
-            if about["version"] != _VERSION:
-                problem = f"has version {about['version']} of the format, and this cxcore reads {_VERSION}."
-                hint = "load it with the cxcore that saved it."
-                raise errors.unreadable_file(call, path, problem, hint)
-            rows = pl.read_parquet(io.BytesIO(data))
-        except (pl.exceptions.PolarsError, KeyError, json.JSONDecodeError) as error:
-            problem = "is no file that ScoreState.save wrote."
-            raise errors.unreadable_file(call, path, problem, "name one, or start anew.") from error
+        about, rows = _files.read_parquet(call, path, _KEY, _VERSION, "ScoreState.save")
         low, high = about["scale"]
-        return cls.from_counts(rows, by=about["by"], scale=(low, high))
+        return cls.from_counts(rows, by=about["by"], scale=(low, high), cluster=about["cluster"] or None)
 
 
 # ---------------------------------------------------------------- counts

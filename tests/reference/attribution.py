@@ -88,6 +88,17 @@ def values_at(value: Sequence[float | None], row: Sequence[int]) -> list[float]:
     return [value[k] or 0.0 for k in row]
 
 
+def largest(value: Sequence[float | None]) -> float:
+    """The largest absolute value, infinite where one is no number; 0 where there is none."""
+    given = [abs(x) for x in value if x is not None]
+    return math.inf if any(map(math.isnan, given)) else max(given, default=0.0)
+
+
+def codes_of(code: Sequence[int], flag: Sequence[bool]) -> list[int]:
+    """Codes of the flagged rows, each once and in order; -1 is none."""
+    return sorted({c for c, yes in zip(code, flag, strict=True) if yes and c >= 0})
+
+
 def runs(mine: Sequence[Event]) -> dict[Event, int]:
     """A number for each run of touches and conversions of one container; no container is a run of its own."""
     said = [e for e in mine if e.channel is not None or e.converted]

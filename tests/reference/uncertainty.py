@@ -109,6 +109,29 @@ def touch_squares(
     return add_squares(rows)
 
 
+def list_squares(
+    customers: Sequence[
+        tuple[
+            Sequence[tuple[int, float]],
+            Sequence[tuple[int, float, float]],
+            Sequence[tuple[bool, float]],
+        ]
+    ],
+    table: Sequence[Sequence[float]],
+) -> list[tuple[float, float]]:
+    """The sums of touch_squares where each customer also changes rows of a table, so many times each."""
+    width = len(table[0])
+    whole = []
+    for entries, touches, conversions in customers:
+        listed = [
+            (column // 2, amount * (column % 2 == 0), amount * (column % 2))
+            for row, times in entries
+            for column, amount in enumerate(times * x for x in table[row])
+        ]
+        whole.append(([*touches, *listed], conversions))
+    return touch_squares(whole, width // 2)
+
+
 def add_powers(
     influence: Sequence[Sequence[float]], contrasts: Sequence[tuple[int, float, int, float]]
 ) -> list[tuple[float, float]]:

@@ -4,7 +4,7 @@ from numpy.typing import NDArray
 from cxcore._ext.journeys import JourneyView
 
 class ChainTable:
-    def __init__(self, view: JourneyView, order: int) -> None: ...
+    def __init__(self, view: JourneyView, order: int, keeps: bool = False) -> None: ...
     @property
     def n_states(self) -> int: ...
     @property
@@ -67,6 +67,20 @@ class ChainTable:
         n_threads: int,
         influence: NDArray[np.float64],
     ) -> None: ...
+    def squares(
+        self,
+        view: JourneyView,
+        visits: NDArray[np.float64],
+        ahead: NDArray[np.float64],
+        worth: NDArray[np.float64],
+        part: NDArray[np.float64],
+        gain: NDArray[np.float64],
+        alone: NDArray[np.uint8],
+        mean: NDArray[np.float64],
+        n: float,
+        n_threads: int,
+        sums: NDArray[np.float64],
+    ) -> None: ...
     def increments(
         self, view: JourneyView, chance: NDArray[np.float64], n_threads: int, credit: NDArray[np.float64]
     ) -> None: ...
@@ -78,5 +92,17 @@ class ChainTable:
         slope: NDArray[np.float64],
         n_threads: int,
         influence: NDArray[np.float64],
+    ) -> None: ...
+    def increment_squares(
+        self,
+        view: JourneyView,
+        chance: NDArray[np.float64],
+        slope: NDArray[np.float64],
+        earned: NDArray[np.float64],
+        alone: NDArray[np.uint8],
+        mean: NDArray[np.float64],
+        n: float,
+        n_threads: int,
+        sums: NDArray[np.float64],
     ) -> None: ...
     def pair_states(self, view: JourneyView, state: NDArray[np.int32]) -> None: ...

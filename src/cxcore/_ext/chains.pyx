@@ -4,7 +4,7 @@
 # between which signals are looked for).
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
 from libcpp cimport bool as cbool
 from libcpp.vector cimport vector
@@ -14,7 +14,7 @@ from cxcore._ext.journeys cimport Journeys, JourneyView
 
 cdef extern from "cxcore/chains.hpp" namespace "cxcore" nogil:
     cdef cppclass Chain:
-        Chain(const Journeys&, int64_t) except +
+        Chain(const Journeys&, int64_t, cbool) except +
         int64_t n_states()
         int64_t n_edges()
         vector[int32_t] last, length, suffix, source "from", to
@@ -35,8 +35,11 @@ cdef extern from "cxcore/sweep.hpp" namespace "cxcore" nogil:
         vector[int32_t] place
         vector[double] start, converts, earns, out
 
+    cdef cppclass Room "cxcore::Sweep::Room":
+        pass
+
     cdef cppclass Sweep:
-        Sweep(const Live&, cbool, const double*, cbool, int32_t, int64_t, double*) except +
+        Sweep(const Live&, cbool, const double*, cbool, int32_t, int64_t, double*, Room&) except +
         int64_t work()
         int64_t n_steps()
         double converts(int64_t)
@@ -68,6 +71,22 @@ cdef extern from "cxcore/state_credit.hpp" namespace "cxcore" nogil:
     void _pair_states "cxcore::pair_states"(const Journeys&, const Chain&, int32_t*)
 
 
+cdef extern from "cxcore/state_squares.hpp" namespace "cxcore" nogil:
+    cdef struct LiveTables:
+        const int32_t* place
+        const double* out
+        const double* visits
+        const double* ahead
+        const double* worth
+
+    void _squares "cxcore::state_squares"(
+        const Journeys&, const Chain&, const LiveTables&, int64_t, const double*, const double*,
+        cbool, const uint8_t*, const double*, double, int, double*) except +
+    void _increment_squares "cxcore::increment_squares"(
+        const Journeys&, const Chain&, const double*, const double*, int64_t, const double*,
+        const uint8_t*, const double*, double, int, double*) except +
+
+
 ctypedef fused item:
     int32_t
     double
@@ -86,13 +105,17 @@ cdef class ChainTable:
 
     cdef Chain* chain
     cdef Live* live
+    cdef Room* room  # that the last solution left, or NULL
+    cdef JourneyView kept  # the journeys whose way the chain has kept, or None
 
-    def __cinit__(self, JourneyView view, int64_t order):
+    def __cinit__(self, JourneyView view, int64_t order, bint keeps=False):
+        self.kept = view if keeps else None
         with nogil:
-            self.chain = new Chain(view.journeys, order)
+            self.chain = new Chain(view.journeys, order, keeps)
             self.live = new Live(self.chain[0])
 
     def __dealloc__(self):
+        del self.room
         del self.live
         del self.chain
 
@@ -197,14 +220,20 @@ cdef class ChainTable:
         double[::1] error,  # OUT [n_copies] the most that those conversions can be off
     ):
         """Copies of the chain at once: visits from a source, or chances ahead of states; how many passes."""
-        cdef Sweep* sweep
+        cdef Sweep* sweep = NULL
+        cdef Room* room
         cdef int64_t w, steps, left, n_copies = rewards.shape[0]
         cdef bint done = False
         if self.live.size() == 0 or n_copies == 0:
             return 0
-        sweep = new Sweep(self.live[0], back, &source[0, 0], source.shape[1] > 1,
-                          kNone if first < 0 else first, n_copies, &total[0, 0] if total.shape[0] else NULL)
+        room = self.room
+        self.room = NULL  # another thread makes its own
+        if room is NULL:
+            room = new Room()
         try:
+            sweep = new Sweep(self.live[0], back, &source[0, 0], source.shape[1] > 1,
+                              kNone if first < 0 else first, n_copies,
+                              &total[0, 0] if total.shape[0] else NULL, room[0])
             left = <int64_t>min(max(most_work / sweep.work(), 64.0), 1e9)
             steps = max(PHASE // sweep.work(), 1)
             while not done and left > 0:
@@ -219,6 +248,10 @@ cdef class ChainTable:
             return sweep.n_steps()
         finally:
             del sweep
+            if self.room is NULL:
+                self.room = room
+            else:
+                del room
 
     def influence(
         self,
@@ -245,6 +278,33 @@ cdef class ChainTable:
             taken.gain = gain
             taken.gain_of_value = gain_of_value
             _influence(view.journeys, self.chain[0], taken, n_threads, &influence[0, 0, 0])
+
+    def squares(
+        self,
+        JourneyView view,  # of journeys that the chain has counted, all or some
+        const double[:, ::1] visits,  # IN  [n_live, C] visits, with a channel taken out
+        const double[:, ::1] ahead,  # IN  [n_live, C] the chance to convert that is left
+        const double[:, ::1] worth,  # IN  [n_live, C] the value ahead, or [0, 0]: split as conversions
+        const double[:, ::1] part,  # IN  [C, 2] part of conversions and of value that each channel has
+        const double[::1] gain,  # IN  [2] credit for each conversion, each unit of value, that is lost
+        const uint8_t[::1] alone,  # IN  [n_conversions] 1 where no touch earned it
+        const double[::1] mean,  # IN  [2 * C + 3] of a customer
+        double n,  # customers in all
+        int n_threads,
+        double[:, ::1] sums,  # OUT [2 * C + 3, 2] as of uncertainty.add_squares
+    ):
+        """The sums of add_squares: channels, no channel, all conversions."""
+        cdef LiveTables tables
+        cdef bint knows_way = view is self.kept
+        tables.place = self.live.place.data()
+        tables.out = self.live.out.data()
+        tables.visits = &visits[0, 0] if visits.shape[0] else NULL
+        tables.ahead = &ahead[0, 0] if ahead.shape[0] else NULL
+        tables.worth = &worth[0, 0] if worth.shape[0] else NULL
+        with nogil:
+            _squares(view.journeys, self.chain[0], tables, part.shape[0],
+                     &part[0, 0] if part.shape[0] else NULL, &gain[0], knows_way,
+                     &alone[0] if alone.shape[0] else NULL, &mean[0], n, n_threads, &sums[0, 0])
 
     def increments(
         self,
@@ -284,6 +344,25 @@ cdef class ChainTable:
         with nogil:
             _slope_influence(view.journeys, self.chain[0], &chance[0], &slope[0, 0], slope.shape[1],
                              n_threads, &influence[0, 0])
+
+    def increment_squares(
+        self,
+        JourneyView view,
+        const double[::1] chance,  # IN  [n_states]
+        const double[:, ::1] slope,  # IN  [n_states, 2 * C] for a step out of the state
+        const double[:, ::1] earned,  # IN  [n_touches, 2] conversions and value, times not applied
+        const uint8_t[::1] alone,  # IN  [n_conversions] 1 where no touch earned it
+        const double[::1] mean,  # IN  [2 * C + 3] of a customer
+        double n,  # customers in all
+        int n_threads,
+        double[:, ::1] sums,  # OUT [2 * C + 3, 2] as of uncertainty.add_squares
+    ):
+        """The sums of add_squares of increments: through the chances, and of what touches earned."""
+        with nogil:
+            _increment_squares(view.journeys, self.chain[0], &chance[0],
+                               &slope[0, 0] if slope.shape[1] else NULL, slope.shape[1] // 2,
+                               &earned[0, 0] if earned.shape[0] else NULL,
+                               &alone[0] if alone.shape[0] else NULL, &mean[0], n, n_threads, &sums[0, 0])
 
     def pair_states(
         self,

@@ -22,14 +22,6 @@ def dense_codes(
     code: NDArray[np.int32],
     first: NDArray[np.int64],
 ) -> int: ...
-def within_reach(
-    code: NDArray[np.int32],
-    tick: NDArray[np.int64],
-    what: NDArray[np.int32],
-    lookback: int,
-    reached: NDArray[np.int32],
-    count: NDArray[np.int64],
-) -> None: ...
 def fill_journeys(
     offset: NDArray[np.int64],
     row: NDArray[np.int64],
@@ -37,6 +29,7 @@ def fill_journeys(
     what: NDArray[np.int32],
     user: NDArray[np.int64],
     container: NDArray[np.int32],
+    log_row: NDArray[np.int32],
     lookback: int,
     reset: bool,
     n_threads: int,

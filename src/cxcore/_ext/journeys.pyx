@@ -14,6 +14,7 @@ cdef extern from "cxcore/journeys.hpp" namespace "cxcore" nogil:
         int64_t n_chosen
         const int64_t* user
         const int32_t* container
+        const int32_t* log_row
 
     cdef struct Filled:
         int64_t* touch_offset
@@ -28,9 +29,6 @@ cdef extern from "cxcore/journeys.hpp" namespace "cxcore" nogil:
 
     int64_t _dense "cxcore::dense_codes"(
         const int32_t*, int64_t, int64_t, int32_t*, int32_t*, int64_t*)
-    void _reach "cxcore::within_reach"(
-        const int32_t*, const int64_t*, const int32_t*, int64_t, int64_t, bint, uint64_t, int32_t*,
-        int64_t*) except +
     void _fill "cxcore::fill_journeys"(const Events&, bint, uint64_t, bint, int, const Filled&) except +
     void _null "cxcore::null_windows"(const Journeys&, bint, uint64_t, int, int64_t*, int64_t*) except +
 
@@ -92,23 +90,6 @@ def dense_codes(
     return n_codes
 
 
-def within_reach(
-    const int32_t[::1] code,  # IN  [n] user of each row, -1: left out
-    const int64_t[::1] tick,  # IN  [n]
-    const int32_t[::1] what,  # IN  [n] channel * 2 + converted, channel -1 is no touch
-    uint64_t lookback,  # in ticks: a touch counts where its age is below; 0: no limit
-    int32_t[::1] reached,  # OUT [n] user of each row that some window of the user may reach, -1 of others
-    int64_t[::1] count,  # OUT [n_users] such rows
-):
-    """Touches and conversions between the first window of each user and the last conversion."""
-    cdef int64_t n = code.shape[0], n_users = count.shape[0]
-    with nogil:
-        _reach(
-            start(code), start(tick), start(what), n, n_users, lookback > 0, lookback, out(reached),
-            out(count),
-        )
-
-
 def fill_journeys(
     const int64_t[::1] offset,  # IN  [n_users + 1] positions of each user
     const int64_t[::1] row,  # IN  [n] row at each position; empty: the same
@@ -116,6 +97,7 @@ def fill_journeys(
     const int32_t[::1] what,  # IN  [n_rows] channel * 2 + converted, channel -1 is no touch
     const int64_t[::1] user,  # IN  [n_chosen] users to look at
     const int32_t[::1] container,  # IN  [n_rows] -1 is one of its own; or [0]: the customer is the container
+    const int32_t[::1] log_row,  # IN  [n_rows] which row of the log each is; or [0]: the same
     uint64_t lookback,  # in ticks: a touch counts where its age is below; 0: no limit
     bint reset,  # a touch that an earlier conversion looked at does not count again
     int n_threads,
@@ -124,7 +106,7 @@ def fill_journeys(
     int32_t[::1] touch_channel,  # OUT by user and time, as all that follow; each has room for all positions
     int64_t[::1] touch_tick,  # OUT
     int64_t[::1] conversion_tick,  # OUT
-    int64_t[::1] conversion_row,  # OUT
+    int64_t[::1] conversion_row,  # OUT rows of the log
     int64_t[::1] touch_row,  # OUT, or [0]: nobody asks
     int64_t[::1] lo,  # OUT by conversion: first touch of the window
     int64_t[::1] hi,  # OUT behind its last touch; lo == hi: none
@@ -141,6 +123,7 @@ def fill_journeys(
         events.n_chosen = user.shape[0]
         events.user = start(user)
         events.container = start(container)
+        events.log_row = start(log_row)
         filled.touch_offset = out(touch_offset)
         filled.conversion_offset = out(conversion_offset)
         filled.channel = out(touch_channel)

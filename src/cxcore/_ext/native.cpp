@@ -14,6 +14,7 @@
 #include "cxcore/keys.hpp"
 #include "cxcore/mark_rows.hpp"
 #include "cxcore/memory.hpp"
+#include "cxcore/reach.hpp"
 #include "cxcore/said.hpp"
 #include "cxcore/split.hpp"
 #include "cxcore/tell_apart.hpp"
@@ -82,12 +83,12 @@ py::tuple split_paths(const py::handle& series, const std::string& separator, in
 }
 
 // Each column in one chunk.
-py::tuple what_rows_say(const py::handle& number, const py::handle& converted, int64_t n_numbers) {
+py::tuple what_rows_say(const py::handle& number, const py::handle& converted) {
     const cxcore::Column numbers = column_of(number), flags = column_of(converted);
     cxcore::Said said;
     {
         py::gil_scoped_release release;
-        said = cxcore::what_rows_say(numbers, flags, n_numbers);
+        said = cxcore::what_rows_say(numbers, flags);
     }
     return py::make_tuple(array_of(std::move(said.what)), array_of(std::move(said.first)));
 }
@@ -101,6 +102,44 @@ void values_at(const py::handle& value, const py::array_t<int64_t, py::array::c_
     const auto n = static_cast<int64_t>(row.size());
     py::gil_scoped_release release;
     cxcore::values_at(column, from, n, to);
+}
+
+// IN code int32[n] user of each row (-1: left out), tick int64[n], what int32[n] channel * 2 + converted; the
+// flag says who converted, in one chunk; lookback in ticks, 0: no limit.
+py::tuple within_reach(const py::array_t<int32_t, py::array::c_style>& code,
+                       const py::array_t<int64_t, py::array::c_style>& tick,
+                       const py::array_t<int32_t, py::array::c_style>& what, const py::handle& flag,
+                       uint64_t lookback, int64_t n_users) {
+    const cxcore::Column flags = column_of(flag);
+    const cxcore::LogRows log{code.data(), tick.data(), what.data(), static_cast<int64_t>(code.size())};
+    cxcore::ReachedRows rows;
+    {
+        py::gil_scoped_release release;
+        rows = cxcore::within_reach(log, flags, lookback, n_users);
+    }
+    return py::make_tuple(array_of(std::move(rows.code)), array_of(std::move(rows.tick)),
+                          array_of(std::move(rows.what)), array_of(std::move(rows.row)),
+                          array_of(std::move(rows.count)));
+}
+
+// Columns of float64.
+double largest(const py::handle& value) {
+    const cxcore::Column column = column_of(value, false);
+    const py::gil_scoped_release release;
+    return cxcore::largest(column);
+}
+
+// IN code int32[n], below n_codes; the flag in one chunk.
+py::array_t<int64_t> codes_of(const py::array_t<int32_t, py::array::c_style>& code, const py::handle& flag,
+                              int64_t n_codes) {
+    const cxcore::Column flags = column_of(flag);
+    const int32_t* const from = code.data();
+    cxcore::Array<int64_t> codes;
+    {
+        py::gil_scoped_release release;
+        codes = cxcore::codes_of(from, flags, n_codes);
+    }
+    return array_of(std::move(codes));
 }
 
 // OUT code int32[n]
@@ -204,9 +243,12 @@ PYBIND11_MODULE(native, module) {
     module.def("encode_keys", &encode_keys, py::arg("columns"), py::arg("null_is_key"), py::arg("n_threads"));
     module.def("encode_among", &encode_among, py::arg("column"), py::arg("flag"), py::arg("n_threads"));
     module.def("split_paths", &split_paths, py::arg("column"), py::arg("separator"), py::arg("n_threads"));
-    module.def("what_rows_say", &what_rows_say, py::arg("number"), py::arg("converted"),
-               py::arg("n_numbers"));
+    module.def("what_rows_say", &what_rows_say, py::arg("number"), py::arg("converted"));
     module.def("values_at", &values_at, py::arg("value"), py::arg("row"), py::arg("found").noconvert());
+    module.def("within_reach", &within_reach, py::arg("code").noconvert(), py::arg("tick").noconvert(),
+               py::arg("what").noconvert(), py::arg("flag"), py::arg("lookback"), py::arg("n_users"));
+    module.def("largest", &largest, py::arg("value"));
+    module.def("codes_of", &codes_of, py::arg("code").noconvert(), py::arg("flag"), py::arg("n_codes"));
     module.def("tell_apart", &tell_apart, py::arg("column"), py::arg("n_threads"),
                py::arg("code").noconvert());
     module.def("mark_rows", &mark_rows, py::arg("column"), py::arg("bits"), py::arg("mark").noconvert());

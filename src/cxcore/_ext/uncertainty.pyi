@@ -65,6 +65,19 @@ def touch_squares(
     n_threads: int,
     sums: NDArray[np.float64],
 ) -> None: ...
+def list_squares(
+    view: JourneyView,
+    offset: NDArray[np.int64],
+    row: NDArray[np.int32],
+    times: NDArray[np.float64],
+    table: NDArray[np.float64],
+    earned: NDArray[np.float64],
+    alone: NDArray[np.uint8],
+    mean: NDArray[np.float64],
+    n: float,
+    n_threads: int,
+    sums: NDArray[np.float64],
+) -> None: ...
 def walked_squares(
     view: JourneyView,
     parts: NDArray[np.float64],

@@ -59,6 +59,22 @@ cdef extern from "cxcore/chain_squares.hpp" namespace "cxcore" nogil:
         const Journeys&, const StepTable&, const uint8_t*, const double*, double, int, double*) except +
 
 
+cdef extern from "cxcore/list_squares.hpp" namespace "cxcore" nogil:
+    cdef struct ChangeTable:
+        const double* row
+        int64_t n_rows
+        int64_t n_channels
+
+    cdef struct CustomerRows:
+        const int64_t* offset
+        const int32_t* row
+        const double* times
+
+    void _list_squares "cxcore::list_squares"(
+        const Journeys&, const ChangeTable&, const CustomerRows&, const double*, const uint8_t*,
+        const double*, double, int, double*) except +
+
+
 cdef extern from "cxcore/walked_squares.hpp" namespace "cxcore" nogil:
     void _walked_squares "cxcore::walked_squares"(
         const Journeys&, const double*, int64_t, const double*, int64_t, int64_t, const uint8_t*,
@@ -194,12 +210,10 @@ def table_squares(
 ):
     """The sums of add_squares of a chain: channels, no channel, all conversions."""
     cdef StepTable table
-    if rows.shape[0] == 0:
-        return
     with nogil:
         table.n_channels = of_value.shape[0]
-        table.rows = &rows[0, 0]
-        table.of_value = &of_value[0, 0]
+        table.rows = &rows[0, 0] if rows.shape[0] else NULL
+        table.of_value = &of_value[0, 0] if of_value.shape[0] else NULL
         _table_squares(view.journeys, table, &alone[0] if alone.shape[0] else NULL, &mean[0], n, n_threads,
                        &sums[0, 0])
 
@@ -238,6 +252,33 @@ def walked_squares(
                         &half_lives_per_tick[0] if half_lives_per_tick.shape[0] else NULL,
                         half_lives_per_tick.shape[0], (sums.shape[1] - 3) // 2,
                         &alone[0] if alone.shape[0] else NULL, &mean[0, 0], n, n_threads, &sums[0, 0, 0])
+
+
+def list_squares(
+    JourneyView view,
+    const int64_t[::1] offset,  # IN  [n_users + 1] rows of each customer
+    const int32_t[::1] row,  # IN
+    const double[::1] times,  # IN  how often each row counts
+    const double[:, ::1] table,  # IN  [n_rows, 2 * C] what a row changes
+    const double[:, ::1] earned,  # IN  [n_touches, 2] credit of touches, times not applied; or [0, 2]
+    const uint8_t[::1] alone,  # IN  [n_conversions] 1 where no touch earned it
+    const double[::1] mean,  # IN  [2 * C + 3] of a customer
+    double n,  # customers in all
+    int n_threads,
+    double[:, ::1] sums,  # OUT [2 * C + 3, 2] as of add_squares
+):
+    """The sums of add_squares, where a customer changes a sum of rows and what the touches earned."""
+    cdef CustomerRows rows
+    cdef ChangeTable changes
+    rows.offset = &offset[0]
+    rows.row = &row[0] if row.shape[0] else NULL
+    rows.times = &times[0] if times.shape[0] else NULL
+    changes.row = &table[0, 0] if table.shape[0] and table.shape[1] else NULL
+    changes.n_rows = table.shape[0]
+    changes.n_channels = (mean.shape[0] - 3) // 2
+    with nogil:
+        _list_squares(view.journeys, changes, rows, &earned[0, 0] if earned.shape[0] else NULL,
+                      &alone[0] if alone.shape[0] else NULL, &mean[0], n, n_threads, &sums[0, 0])
 
 
 def add_powers(

@@ -151,11 +151,12 @@ _NPS_COUNTS = (
     "CASE WHEN count(score) > 0 THEN MAP {0.0::DOUBLE: count_if(score <= 6)::BIGINT, "
     "8.0::DOUBLE: count_if(score > 6 AND score < 9)::BIGINT, 10.0::DOUBLE: count_if(score >= 9)::BIGINT} END"
 )
-_NPS_VALUE = "100.0::DOUBLE * (count_if(score >= 9) - count_if(score <= 6)) / nullif(count(score), 0)"
+# divided first and then scaled, as the verbs do: the same bits
+_NPS_VALUE = "100.0::DOUBLE * ((count_if(score >= 9) - count_if(score <= 6)) / nullif(count(score), 0))"
 _SCALED_VALUE = (
     "CASE WHEN kind = 'top' THEN 100.0::DOUBLE"
-    " * count_if(score > try_cast({high} - coalesce({top}, least({default}, {span})) AS INTEGER))"
-    " / nullif(count(score), 0) ELSE avg(score)::DOUBLE END"
+    " * (count_if(score > try_cast({high} - coalesce({top}, least({default}, {span})) AS INTEGER))"
+    " / nullif(count(score), 0)) ELSE avg(score)::DOUBLE END"
 )
 _HISTOGRAM = "histogram(score::DOUBLE)"
 _OPTIONS = {

@@ -112,6 +112,9 @@ class AdditiveHazard(TouchModel):
             raise errors.no_influence("attribute", self.label)
         return fitted.slope.influence(some)
 
+    def squares(self, fitted: Hazards, people: Journeys, mean: Float64, n: float) -> Float64 | None:
+        return fitted.slope.squares(people, mean, n) if people.n_channels <= _MOST_SLOPES else None
+
 
 @dataclass(frozen=True, eq=False)
 class Hazards:

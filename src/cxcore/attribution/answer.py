@@ -27,11 +27,12 @@ def schema_of(channel: pl.DataType, models: Sequence[Model]) -> pl.Schema:
 
 def by_name(names: pl.Series, touched: Int64) -> Int64:
     """Codes of channels in the order in which they are shown."""
-    shown = names.gather(touched)
+    shown = names[touched]
     if isinstance(shown.dtype, (pl.Categorical, pl.Enum)):
         shown = shown.cast(pl.String)
     # Polars plans a query to sort, which costs more than the few names do.
-    ordered: Int64 = touched[np.argsort(shown.to_numpy(), kind="stable")]
+    texts = shown.to_list()
+    ordered: Int64 = touched[sorted(range(len(texts)), key=texts.__getitem__)]
     return ordered
 
 
@@ -44,7 +45,8 @@ def answer_of(
 ) -> pl.DataFrame:
     """One row per model and channel that was touched, as ordered, and the unattributed rest."""
     names = journeys.names
-    shown = names.gather(touched).append(names.clear(1))
+    # Items and not `gather` or `clear`, each of which plans a query.
+    shown = names[touched].append(pl.Series([None], dtype=names.dtype))
     alone = [model.unattributed(journeys) for model in models]
     once = {id(which): _rest(which, journeys) for which in {id(w): w for w in alone}.values()}
     rests = [once[id(which)] for which in alone]
@@ -57,7 +59,7 @@ def answer_of(
     nothing = pl.Series([None], dtype=pl.Float64).new_from_index(0, len(labels))
     columns = {  # each of its type: a schema would plan a query
         "model": pl.Series(labels, dtype=pl.String),
-        "channel": shown.gather(np.concatenate(rows)),
+        "channel": shown[np.concatenate(rows)],
         "conversions": pl.Series(conversions),
         "value": pl.Series(values) if has_value else nothing,
         "share": pl.Series(conversions / n) if n else nothing,
@@ -75,8 +77,11 @@ def _rest(alone: NDArray[np.bool_], journeys: Journeys) -> tuple[float, float]:
     """Conversions that no touch earned, and their value."""
     if not alone.any():
         return 0.0, 0.0
+    value = journeys.value[alone]
+    if not len(journeys.times):
+        return float(len(value)), math.fsum(value)
     weight = journeys.weight[alone]
-    return float(weight.sum()), math.fsum(weight * journeys.value[alone])
+    return float(weight.sum()), math.fsum(weight * value)
 
 
 def _column(

@@ -131,12 +131,15 @@ class Asked:
     ) -> list[Sample]:
         """One for each model; what several ask is found once."""
         once = cache(partial(converters_of, journeys))
-        samples: list[Sample] = []
-        walked = cache(partial(squares_together, samples))
-        for at, (model, credit) in enumerate(zip(self.models, credits, strict=True)):
-            mine = None if learned is None else [learned[at]]
-            samples.append(Sample(journeys, [model], [credit], everyone, mine, once, walked))
-        return samples
+        pairs = list(zip(self.models, credits, strict=True))
+        # samples of their own: one that holds itself would keep all journeys until the collector comes
+        asks = [Sample(journeys, [model], [credit], everyone) for model, credit in pairs]
+        walked = cache(partial(squares_together, asks))
+        mine = [None] * len(pairs) if learned is None else [[one] for one in learned]
+        return [
+            Sample(journeys, [model], [credit], everyone, its, once, walked)
+            for (model, credit), its in zip(pairs, mine, strict=True)
+        ]
 
     def _check_sizes(self, journeys: Journeys) -> None:
         """Errors are made of squares and cubes, which a float64 must hold."""

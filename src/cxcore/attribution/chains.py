@@ -14,6 +14,8 @@ from cxcore.attribution.taken_out import parts_of
 
 #: a solution ends when no more than this part of all conversions (of all value) is in transit
 _ENOUGH = 1e-14
+#: the same where errors are made of the solution: those are then off by 1e-11 of them
+_NEAR = 1e-10
 #: value effects whose sum is less than this part of their sizes sum to nothing
 _NOTHING = 1e-12
 #: multiplications that a solution may take for some channels: half a minute
@@ -32,8 +34,9 @@ class StateChain:
     n_threads: int
 
     @classmethod
-    def of(cls, journeys: Journeys, order: int) -> StateChain:
-        return cls(ChainTable(journeys.view, order), order, journeys.n_channels, journeys.n_threads)
+    def of(cls, journeys: Journeys, order: int, keeps: bool = False) -> StateChain:
+        """``keeps``: the way of the journeys, 4 bytes a touch, for who walks them again."""
+        return cls(ChainTable(journeys.view, order, keeps), order, journeys.n_channels, journeys.n_threads)
 
     @cached_property
     def states(self) -> tuple[Int32, Int32, Int32, Float64, Float64, Float64]:
@@ -84,7 +87,14 @@ class StateChain:
         return float(self.states[5].sum())
 
     def solve(
-        self, back: bool, source: Float64, first: int, n_copies: int, total: Float64, size: float
+        self,
+        back: bool,
+        source: Float64,
+        first: int,
+        n_copies: int,
+        total: Float64,
+        size: float,
+        enough: float = _ENOUGH,
     ) -> tuple[Float64, Float64]:
         """Conversions and value that follow from visits, [n_copies, 2], and the bound of the first.
 
@@ -93,7 +103,7 @@ class StateChain:
         rewards, error = np.zeros((n_copies, 2)), np.zeros(n_copies)
         source = np.ascontiguousarray(source if source.ndim == 2 else source[:, None])
         self.table.solve(
-            *(back, source, first, _ENOUGH * size, _MOST_WORK, self.n_threads, total, rewards, error)
+            *(back, source, first, enough * size, _MOST_WORK, self.n_threads, total, rewards, error)
         )
         return rewards, error
 
@@ -175,9 +185,10 @@ class StateChain:
 
 @dataclass(frozen=True, eq=False)
 class StatesTakenOut:
-    """A chain with each channel taken out, [state, channel] (``TakenOut`` for any order)."""
+    """A chain with each channel taken out, [live state, channel] (``TakenOut`` for any order)."""
 
     chain: StateChain
+    #: how often each state is visited
     visits: Float64
     ahead: Float64
     worth: Float64
@@ -185,32 +196,50 @@ class StatesTakenOut:
     gain: float
     gain_of_value: float
 
+    @cached_property
+    def _by_state(self) -> tuple[Float64, Float64, Float64]:
+        """Visits for each step out, and what is ahead, by state of the chain."""
+        chain, worth = self.chain, self.worth
+        out = chain.live[2][:, None]
+        worth = chain.by_state(worth) if len(worth) else np.zeros((0, 0))
+        return chain.by_state(self.visits / out), chain.by_state(self.ahead), worth
+
     def influence(self, some: Journeys) -> Float64:
         """What each customer changes in the credit, [n_users, n_channels, 2]."""
         influence = np.empty((some.n_users, some.n_channels, 2))
-        left = (self.visits, self.ahead, self.worth, self.part, self.gain, self.gain_of_value)
+        left = (*self._by_state, self.part, self.gain, self.gain_of_value)
         self.chain.table.influence(some.view, *left, some.n_threads, influence)
         return influence
+
+    def squares(self, people: Journeys, mean: Float64, n: float) -> Float64:
+        """Their squares (``Model.squares``)."""
+        sums, gain = np.zeros((len(mean), 2)), np.array([self.gain, self.gain_of_value])
+        alone = people.alone.view(np.uint8)
+        self.chain.table.squares(
+            *(people.view, self.visits, self.ahead, self.worth, self.part, gain),
+            *(alone, mean, n, people.n_threads, sums),
+        )
+        return sums
 
 
 def states_taken_out(journeys: Journeys, order: int) -> StatesTakenOut:
     """What the influence of a customer is made of."""
-    chain = StateChain.of(journeys, order)
+    chain = StateChain.of(journeys, order, keeps=True)
     _, _, out, converts, earns = chain.live
     n, n_live = chain.n_channels, chain.table.n_live
     ahead, worth = (np.zeros((n_live, n)) for _ in range(2))
     visits, (lost, lost_value, _) = chain.taken_out
     by_value = lost_value.any()
-    chain.solve(True, converts, 0, n, ahead, chain.conversions)
+    chain.solve(True, converts, 0, n, ahead, chain.conversions, _NEAR)
     if by_value:
-        chain.solve(True, earns, 0, n, worth, float(out @ abs(earns)))
+        chain.solve(True, earns, 0, n, worth, float(out @ abs(earns)), _NEAR)
     part = parts_of(lost, np.zeros_like(lost))
     of_value = float(lost_value.sum()) if by_value else float(lost.sum())
     return StatesTakenOut(
         chain,
-        chain.by_state(visits / out[:, None]),
-        chain.by_state(ahead),
-        chain.by_state(worth) if by_value else np.zeros((0, 0)),
+        visits,
+        ahead,
+        worth if by_value else np.zeros((0, 0)),
         np.column_stack((part, parts_of(lost_value, part))),
         chain.conversions / float(lost.sum()) if lost.any() else 0.0,
         chain.value / of_value if of_value else 0.0,

@@ -13,6 +13,7 @@ from cxcore._columns import Float64, Int32, Int64
 from cxcore._ext import uncertainty
 from cxcore._ext.path_table import PathTable
 from cxcore.attribution.base import Credit, Journeys, TouchModel
+from cxcore.attribution.row_lists import Rows, list_squares
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,20 @@ class PathRates:
             mine = active[target >= 0]
             self._add_slope(target[target >= 0], mine, sign, slope)
         return mixed[:-1], slope
+
+    def changes(self, some: Journeys) -> list[Rows]:
+        """What journeys change in rates: by row of ``slope``."""
+        number, _ = self.slope
+        took, left = np.empty(len(some.lo), np.int64), np.empty(len(some.null_lo), np.int64)
+        self.table.find(some.view, took, left)
+        user = np.repeat(np.arange(some.n_users), np.diff(some.conversion_offset))
+        parts = []
+        for who, path, converted in ((user, took, 1.0), (np.arange(len(left)), left, 0.0)):
+            counts = path >= 0
+            counts[counts] = number[path[counts]] >= 0
+            at = path[counts]
+            parts.append(Rows(who[counts], number[at], (converted - self.rate[at]) / self.tried[at]))
+        return parts
 
     def _add_slope(self, target: Int64, touch: Int64, sign: float, slope: Float64) -> None:
         """Where the gain of a touch grows, so does its part, and those of its whole path shrink."""
@@ -164,14 +179,12 @@ class Counterfactual(TouchModel):
         influence = np.zeros((some.n_users, some.n_channels, 2))
         earned = self.credit_of_touches(some, fitted.split)
         uncertainty.customer_credit(some.view, earned, some.n_threads, influence)
-        number, slope = fitted.slope
-        took, left = np.empty(len(some.lo), np.int64), np.empty(len(some.null_lo), np.int64)
-        fitted.table.find(some.view, took, left)
-        user = np.repeat(np.arange(some.n_users), np.diff(some.conversion_offset))
-        for who, path, converted in ((user, took, 1.0), (np.arange(len(left)), left, 0.0)):
-            counts = path >= 0
-            counts[counts] = number[path[counts]] >= 0
-            at = path[counts]
-            change = (converted - fitted.rate[at]) / fitted.tried[at]
-            np.add.at(influence, who[counts], slope[number[at]] * change[:, None, None])
+        _, slope = fitted.slope
+        for part in fitted.changes(some):
+            np.add.at(influence, part.user, slope[part.row] * part.times[:, None, None])
         return influence
+
+    def squares(self, fitted: PathRates, people: Journeys, mean: Float64, n: float) -> Float64:
+        """Most customers change few rates, and met few channels."""
+        earned = self.credit_of_touches(replace(people, times=np.empty(0)), fitted.split)
+        return list_squares(people, fitted.changes(people), fitted.slope[1], earned, mean, n)

@@ -66,7 +66,7 @@ def answer_of_events(
         who = _has_user(house, roles)
         met = log.met(who)
         log, groups = log.by(call, house, roles, by, who, windows)
-        columns = looked_at(call, house, roles, log, windows)
+        columns, log = looked_at(call, house, roles, log, windows)
         index = index_columns(columns, roles, house, engine, frame, n_threads=windows.n_threads)
         return answer(index, log, met, groups)
 

@@ -18,9 +18,12 @@ from numpy.typing import NDArray
 
 from cxcore._columns import Float64, Int32, Int64
 from cxcore.attribution.base import Journeys
+from cxcore.attribution.row_lists import Rows, list_squares
 
 #: numbers of a table of conversions and channels that is held at once
 _HELD = 1 << 20
+#: pairs of conversion and touch that are held at once
+_HELD_PAIRS = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,25 @@ class HazardSlope:
         influence: Float64 = np.moveaxis(own, 0, 2) + moved
         return influence
 
+    def squares(self, people: Journeys, mean: Float64, n: float) -> Float64 | None:
+        """Their squares (``Model.squares``), where all pairs of conversion and touch can be held."""
+        if (people.hi - people.lo).sum() > _HELD_PAIRS:
+            return None
+        n_channels = people.n_channels
+        user = np.repeat(np.arange(people.n_users), np.diff(people.conversion_offset))
+        conversion, touch = people.pairs
+        seen = _seen_at_conversion(self.beta, self.omega, people, conversion, touch)
+        amounts = (seen.share, seen.share * people.value[conversion])
+        earned = [np.bincount(touch, amount, minlength=len(people.channel)) for amount in amounts]
+        who, channel = user[conversion], people.channel[touch].astype(np.int64)
+        parts = [Rows(who, channel, seen.share - seen.expected)]
+        parts.append(Rows(who, n_channels + channel, seen.share * seen.z - seen.fading))
+        who, touch = _null_pairs(people)
+        seen = _seen(self.beta, self.omega, people, np.full(len(touch), self.end), touch)
+        channel = people.channel[touch].astype(np.int64)
+        parts += [Rows(who, channel, -seen.expected), Rows(who, n_channels + channel, -seen.fading)]
+        return list_squares(people, parts, self.credit, np.column_stack(earned), mean, n)
+
 
 def hazard_slope(
     journeys: Journeys, beta: Float64, omega: Float64, free: NDArray[np.bool_], end: int
@@ -74,9 +96,9 @@ def hazard_slope(
         for some_weight, value, p, z in _tables(some, conversion, channel, seen):
             for at, each in enumerate((some_weight, some_weight * value)):
                 for a, by in enumerate((p, z)):
-                    slope[a, :, :, at] -= np.einsum("k,kp,kc->pc", each, by, p)
+                    slope[a, :, :, at] -= _product(each, by, p, p)
                     slope[a, diagonal, diagonal, at] += np.einsum("k,kc->c", each, by)
-            second[1, :, 1] -= np.einsum("k,kp,kq->pq", some_weight, z, z)
+            second[1, :, 1] -= _product(some_weight, z, z, p)
         bends = seen.share * (seen.z**2 + seen.z - 1.0) - seen.fading * seen.z
         second[1, diagonal, 1, diagonal] += np.bincount(channel, weight * bends, minlength=n)
         _expect(second, channel, weight, seen)
@@ -96,6 +118,20 @@ def hazard_slope(
     # Parameters that no journey tells apart share what is known of both: least squares.
     credit[moves] = -np.linalg.lstsq(bend, slope.reshape(2 * n, 2 * n)[moves], rcond=1e-10)[0]
     return HazardSlope(beta, omega, end, credit.reshape(2 * n, n, 2))
+
+
+def _product(weight: Float64, a: Float64, b: Float64, p: Float64) -> Float64:
+    """Sum over conversions of weight * a[channel] * b[other]; only where p, of both, is above 0."""
+    n = a.shape[1]
+    conversion, channel = np.nonzero(p)
+    size = np.bincount(conversion, minlength=len(p))[conversion]
+    each = np.repeat(np.arange(len(conversion)), size)  # all channels of the conversion of each
+    begins = np.searchsorted(conversion, conversion)
+    other = np.arange(len(each)) - np.repeat(np.cumsum(size) - size - begins, size)
+    of_a, of_b = (weight[:, None] * a)[conversion, channel], b[conversion, channel]
+    place = channel[each] * n + channel[other]
+    product = np.bincount(place, of_a[each] * of_b[other], minlength=n * n)
+    return product.astype(np.float64, copy=False).reshape(n, n)
 
 
 def shares(beta: Float64, omega: Float64, some: Journeys) -> Float64:
@@ -168,7 +204,7 @@ def _tables(
 ) -> Iterator[tuple[Float64, Float64, Float64, Float64]]:
     """Of a few conversions at a time: weight, value, and sums of p and p z by channel, [n, n_channels]."""
     n_channels = some.n_channels
-    step = max(1, _HELD // n_channels)
+    step = max(1, _HELD // max(1, n_channels))
     for first in range(0, len(some.value), step):
         n = min(step, len(some.value) - first)
         here = slice(*np.searchsorted(conversion, (first, first + n)))

@@ -42,6 +42,28 @@ class Touchpoints:
     stage: pl.Series | None = None
     #: codes of containers, -1 for none; None where the customer is the container
     container: pl.Series | None = None
+    #: where ``what`` and ``container`` are of rows within reach alone, which row of the log each is
+    row: Int32 | None = None
+
+    def within_reach(self, columns: EventColumns, lookback: int) -> tuple[EventColumns, Touchpoints]:
+        """The rows alone that some window can reach, as a log of their own: the others need no sorting."""
+        code, tick, what, row, count = native.within_reach(
+            columns.code,
+            columns.tick,
+            self.what.to_numpy(),
+            self.converted.rechunk(),
+            lookback,
+            columns.n_users,
+        )
+        container = None if self.container is None else self.container[row]
+        some = replace(
+            columns,
+            code=code,
+            count=count,
+            tick=tick,
+            tie=columns.tie[row] if len(columns.tie) else columns.tie,
+        )
+        return some, replace(self, what=pl.Series(what), container=container, row=row)
 
     def met(self, by: pl.Series | None) -> Int64:
         """Codes of the channels that some user met. ``by``: which rows have a user; None: all."""
@@ -115,7 +137,7 @@ def touchpoints(
     inside = None
     if container is not None:
         inside = pl.Series(_columns.codes(call, "container", house, container, n_threads=n_threads)[0])
-    names = house[channel].gather(first)
+    names = house[channel][first]
     return Touchpoints(pl.Series(what), converted, amount, names, stage=marked, container=inside)
 
 
@@ -133,8 +155,8 @@ def check_channels(call: str, column: str, n: int, models: Sequence[Model], role
 
 def looked_at(
     call: str, house: pl.DataFrame, roles: EventRoles, log: Touchpoints, windows: Windows
-) -> EventColumns:
-    """Who did something and when, without the rows that no model looks at: they need no sorting.
+) -> tuple[EventColumns, Touchpoints]:
+    """Who did something, when and what, without the rows that no model looks at: they need no sorting.
 
     Those are rows that are neither touch nor conversion and, where only windows count, touches of users who
     never converted, touches too old for the first conversion of their user, and those after the last one.
@@ -143,15 +165,12 @@ def looked_at(
     if windows.reads_everyone:
         columns = _columns.event_columns(call, house, roles, n_threads=n_threads)
         if (log.says_something & (pl.Series(columns.code) >= 0)).all():
-            return columns
+            return columns, log
         code = np.where(log.what.to_numpy() == _NOTHING, np.int32(-1), columns.code)
         count = np.bincount(code[code >= 0], minlength=columns.n_users).astype(np.int64)
-        return replace(columns, code=code, count=count)
+        return replace(columns, code=code, count=count), log
     columns = _columns.event_columns(call, house, roles, n_threads=n_threads, among=log.converted)
-    reached, count = empty(len(columns.code), np.int32), np.empty(columns.n_users, np.int64)
-    lookback = windows.ticks(columns.tick_length)
-    kernel.within_reach(columns.code, columns.tick, log.what.to_numpy(), lookback, reached, count)
-    return replace(columns, code=reached, count=count)
+    return log.within_reach(columns, windows.ticks(columns.tick_length))
 
 
 # ---------------------------------------------------------------- journeys
@@ -196,13 +215,16 @@ def journeys_of(index: EventIndex, log: Touchpoints, windows: Windows) -> Journe
     lookback, n_threads = windows.ticks(index.columns.tick_length), windows.n_threads
     offset, user = _users(index, log, everyone=windows.reads_everyone)
     touch_offset, conversion_offset = (np.empty(len(user) + 1, np.int64) for _ in range(2))
-    room = int((offset[user + 1] - offset[user]).sum())  # pages that nothing is written to cost nothing
+    room = int(offset[-1])  # pages that nothing is written to cost nothing
     channel, tick = empty(room, np.int32), empty(room, np.int64)
     touch_row = empty(room if windows.with_rows else 0, np.int64)
+    # several threads write each block where its positions would lie
+    room = min(room, int(log.converted.sum())) if n_threads == 1 else room
     conversion_tick, row, lo, hi = (empty(room, np.int64) for _ in range(4))
     kernel.fill_journeys(
         *(offset, index.row, index.tick, log.what.to_numpy(), user),
         np.empty(0, np.int32) if log.container is None else log.container.to_numpy(),
+        np.empty(0, np.int32) if log.row is None else log.row,
         *(lookback, windows.reset, n_threads),
         *(touch_offset, conversion_offset, channel),
         *(tick, conversion_tick, row, touch_row, lo, hi),
@@ -261,14 +283,6 @@ def _users(index: EventIndex, log: Touchpoints, *, everyone: bool) -> tuple[Int6
     offset = index.offset
     if index.columns.own >= 0:  # rows without a user: the last item, in truth a user each
         offset = np.concatenate((offset[:-1], np.arange(offset[-2] + 1, offset[-1] + 1)))
-    elif not everyone:
-        return offset, _who_converted(index.columns, log.converted)
+    elif not everyone and log.row is None:  # else all who are there converted
+        return offset, native.codes_of(index.columns.code, log.converted.rechunk(), index.columns.n_users)
     return offset, np.arange(len(offset) - 1)
-
-
-def _who_converted(columns: EventColumns, converted: pl.Series) -> Int64:
-    """Codes of the users who converted, each once."""
-    user = pl.Series(columns.code).filter(converted).to_numpy()
-    found = np.zeros(columns.n_users, np.bool_)
-    found[user[user >= 0]] = True
-    return np.flatnonzero(found)

@@ -91,7 +91,7 @@ class Markov(Model):
     def squares(
         self, fitted: TakenOut | StatesTakenOut, people: Journeys, mean: Float64, n: float
     ) -> Float64 | None:
-        return fitted.squares(people, mean, n) if isinstance(fitted, TakenOut) else None
+        return fitted.squares(people, mean, n)
 
 
 def check_order(call: str, option: str, value: Any) -> int:

@@ -61,13 +61,18 @@ class Increments:
         return credit
 
     @cached_property
+    def of_all(self) -> Float64:
+        """The same of all journeys."""
+        return self.of_touches(self.journeys)
+
+    @cached_property
     def slope(self) -> Float64:
         """What a step out of each state changes in all credit, for each gain in chance: [n_states, 2 C]."""
         chain, n = self.chain, self.chain.n_channels
         _, start, out, _, _ = chain.live
         of_chance = np.zeros((chain.table.n_states, n, 2))
         chain.table.increment_slope(self.journeys.view, of_chance)
-        earned = self.of_touches(self.journeys)
+        earned = self.of_all
         of_chance[0] += np.column_stack([self.journeys.by_channel(earned[:, at]) for at in (0, 1)])
         of_chance = of_chance.reshape(-1, 2 * n) / (1.0 - chain.chance[0])
         source = of_chance[chain.live[0] >= 0] + np.outer(start / chain.journeys, of_chance[0])
@@ -138,7 +143,7 @@ class PathIncrement(TouchModel):
         return self.fit(journeys).of_touches(journeys)
 
     def credit_of(self, fitted: Increments, journeys: Journeys) -> Credit:
-        earned = fitted.of_touches(journeys)
+        earned = fitted.of_all if journeys is fitted.journeys else fitted.of_touches(journeys)
         return Credit(journeys.by_channel(earned[:, 0]), journeys.by_channel(earned[:, 1]))
 
     def influence(self, fitted: Increments, some: Journeys) -> Float64:
@@ -153,3 +158,15 @@ class PathIncrement(TouchModel):
             chain = fitted.chain
             chain.table.slope_influence(some.view, chain.chance, fitted.slope, some.n_threads, flat)
         return influence
+
+    def squares(self, fitted: Increments, people: Journeys, mean: Float64, n: float) -> Float64 | None:
+        if self.clip or not fitted.knows:
+            return super().squares(fitted, people, mean, n)
+        sums, chain = np.zeros((len(mean), 2)), fitted.chain
+        once = people if not len(people.times) else replace(people, times=np.empty(0))
+        earned = fitted.of_all if once is fitted.journeys else fitted.of_touches(once)
+        chain.table.increment_squares(
+            *(people.view, chain.chance, fitted.slope, earned, people.alone.view(np.uint8)),
+            *(mean, n, people.n_threads, sums),
+        )
+        return sums

@@ -9,17 +9,27 @@ from functools import cached_property
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
-import polars as pl
 
 from cxcore import _options, errors
 from cxcore._columns import Float64, Int32, Int64
 from cxcore._ext import games as kernel
 from cxcore.attribution.base import Credit, Journeys, Model
+from cxcore.attribution.journey_sets import (
+    mean_value,
+    per_journey,
+    places_in,
+    players_of,
+    table_of,
+    tally_of,
+)
+from cxcore.attribution.row_lists import Rows, list_squares
 
 #: a table of all sets is made for so many channels
 MOST_EXACT = 20
 #: pairs of orders out of which errors of sampled games are found: these need fewer than the credit
 _SLOPE_PAIRS = 64
+#: numbers of a table of the sets that journeys lie in: 64 MB
+_HELD = 1 << 23
 _CALL = "ShapleyRate"
 
 #: the conversion rate of journeys inside a set of channels, as a user knows it
@@ -116,11 +126,11 @@ class ShapleyRate(Model):
 
     def fit(self, journeys: Journeys) -> RateGame:
         """The game and its Shapley values."""
-        players, number = _players(journeys)
+        players, number = players_of(journeys)
         n = len(players)
         if n <= MOST_EXACT:
-            tally = _table(journeys, number, n)
-            worth = _per_journey(tally) if self.value is None else self._own_table(journeys, players, tally)
+            tally = table_of(journeys, number, n)
+            worth = per_journey(tally) if self.value is None else self._own_table(journeys, players, tally)
             phi = np.zeros((n, 2))
             kernel.shapley_values(worth, journeys.n_threads, phi)
             game = RateGame(
@@ -133,13 +143,16 @@ class ShapleyRate(Model):
     def influence(self, fitted: RateGame, some: Journeys) -> Float64:
         return fitted.influence(some)
 
+    def squares(self, fitted: RateGame, people: Journeys, mean: Float64, n: float) -> Float64 | None:
+        return fitted.squares(people, mean, n)
+
     # ------------------------------------------------------------ the user's own worth
 
     def _own_table(self, journeys: Journeys, players: Int64, tally: Float64) -> Float64:
         names = journeys.names.to_list()
         asked = self._worth_of([names[code] for code in players])
         rate = np.array([asked(mask) for mask in range(len(tally))])
-        return np.ascontiguousarray(np.stack((rate, rate * _mean_value(tally[-1])), axis=1))
+        return np.ascontiguousarray(np.stack((rate, rate * mean_value(tally[-1])), axis=1))
 
     def _worth_of(self, names: list[Any]) -> Callable[[int], float]:
         """Worth of a set of players, which comes as a mask."""
@@ -163,10 +176,10 @@ class ShapleyRate(Model):
     # ------------------------------------------------------------ many channels
 
     def _sampled(self, journeys: Journeys, players: Int64, number: Int32) -> RateGame:
-        of_conversion, of_null = _places(journeys)
+        of_conversion, of_null = places_in(journeys)
         n = len(players)
         offset, member = kernel.distinct_coalitions(journeys.view, number, n, of_conversion, of_null)
-        tally = _tally(journeys, of_conversion, of_null, len(offset) - 1)
+        tally = tally_of(journeys, of_conversion, of_null, len(offset) - 1)
         total = tally.sum(axis=0)
         phi, error, drawn = np.zeros((n, 2)), np.zeros((n, 2)), None
         if self.value is None:
@@ -177,7 +190,7 @@ class ShapleyRate(Model):
         else:
             names = journeys.names.to_list()
             phi, error = self._ask_orders(self._worth_of([names[code] for code in players]), n)
-            phi, error = phi * (1.0, _mean_value(total)), error * (1.0, _mean_value(total))
+            phi, error = phi * (1.0, mean_value(total)), error * (1.0, mean_value(total))
         return RateGame(players, number, total, phi, error[:, 0], None, None, self.value is not None, drawn)
 
     def _drawn(
@@ -271,7 +284,7 @@ class RateGame:
     def influence(self, some: Journeys) -> Float64:
         """Derivative of credit in the number of customers like each, [n_users, n_channels, 2]."""
         moved = np.zeros((some.n_users, some.n_channels, 2))
-        of_conversion, of_null = _places(some)
+        of_conversion, of_null = places_in(some)
         slope_of = self._sets(some, of_conversion, of_null)
         user = np.repeat(np.arange(some.n_users), np.diff(some.conversion_offset))
         for which, place, converted, value in (
@@ -289,6 +302,40 @@ class RateGame:
                 for x, part in enumerate(parts):
                     moved[:, code, x] += np.bincount(mine, part, minlength=len(moved))
         return moved
+
+    def squares(self, people: Journeys, mean: Float64, n: float) -> Float64 | None:
+        """Their squares (``Model.squares``), where journeys lie in few sets: a journey is a row of its set,
+        one that converts is a second, and its value times a third."""
+        if self.tally is None or self.is_own:
+            return None
+        of_conversion, of_null = places_in(people)
+        kernel.coalitions(
+            people.view, self.number, len(self.players), people.n_threads, of_conversion, of_null
+        )
+        touched, nulls = np.flatnonzero(of_conversion >= 0), np.flatnonzero(of_null >= 0)
+        met = np.zeros(len(self.tally), np.bool_)
+        met[of_conversion[touched]] = met[of_null[nulls]] = True
+        mask = np.flatnonzero(met)
+        if 6 * len(mask) * people.n_channels > _HELD:
+            return None
+        place = np.cumsum(met) - 1
+        mine, lost = place[of_conversion[touched]], place[of_null[nulls]]
+        user = np.repeat(np.arange(people.n_users), np.diff(people.conversion_offset))[touched]
+        once, sets = np.ones(len(mine)), len(mask)
+        parts = [Rows(user, mine + at * sets, times) for at, times in enumerate((once, once))]
+        parts.append(Rows(user, mine + 2 * sets, people.value[touched]))
+        parts.append(Rows(nulls, lost, np.ones(len(lost))))
+        return list_squares(people, parts, self._rows(mask, people.n_channels), np.empty((0, 2)), mean, n)
+
+    def _rows(self, mask: Int64, n_channels: int) -> Float64:
+        """What a journey of each set moves that does not convert; a conversion more; a unit of value more."""
+        without, with_it = self._slopes
+        rows = np.zeros((3, len(mask), n_channels, 2))
+        for player, code in enumerate(self.players):
+            slope = self.n_journeys * (with_it[mask | (1 << player)] - without[mask])
+            rows[0, :, code] = self.phi[player] - slope[:, 1:]
+            rows[1, :, code, 0] = rows[2, :, code, 1] = slope[:, 0]
+        return rows.reshape(3 * len(mask), n_channels, 2)
 
     def _sets(
         self, some: Journeys, of_conversion: Int32, of_null: Int32
@@ -319,58 +366,7 @@ class RateGame:
 
     def _of_own(self, player: int, outcome: tuple[Float64, Float64]) -> list[Float64]:
         """The worth of sets stays; the number of journeys and the mean value of a conversion move."""
-        mean, (converted, value) = _mean_value(self.total), outcome
+        mean, (converted, value) = mean_value(self.total), outcome
         of_mean = (value - mean * converted) / (self.total[1] or 1.0)
         each = self.phi[player, 0]
         return [np.full(len(value), each), each * (mean + self.n_journeys * of_mean)]
-
-
-def _players(journeys: Journeys) -> tuple[Int64, Int32]:
-    """Codes of the channels that some journey met, by name, and the number of each channel among them."""
-    opened = [(journeys.lo, journeys.hi), (journeys.null_lo, journeys.null_hi)]
-    n = len(journeys.channel) + 1
-    change = sum(np.bincount(lo, minlength=n) - np.bincount(hi, minlength=n) for lo, hi in opened)
-    met = np.bincount(journeys.channel[np.cumsum(change)[:-1] > 0], minlength=journeys.n_channels) > 0
-    names = journeys.names
-    if isinstance(names.dtype, (pl.Categorical, pl.Enum)):
-        names = names.cast(pl.String)
-    order = names.arg_sort().to_numpy().astype(np.int64)  # codes depend on the order of rows, names do not
-    players = order[met[order]]
-    number = np.full(journeys.n_channels, -1, np.int32)
-    number[players] = np.arange(len(players), dtype=np.int32)
-    return players, number
-
-
-def _places(journeys: Journeys) -> tuple[Int32, Int32]:
-    return np.empty(len(journeys.lo), np.int32), np.empty(len(journeys.null_lo), np.int32)
-
-
-def _table(journeys: Journeys, number: Int32, n: int) -> Float64:
-    """Journeys, conversions and value inside each set, by mask."""
-    of_conversion, of_null = _places(journeys)
-    kernel.coalitions(journeys.view, number, n, journeys.n_threads, of_conversion, of_null)
-    tally = _tally(journeys, of_conversion, of_null, 1 << n)
-    kernel.subset_sums(tally, n)
-    return tally
-
-
-def _tally(journeys: Journeys, of_conversion: Int32, of_null: Int32, n_sets: int) -> Float64:
-    """Journeys, conversions and value of exactly each set."""
-    touched = of_conversion >= 0
-    place, weight = of_conversion[touched], journeys.weight[touched]
-    conversions = np.bincount(place, weight, minlength=n_sets)
-    value = np.bincount(place, weight * journeys.value[touched], minlength=n_sets)
-    nulls = of_null >= 0
-    alike = journeys.times[nulls] if len(journeys.times) else None
-    others = np.bincount(of_null[nulls], alike, minlength=n_sets)
-    return np.stack((conversions + others, conversions, value), axis=1).astype(np.float64)
-
-
-def _per_journey(tally: Float64) -> Float64:
-    """Conversions and value per journey; 0 where there is none."""
-    inside = tally[:, :1]
-    return np.divide(tally[:, 1:], inside, out=np.zeros((len(tally), 2)), where=inside > 0)
-
-
-def _mean_value(total: Float64) -> float:
-    return float(total[2] / total[1]) if total[1] else 0.0

@@ -124,6 +124,8 @@ def per_customer(
         whole = pl.col(score).cast(pl.Int64)
         answer = (pl.when(~whole.is_in(codes)).then(whole) if codes else whole).alias("score")
         rows = house.select(*parts, customer, pl.col(time).alias("time"), answer)
+        for name in keys[:-1]:
+            _check_sorts(call, "by", rows[name])
         rows = rows.sort("time", "score", descending=[False, True])
         n = [pl.col("score").count(), pl.col("score").null_count()]
         sizes = [each.cast(pl.Int64).alias(name) for each, name in zip(n, ("n", "n_null"), strict=True)]
@@ -154,6 +156,7 @@ def _check(call: str, house: pl.DataFrame, role: str, name: str) -> None:
     if role == "time" and not (dtype.is_integer() or dtype == pl.Date or isinstance(dtype, pl.Datetime)):
         hint = f"parse it, such as pl.col({name!r}).str.to_datetime()."
         raise errors.wrong_dtype(call, role, name, dtype, "takes dates, datetimes or whole numbers", hint)
+    _check_sorts(call, role, column)
     if n_bad := column.null_count():
         row = int(column.is_null().arg_max() or 0)
         hint = (
@@ -162,3 +165,9 @@ def _check(call: str, house: pl.DataFrame, role: str, name: str) -> None:
             else "drop them, or give them one."
         )
         raise errors.nulls(call, role, name, n_bad, len(column), row, hint)
+
+
+def _check_sorts(call: str, role: str, column: pl.Series) -> None:
+    if column.dtype == pl.Object:  # Polars can neither sort nor group them
+        hint = "cast it to text."
+        raise errors.wrong_dtype(call, role, column.name, column.dtype, "takes what can be sorted", hint)

@@ -71,8 +71,11 @@ class DesignSample:
     def estimate(self) -> Float64:
         if self.roles.weight is None:
             return self.sample.estimate  # the same sums, in whole numbers
+        weighted = self.counted.weighted
+        most = self.value[weighted.argmax(axis=1)]  # from there, so that answers all alike leave no rounding
         with np.errstate(invalid="ignore"):
-            mean: Float64 = (self.counted.weighted * self.value).sum(axis=1) / self.mass
+            away = (weighted * (self.value - most[:, None])).sum(axis=1) / self.mass
+        mean: Float64 = most + away
         return mean
 
     @cached_property

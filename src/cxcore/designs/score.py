@@ -35,7 +35,9 @@ class ClusterScore(DesignMethod):
     def limits(self, sample: DesignSample, alpha: float) -> tuple[Float64, Float64]:
         t = t_quantiles(alpha / 2, sample.degrees_of_freedom)
         z = np.nan_to_num(t * np.sqrt(sample.guarded_effect))
-        low, high = ScoreInterval().limits(sample.sample, alpha, z / -_NORMAL.inv_cdf(alpha / 2))
+        plain = -_NORMAL.inv_cdf(alpha / 2)
+        stretch = z / plain if plain > 0 else np.ones_like(z)  # of a level that rounds to 0
+        low, high = ScoreInterval().limits(sample.sample, alpha, stretch)
         known = sample.degrees_of_freedom > 0
         return np.where(known, low, np.nan), np.where(known, high, np.nan)
 

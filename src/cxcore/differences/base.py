@@ -53,6 +53,11 @@ class Difference(ABC):
     def p_values(self, pairs: Pairs) -> Float64:
         """The least alpha whose interval leaves out 0, float64[n_pairs]."""
 
+    def measured(self, pairs: Pairs, alpha: float) -> tuple[Float64, Float64, Float64]:
+        """Low, high and p-value: for methods that find them together, override."""
+        low, high = self.limits(pairs, alpha)
+        return low, high, self.p_values(pairs)
+
     def used(self, pairs: Pairs) -> list[str]:
         """The word of the method that compared each pair."""
         return [self.name] * len(pairs.sample.counts)

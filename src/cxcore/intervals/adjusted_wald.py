@@ -34,5 +34,5 @@ class AdjustedWald(Unguarded):
         away = sample.estimate - middle  # moments round the middle: the added answers balance there
         mean = n * away / (n + added)
         square = n * (n * sample.standard_error**2 + away**2) + at_ends * reach**2
-        half = NormalDist().inv_cdf(1 - alpha / 2) * np.sqrt((square / (n + added) - mean**2) / (n + added))
+        half = -NormalDist().inv_cdf(alpha / 2) * np.sqrt((square / (n + added) - mean**2) / (n + added))
         return middle + mean - half, middle + mean + half

@@ -45,12 +45,9 @@ FLAGS = {
 }
 
 
-_DESCRIBED = ("n", "outside", "flags", "estimate", "standard_error")
-
-
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Sample:
-    """Answers of each group by weight, and what every method asks of them.
+    """Answers of each group by weight, and what every method asks of them; nobody changes it.
 
     ``counts`` int64[n_groups, n_weights]; ``weights`` int64[n_weights], ascending, each once, both ends of
     the scale among them even where nobody answered there.
@@ -62,18 +59,18 @@ class Sample:
 
     counts: Int64
     weights: Int64
-    n: Int64 = field(init=False, repr=False, compare=False)
-    outside: Int64 = field(init=False, repr=False, compare=False)
-    flags: Int64 = field(init=False, repr=False, compare=False)
-    estimate: Float64 = field(init=False, repr=False, compare=False)
-    standard_error: Float64 = field(init=False, repr=False, compare=False)
+    n: Int64 = field(init=False, repr=False)
+    outside: Int64 = field(init=False, repr=False)
+    flags: Int64 = field(init=False, repr=False)
+    estimate: Float64 = field(init=False, repr=False)
+    standard_error: Float64 = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         n_groups = len(self.counts)
         sizes, moments = np.empty((3, n_groups), dtype=np.int64), np.empty((2, n_groups))
         kernels.describe(self.counts, self.weights, ENOUGH_ANSWERS, sizes, moments)
-        for name, column in zip(_DESCRIBED, (*sizes, *moments), strict=True):
-            object.__setattr__(self, name, column)
+        self.n, self.outside, self.flags = sizes
+        self.estimate, self.standard_error = moments
 
     @property
     def words(self) -> list[set[str]]:
@@ -112,4 +109,5 @@ class Unguarded(Method):
     """A method that is given as asked for; the verb warns where the sample cannot support it."""
 
     def marks(self, sample: Sample) -> dict[str, NDArray[np.bool_]]:
-        return {"thin_support": (sample.outside < ENOUGH_OUTSIDE) & (sample.n > 0)}
+        thin = sample.outside < ENOUGH_OUTSIDE
+        return {"thin_support": thin & (sample.n > 0)} if np.count_nonzero(thin) else {}

@@ -54,8 +54,8 @@ class Bayesian(Method):
                 continue
             counts = sample.counts[g]
             posterior = _Posterior(weights, counts + added)
-            low[g] = weights[0] if counts[0] == n else posterior.quantile(alpha / 2)
-            high[g] = weights[-1] if counts[-1] == n else posterior.quantile(1 - alpha / 2)
+            low[g] = weights[0] if counts[0] == n else posterior.quantile(_NORMAL.inv_cdf(alpha / 2))
+            high[g] = weights[-1] if counts[-1] == n else posterior.quantile(-_NORMAL.inv_cdf(alpha / 2))
         return low, high
 
 
@@ -75,10 +75,10 @@ class _Posterior:
             return 1 - _upper_tail(away, self.shape)
         return _upper_tail(-away, self.shape)
 
-    def quantile(self, p: float) -> float:
-        """Secant steps on the normal scores of the cdf, which are nearly a line, inside a bracket."""
+    def quantile(self, z: float) -> float:
+        """Where the cdf has that normal score: secant steps on its scores, nearly a line, in a bracket."""
         low, high = float(self.weights[0]), float(self.weights[-1])
-        z, enough = _NORMAL.inv_cdf(p), 1e-15 * (high - low)
+        enough = 1e-15 * (high - low)
         m, before, slope = self.mean + z * self.sd, (math.nan, math.nan), 1 / self.sd
         for turn in range(200):
             if not low < m < high or turn % 4 == 3 < turn:  # a law that is no line: halves, now and then

@@ -20,7 +20,7 @@ class Bca(Unguarded):
 
     Notes
     -----
-    About 15 µs a group, for any number of answers. Law: ``_ext/include/cxcore/lattice.hpp``.
+    2 to 4 µs a group, for any number of answers. Law: ``_ext/include/cxcore/lattice.hpp``.
     """
 
     name = "bca"

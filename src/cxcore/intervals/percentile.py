@@ -20,7 +20,7 @@ class Percentile(Unguarded):
 
     Notes
     -----
-    About 10 µs a group, for any number of answers. Law: ``_ext/include/cxcore/lattice.hpp``.
+    2 to 4 µs a group, for any number of answers. Law: ``_ext/include/cxcore/lattice.hpp``.
     """
 
     name = "percentile"

@@ -17,6 +17,8 @@ def t_quantile(tail: float, dof: int) -> float:
 
     From 500 degrees on Abramowitz & Stegun 26.7.5, else Newton's method on the distribution.
     """
+    if tail >= 0.5:  # of a level that rounds to 0
+        return 0.0
     z = -_NORMAL.inv_cdf(tail)
     s = z * z
     t = z * (

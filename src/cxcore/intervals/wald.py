@@ -23,5 +23,5 @@ class Wald(Unguarded):
     name = "wald"
 
     def limits(self, sample: Sample, alpha: float) -> tuple[Float64, Float64]:
-        half = NormalDist().inv_cdf(1 - alpha / 2) * sample.standard_error
+        half = -NormalDist().inv_cdf(alpha / 2) * sample.standard_error
         return sample.estimate - half, sample.estimate + half

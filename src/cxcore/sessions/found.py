@@ -238,8 +238,7 @@ def row_columns(
         if len(found.session) and len(name):  # in the order in which sessions open, and so are their names
             name = np.take(name, found.session, axis=0, mode="wrap")
     index.let_go()
-    room = [found.room.pop() if found.room else empty(len(index), np.int64) for _ in ROW_COLUMNS]
-    row_id, row_number = room
+    row_id, row_number = (_room(found, len(index)) for _ in ROW_COLUMNS)
     if label is None:
         kernels.name_runs(found.begin, found.name, n_threads, row_id, row_number)
         rule_kernels.name_copies(found.copy, row_id, row_number)
@@ -255,6 +254,14 @@ def row_columns(
         has_one = pl.col("session_number") > 0
         rows = rows.with_columns(pl.when(has_one).then(pl.col(name)).alias(name) for name in ROW_COLUMNS)
     return rows
+
+
+def _room(found: Sessions, n_rows: int) -> Int64:
+    """Memory of one answer alone, also where several threads ask one index."""
+    try:
+        return found.room.pop()
+    except IndexError:
+        return empty(n_rows, np.int64)
 
 
 def _extras(found: Sessions, reason: bool, long_after: int | None) -> dict[str, pl.Series]:

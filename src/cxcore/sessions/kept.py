@@ -281,7 +281,8 @@ def folded(
         rows.facts[GAP] = np.where(first, whole, rows.facts[GAP])
     if not (plan.sums or plan.anys):
         return rows, at
-    values = measure(call, found, index, replace(plan.measured, first=(), last=()), plan.n_threads)
+    wanted = replace(plan.measured, first=(), last=())
+    values = measure(call, found, index, wanted, plan.n_threads, plan.sums)
     new: dict[str, Any] = {}
     for name, column in zip((*plan.sums, *plan.anys), values, strict=True):
         nothing = blank(column.dtype, len(at), False if name in plan.anys else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,9 +50,17 @@ def measures_of(call: str, **columns: Any) -> Measures:
 
 
 def measure(
-    call: str, found: Sessions, index: EventIndex, measures: Measures, n_threads: int
+    call: str,
+    found: Sessions,
+    index: EventIndex,
+    measures: Measures,
+    n_threads: int,
+    shown: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
-    """One column for each measure, one row for each session; the sessions lie on the index."""
+    """One column for each measure, one row for each session; the sessions lie on the index.
+
+    ``shown``: names of columns as users know them, where ours are others.
+    """
     if not measures.names:
         return pl.DataFrame()
     house, at = index.house, (found.begin, index.row, found.copy)
@@ -66,7 +75,8 @@ def measure(
             if name in getattr(measures, how):
                 columns[f"{how}_{name}"] = _gather(house[name], row)
     for name in measures.sum:
-        columns[f"sum_{name}"] = _sum(call, house[name], at, len(found.start), n_threads)
+        called = (shown or {}).get(name, name)
+        columns[f"sum_{name}"] = _sum(call, house[name].alias(called), at, len(found.start), n_threads)
     for name in measures.any:
         mark = marks(call, "any", house, name).cast(pl.UInt8).rechunk().to_numpy()
         was = np.empty(len(found.start), np.uint8)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -16,7 +15,7 @@ from cxcore.sessions.kept import Plan
 from cxcore.sessions.records import frames_of
 
 #: changes when a file of before can no longer be read
-VERSION = 1
+VERSION = 2
 #: rows of closed and of open sessions, watermark
 State = tuple[pl.DataFrame, pl.DataFrame, int | None]
 _KEY = "cxcore.session_stream"
@@ -35,18 +34,7 @@ def save(call: str, path: str | os.PathLike[str], plan: Plan, users: UserTable |
 
 def load(call: str, path: str | os.PathLike[str]) -> tuple[dict[str, Any], State | None]:
     """Options for the stream, and what it kept; without the keys, which are numbers of one process."""
-    data = Path(path).read_bytes()
-    try:
-        about = json.loads(pl.read_parquet_metadata(io.BytesIO(data))[_KEY])
-        if about["version"] != VERSION:
-            problem = (
-                f"has version {about['version']} of the format, and this cxcore reads version {VERSION}."
-            )
-            raise errors.unreadable_file(call, path, problem, "load it with the cxcore that saved it.")
-        rows = pl.read_parquet(io.BytesIO(data))
-    except (pl.exceptions.PolarsError, KeyError, json.JSONDecodeError) as error:
-        problem = "is no file that SessionStream.save wrote."
-        raise errors.unreadable_file(call, path, problem, "name one, or start a new stream.") from error
+    about, rows = _files.read_parquet(call, path, _KEY, VERSION, "SessionStream.save")
     options = {name: _value(call, path, value) for name, value in about["options"].items()}
     if not rows.width:
         return options, None

@@ -137,7 +137,7 @@ class Walked:
         sheet = table_of(some, keys_of(found.columns, users), self.pool.time, plan.rules.long_after)
         if not plan.measures.names:
             return sheet
-        values = measure(call, found, self.index, plan.measured, plan.n_threads)
+        values = measure(call, found, self.index, plan.measured, plan.n_threads, plan.sums)
         values.columns = plan.measures.names
         return sheet.hstack(values.filter(pl.Series(which)))
 

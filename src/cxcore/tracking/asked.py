@@ -14,7 +14,7 @@ from cxcore._answers import ScoreCounts, by_schema
 from cxcore._columns import Float64, Int64, check_roles, needed
 from cxcore._design_columns import DesignRoles, DesignRows, design_rows
 from cxcore._score_rows import answer_rows, design_columns, design_rows_of, result_columns
-from cxcore._wave_columns import WaveCounts, wave_counts
+from cxcore._wave_columns import WAVE, WaveCounts, wave_counts
 from cxcore.designs import DesignMethod, DesignSample, design_sample
 from cxcore.designs.difference import LinearizedDifference
 from cxcore.differences import ADJUSTMENTS, Mover, Pairs, adjusted
@@ -53,7 +53,7 @@ class Asked:
         self, house: pl.DataFrame, score: str, wave: pl.Series, counted: WaveCounts, design: DesignRoles
     ) -> DesignRows:
         """The rows that count, by their place in ``counted``: segment times waves plus wave."""
-        parts = [*self.by, pl.lit(wave).alias("wave")]
+        parts = [*self.by, pl.lit(wave).alias(WAVE)]
         rows = design_rows(self.call, house, score, parts, self.what.scale, self.missing, design)
         return replace(rows, group=counted.place.astype(np.int32)[rows.group])
 

@@ -12,7 +12,7 @@ import polars as pl
 from cxcore import _options, errors
 from cxcore._columns import Float64, Int64
 from cxcore._design_columns import DesignRows, cells_of, design_roles, design_rows, summed
-from cxcore._wave_columns import WaveCounts
+from cxcore._wave_columns import WAVE, WaveCounts
 from cxcore.designs.base import ENOUGH_CLUSTERS
 from cxcore.designs.linearized import t_quantiles
 from cxcore.differences import Adjustment, adjusted
@@ -123,7 +123,7 @@ def trend(
         table = what.counted(house, score, wave)
         line = _line(what, table, _places(call, table.waves, per))
         if design:
-            parts = [*what.by, pl.lit(house[wave]).alias("wave")]
+            parts = [*what.by, pl.lit(house[wave]).alias(WAVE)]
             rows = design_rows(call, house, score, parts, what.what.scale, what.missing, design)
             line = _clustered(what, table, line, rows)
         return table.segments.hstack(_rows(what, table, line, adjust))

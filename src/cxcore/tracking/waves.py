@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cxcore import _options
 from cxcore._design_columns import design_roles
+from cxcore._wave_columns import WAVE
 from cxcore.designs import DesignMethod
 from cxcore.differences import Adjustment
 from cxcore.metrics import Metric, MetricName
@@ -132,10 +133,11 @@ def waves(
         previous = named.to_frame("previous").select(pl.when(pl.Series(before) >= 0).then("previous"))
         if isinstance(chosen, DesignMethod):
             rows, sample = what.clustered(house, score, wave, table, design)
-            scores = what.design_scores(sample, chosen)
+            scores = what.design_scores(sample, chosen).rename({WAVE: "wave"})
             return scores.hstack(previous).hstack(design_steps(what, rows, sample, before, adjust))
         counted = table.rows()
-        return what.scores(counted, chosen).hstack(previous).hstack(steps(what, counted, before, adjust))
+        scores = what.scores(counted, chosen).rename({WAVE: "wave"})
+        return scores.hstack(previous).hstack(steps(what, counted, before, adjust))
 
     def schema(before: pl.Schema) -> dict[str, pl.DataType]:
         kind = before[wave]

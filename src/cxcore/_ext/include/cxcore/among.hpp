@@ -15,11 +15,8 @@ namespace cxcore {
 // Rows whose flag is set, in order.
 inline Array<int64_t> rows_of(const Chunk& flag) {
     Array<int64_t> rows;
-    const auto* const bits = static_cast<const uint8_t*>(flag.array->buffers[1]);
-    for (int64_t from = 0; from < flag.size(); from += 64) {
-        uint64_t word = bits_at(bits, flag.array->offset + from, std::min<int64_t>(64, flag.size() - from));
-        for (; word; word &= word - 1) rows.push_back(from + __builtin_ctzll(word));
-    }
+    const auto nothing = [](int64_t) {};
+    for_each_flagged(flag, nothing, [&](int64_t row) { rows.push_back(row); });
     return rows;
 }
 
@@ -36,7 +33,12 @@ inline bool among_span(const Column& column, const Array<int64_t>& rows, int n_t
                 return table[is_null(i) ? 0 : at];
             };
             keys.offset.push_back(0);
-            for (const int64_t row : rows) {
+            const Chunk::Place at = chunk.place();
+            constexpr size_t soon = 16;
+            for (size_t k = 0; k < rows.size(); ++k) {  // the value, then its place, are asked for
+                if (k + 2 * soon < rows.size()) __builtin_prefetch(at(rows[k + 2 * soon]));
+                if (k + soon < rows.size()) __builtin_prefetch(&place(rows[k + soon]));
+                const int64_t row = rows[k];
                 if (is_null(row) || place(row) >= 0) continue;
                 place(row) = static_cast<int32_t>(keys.first.size());
                 keys.first.push_back(row);

@@ -123,6 +123,28 @@ struct Chunk {
             default: return use([](int64_t) -> int64_t { return 0; });  // all null
         }
     }
+    // Where numbers lie in memory, to be asked for before they are read: item i at start + i * width.
+    struct Place {
+        const char* start;
+        int64_t width;
+        const char* operator()(int64_t i) const { return start + i * width; }
+    };
+    Place place() const {
+        const auto of = [&](int64_t width) {
+            return Place{static_cast<const char*>(array->buffers[1]) + array->offset * width, width};
+        };
+        switch (layout) {
+            case Layout::i8:
+            case Layout::u8: return of(1);
+            case Layout::i16:
+            case Layout::u16: return of(2);
+            case Layout::i32:
+            case Layout::u32: return of(4);
+            case Layout::i64:
+            case Layout::u64: return of(8);
+            default: return {nullptr, 0};
+        }
+    }
     template <class Use>
     void with_bytes(int64_t from, Use&& use) const {
         switch (layout) {

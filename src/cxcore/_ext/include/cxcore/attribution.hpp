@@ -147,6 +147,12 @@ inline void take_users(PlaceAndAge& rule, const Journeys& j, int64_t from, int64
     rule(j, from, to, sink);
 }
 
+// Users of a block at least: what a rule does once a block should be little beside it.
+template <class Rule>
+constexpr int64_t least_block = 64;
+template <>
+constexpr int64_t least_block<PlaceAndAge> = 4096;
+
 // By channel: blocks of users are fixed by the data, each sums on its own, and blocks are added in their
 // order: the same bits for any number of threads.
 template <class Rule>
@@ -154,7 +160,7 @@ void credit_channels(const Journeys& j, int64_t n_channels, int64_t n_models, in
                      Amount* credit) {
     const int64_t width = n_channels * n_models;
     const int64_t most = std::clamp<int64_t>((1 << 21) / (width + 1), 1, 256);
-    const int64_t size = std::max<int64_t>(64, (j.n_users + most - 1) / most);
+    const int64_t size = std::max<int64_t>(least_block<Rule>, (j.n_users + most - 1) / most);
     const int64_t n_blocks = (j.n_users + size - 1) / size;
     std::vector<Amount> partial(static_cast<std::size_t>(n_blocks * width));
     for_each_piece(n_blocks, n_threads, [&](int64_t block) {
@@ -199,7 +205,8 @@ void write(const Journeys& j, const Ledger& ledger, int n_threads, const Rule& r
 
 inline void place_and_age(const Journeys& j, const double* parts, int64_t n_parts, const double* per_tick,
                           int64_t n_decays, const Ledger& ledger, int n_threads) {
-    const Models models = models_of(parts, n_parts, per_tick, n_decays);
+    const int64_t n_channels = ledger.by_touch ? 0 : ledger.n;
+    const Models models = models_of(parts, n_parts, per_tick, n_decays, n_channels);
     write(j, ledger, n_threads, PlaceAndAge(models));
 }
 

@@ -62,7 +62,7 @@ class StepLists {
     void operator()(int64_t u, double alike, double push) {
         const int64_t k0 = j_.conversion_offset[u], k1 = j_.conversion_offset[u + 1];
         const bool is_null = j_.null_lo && j_.null_lo[u] < j_.null_hi[u];
-        RowLists::Member member{tail(), more(), 0, 0, alike};
+        RowLists::Member member = lists.open(alike);
         if (k1 - k0 + is_null == 1) {
             const int64_t lo = is_null ? j_.null_lo[u] : j_.lo[k0], hi = is_null ? j_.null_hi[u] : j_.hi[k0];
             if (lo == hi) return;
@@ -71,12 +71,12 @@ class StepLists {
             const int64_t last = j_.channel[hi - 1];
             lists.once[hi - 1 - first_] = static_cast<int32_t>(at_.end(last, !is_null));
             if (!is_null) value(last, k0);
+            member.n_more = static_cast<int64_t>(lists.more.size()) - member.more;
+            lists.take(member, push);
         } else {
             walk_(j_, u, *this);
-            member.n_once = tail() - member.once;
+            lists.close(member, push);
         }
-        member.n_more = more() - member.more;
-        lists.close(member, push);
     }
 
     void start(int64_t) const {}
@@ -92,8 +92,6 @@ class StepLists {
     int64_t first_;
     StepWalk walk_{};
 
-    int64_t tail() const { return static_cast<int64_t>(lists.once.size()); }
-    int64_t more() const { return static_cast<int64_t>(lists.more.size()); }
     void value(int64_t c, int64_t k) {
         if (j_.value[k] != 0.0) lists.add(at_.value(c), j_.value[k]);
     }
@@ -102,90 +100,105 @@ class StepLists {
     RowLists lists;
 };
 
-// What a customer has beside channels: conversions and value that no touch earned, and all conversions.
-struct Beside {
-    static constexpr int64_t size = 3;
-    double x[size];
-    Beside(const Journeys& j, const uint8_t* alone, int64_t u) : x{0.0, 0.0, 0.0} {
+// Sums of a block of customers: by column those of channels, less the mean, and beside them those of
+// conversions and value that no touch earned, and of all conversions. Deviations sum to nothing, so that
+// products with all conversions, less their mean, are those with the conversions alone, which few customers
+// have.
+struct ChainSums {
+    static constexpr int64_t n_beside = 3;
+    std::vector<double> square, product;  // [2 C]
+    std::vector<double> pushed;           // by row of a table: conversions of who has it
+    double beside[n_beside] = {}, beside_product[n_beside] = {};
+    double n = 0.0, listed = 0.0;  // customers, and those with a touch
+
+    explicit ChainSums(int64_t n_columns = 0, int64_t n_rows = 0)
+        : square(static_cast<std::size_t>(n_columns)),
+          product(square.size()),
+          pushed(static_cast<std::size_t>(n_rows)) {}
+
+    // What a customer has beside channels; returns conversions, as often as there are customers alike.
+    double take(const Journeys& j, const uint8_t* alone, const double* mean, int64_t u, double alike) {
+        double x[n_beside] = {};
         for (int64_t k = j.conversion_offset[u]; k < j.conversion_offset[u + 1]; ++k) {
             x[0] += alone[k];
             x[1] += alone[k] ? j.value[k] : 0.0;
         }
         x[2] = static_cast<double>(j.conversion_offset[u + 1] - j.conversion_offset[u]);
+        for (int64_t c = 0; c < n_beside; ++c) {
+            const double d = x[c] - mean[c];
+            beside[c] += alike * d * d;
+            beside_product[c] += alike * x[2] * d;
+        }
+        n += alike;
+        return alike * x[2];
     }
-};
-
-struct ChainSums {  // of a block of customers; squares less the mean
-    std::vector<double> square, pushed;
-    double beside[Beside::size] = {}, product[Beside::size] = {};
-    double n = 0.0, listed = 0.0;  // customers, and those with a touch
-
     void add(const ChainSums& other) {
-        for (std::size_t c = 0; c < square.size(); ++c) square[c] += other.square[c];
-        for (std::size_t e = 0; e < pushed.size(); ++e) pushed[e] += other.pushed[e];
-        for (int64_t c = 0; c < Beside::size; ++c) {
+        const auto sum = [](std::vector<double>& mine, const std::vector<double>& theirs) {
+            for (std::size_t k = 0; k < theirs.size(); ++k) mine[k] += theirs[k];
+        };
+        sum(square, other.square);
+        sum(product, other.product);
+        sum(pushed, other.pushed);
+        for (int64_t c = 0; c < n_beside; ++c) {
             beside[c] += other.beside[c];
-            product[c] += other.product[c];
+            beside_product[c] += other.beside_product[c];
         }
         n += other.n;
         listed += other.listed;
     }
-};
-
-inline ChainSums sums_of(const Journeys& j, const RowTable& table, const uint8_t* alone, const double* mean,
-                         int64_t from, int64_t to) {
-    const int64_t n_rows = table.n_columns();
-    StepLists lists(j, n_rows / 2, from, to);
-    ChainSums sums;
-    for (int64_t u = from; u < to; ++u) {
-        const double alike = j.times ? j.times[u] : 1.0;
-        const Beside beside(j, alone, u);
-        for (int64_t c = 0; c < Beside::size; ++c) {
-            const double d = beside.x[c] - mean[n_rows + c];
-            sums.beside[c] += alike * d * d;
-            sums.product[c] += alike * beside.x[2] * d;
+    // IN mean [2 C + 3] of `customers`; OUT sums [2 C + 3, 2], added to
+    void write(const double* mean, double customers, double* sums) const {
+        const auto n_columns = static_cast<int64_t>(square.size());
+        const double converted = customers * mean[n_columns + n_beside - 1];
+        for (int64_t c = 0; c < n_columns; ++c) {
+            const double less = mean[c] * converted, found = product[c] - less;
+            sums[2 * c] += square[c] + (customers - listed) * mean[c] * mean[c];
+            if (std::abs(found) > 1e-14 * std::abs(less)) sums[2 * c + 1] += found;  // the rest is rounding
         }
-        sums.n += alike;
-        lists(u, alike, alike * beside.x[2]);
+        for (int64_t c = 0; c < n_beside; ++c) {
+            const double less = mean[n_columns + c];
+            sums[2 * (n_columns + c)] += beside[c] + (customers - n) * less * less;
+            sums[2 * (n_columns + c) + 1] += beside_product[c];
+        }
     }
-    sums.listed = lists.lists.n;
-    sums.square.resize(static_cast<std::size_t>(n_rows));
-    square_rows(table, lists.lists, mean, sums.square.data());
-    sums.pushed.swap(lists.lists.pushed);
-    return sums;
-}
+};
 
 constexpr int64_t row_block = 16384;  // users
 
-// The sums of add_squares: columns of channels, of what no touch earned, and of all conversions. Deviations
-// sum to nothing, so that products are those of the conversions alone, which few customers have. IN alone,
+// Sums of all blocks, in their order: of_block(from, to) of each.
+template <class Block>
+ChainSums sums_of_blocks(int64_t n_users, int64_t n_columns, int64_t n_rows, int n_threads, Block of_block) {
+    const int64_t size = std::max(row_block, (n_users + 255) / 256);
+    std::vector<ChainSums> blocks(static_cast<std::size_t>((n_users + size - 1) / size));
+    for_each_block(n_users, size, n_threads, [&](int64_t from, int64_t to) {
+        blocks[static_cast<std::size_t>(from / size)] = of_block(from, to);
+    });
+    ChainSums all(n_columns, n_rows);
+    for (const ChainSums& block : blocks) all.add(block);
+    return all;
+}
+
+// The sums of add_squares: columns of channels, of what no touch earned, and of all conversions. IN alone,
 // mean, n as in touch_squares; OUT sums [n_columns, 2], added to
 inline void table_squares(const Journeys& j, const StepTable& t, const uint8_t* alone, const double* mean,
                           double n, int n_threads, double* sums) {
     const RowTable table = rows_of(t);
-    const int64_t n_rows = table.n_columns(), total = n_rows + 2;
-    const int64_t size = std::max(row_block, (j.n_users + 255) / 256);
-    std::vector<ChainSums> blocks(static_cast<std::size_t>((j.n_users + size - 1) / size));
-    for_each_block(j.n_users, size, n_threads, [&](int64_t from, int64_t to) {
-        blocks[static_cast<std::size_t>(from / size)] = sums_of(j, table, alone, mean, from, to);
-    });
-    ChainSums all;
-    all.square.resize(static_cast<std::size_t>(n_rows));
-    all.pushed.resize(static_cast<std::size_t>(table.n_rows()));
-    for (const ChainSums& block : blocks) all.add(block);
-    std::vector<double> product(static_cast<std::size_t>(n_rows));
-    weigh_rows(table, all.pushed.data(), product.data());
-    const double converted = n * mean[total];
-    for (int64_t c = 0; c < n_rows; ++c) {
-        const double less = mean[c] * converted, found = product[c] - less;
-        sums[2 * c] += all.square[c] + (n - all.listed) * mean[c] * mean[c];
-        if (std::abs(found) > 1e-14 * std::abs(less)) sums[2 * c + 1] += found;  // the rest is rounding
-    }
-    for (int64_t c = 0; c < Beside::size; ++c) {
-        const double less = mean[n_rows + c];
-        sums[2 * (n_rows + c)] += all.beside[c] + (n - all.n) * less * less;
-        sums[2 * (n_rows + c) + 1] += all.product[c];
-    }
+    const int64_t n_columns = table.n_columns();
+    const auto of_block = [&](int64_t from, int64_t to) {
+        StepLists lists(j, t.n_channels, from, to);
+        ChainSums mine(n_columns);
+        for (int64_t u = from; u < to; ++u) {
+            const double alike = j.times ? j.times[u] : 1.0;
+            lists(u, alike, mine.take(j, alone, mean + n_columns, u, alike));
+        }
+        mine.listed = lists.lists.n;
+        square_rows(table, lists.lists, mean, mine.square.data());
+        mine.pushed.swap(lists.lists.pushed);
+        return mine;
+    };
+    ChainSums all = sums_of_blocks(j.n_users, n_columns, table.n_rows(), n_threads, of_block);
+    weigh_rows(table, all.pushed.data(), all.product.data());
+    all.write(mean, n, sums);
 }
 
 }  // namespace cxcore

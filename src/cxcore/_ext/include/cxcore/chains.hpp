@@ -25,9 +25,10 @@ class Chain {
         int32_t edge, to;  // -1, 0: not known
     };
 
-    Chain(const Journeys& j, int64_t order) : order_(order), slots_(64, Slot{0, -1, 0}) {
+    // `keeps`: the way of the journeys, for who walks them again.
+    Chain(const Journeys& j, int64_t order, bool keeps = false) : order_(order), slots_(64, Slot{0, -1, 0}) {
         new_state(-1, 0, 0);
-        count(j);
+        count(j, keeps);
     }
 
     int64_t order() const { return order_; }
@@ -51,6 +52,9 @@ class Chain {
     // by edge
     std::vector<int32_t> from, to;
     std::vector<double> count_of;
+    // Where it is kept: edges in the order in which a Walker asks for them, and by user where they begin.
+    std::vector<int32_t> way;
+    std::vector<int64_t> way_offset;
 
   private:
     struct Slot {
@@ -107,7 +111,7 @@ class Chain {
     }
 
     struct Counter;
-    void count(const Journeys& j);
+    void count(const Journeys& j, bool keeps);
 };
 
 // Walks the journeys of one customer. `visit` has
@@ -168,8 +172,13 @@ struct Chain::Counter {
     const Journeys& j;
     std::vector<double> lost_count{}, lost_conversion{}, lost_null{}, lost_value{};
     double alike = 1.0;
+    bool keeps = false;
 
-    Link next(int32_t state, int32_t channel) { return chain.find_or_add(state, channel); }
+    Link next(int32_t state, int32_t channel) {
+        const Link link = chain.find_or_add(state, channel);
+        if (keeps) chain.way.push_back(link.edge);
+        return link;
+    }
     void early(Link link, int32_t, int64_t, int64_t) { add(chain.count_of, lost_count, link.edge, alike); }
     void step(Link link, int32_t, int64_t, double times) {
         add(chain.count_of, lost_count, link.edge, alike * times);
@@ -230,10 +239,13 @@ inline void recount(const Journeys& j, const Chain& chain, double* count, double
     }
 }
 
-inline void Chain::count(const Journeys& j) {
+inline void Chain::count(const Journeys& j, bool keeps) {
     Counter counter{*this, j};
+    counter.keeps = keeps;
+    if (keeps) way.reserve(static_cast<std::size_t>(j.touch_offset[j.n_users]));
     Walker walk;
     for (int64_t u = 0; u < j.n_users; ++u) {
+        if (keeps) way_offset.push_back(static_cast<int64_t>(way.size()));
         counter.alike = j.times ? j.times[u] : 1.0;
         walk(j, u, order_, counter);
     }

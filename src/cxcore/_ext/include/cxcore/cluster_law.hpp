@@ -188,28 +188,39 @@ class ClusterLaw {
     // P(X(r) + noise <= 0)
     double chance(double r) {
         center(r);
-        return chance_below(r * size_sum_ - total_sum_, 3);
+        std::size_t heavy;
+        const bool farther = reach(heavy) > FARTHER * smooth_;
+        part_ = farther ? 0.15 : 0.3;
+        return chance_below(r * size_sum_ - total_sum_, farther ? 6 : 3, 1.0);
     }
 
-    // P(X - E X + noise <= x), where it was centered last; deep: how many signatures may be taken out
-    double chance_below(double x, int deep) {
-        std::size_t heavy = 0;
-        for (std::size_t i = 0; i < signature_.size(); ++i)
-            if (weighs(i) > weighs(heavy)) heavy = i;
-        // all but 1e-15 of X lies within 8.5 sd, and 8 jumps of a rare far unit (a Poisson tail)
-        const double square = variance();
-        const double reach = 8.5 * std::sqrt(square + smooth_ * smooth_) + 8.0 * weighs(heavy);
-        if (std::fabs(x) >= reach) return x > 0.0 ? 1.0 : 0.0;
-        if (deep > 0 && reach > FAR * smooth_) {
+    // All but 1e-15 of X lies within 8.5 sd, and 8 jumps of a rare far unit (a Poisson tail): `heavy`.
+    double reach(std::size_t& heavy) const {
+        double far = 0.0;
+        heavy = 0;
+        for (const Stratum& each : stratum_)
+            for (std::size_t i = each.begin; each.draws > 0.0 && i < each.end; ++i)
+                if (weighs(i) > far) far = weighs(heavy = i);
+        return 8.5 * std::sqrt(variance() + smooth_ * smooth_) + 8.0 * far;
+    }
+
+    // P(X - E X + noise <= x), where it was centered last; deep: how many signatures may be taken out; worth:
+    // what the answer counts in the end
+    double chance_below(double x, int deep, double worth) {
+        std::size_t heavy;
+        const double far = reach(heavy);
+        if (std::fabs(x) >= far) return x > 0.0 ? 1.0 : 0.0;
+        if (deep > 0 && far > FAR * smooth_) {
+            const double least = part_ * variance();
             for (Stratum& each : stratum_) {
                 if (heavy < each.begin || heavy >= each.end) continue;
                 const Signature& one = signature_[heavy];
                 const double share = one.count * each.draws / each.units;
-                if (share <= 4.0 && one.count < each.units && share * one.away * one.away > 0.3 * square)
-                    return given_draws_of(heavy, each, x, deep);
+                if (share <= 8.0 && one.count < each.units && share * one.away * one.away > least)
+                    return given_draws_of(heavy, each, x, deep, worth);
             }
         }
-        return inverted(x, std::fabs(x) + reach);
+        return inverted(x, std::fabs(x) + far);
     }
 
     double weighs(std::size_t i) const {
@@ -219,7 +230,7 @@ class ClusterLaw {
     // The same where one signature has much of the variance at r and little at the estimate, such as an id
     // that half of all answers share. Its k draws are a binomial, and given k the rest is a law of a smaller
     // reach: the number of nodes does not grow with the answers of the largest clusters.
-    double given_draws_of(std::size_t heavy, Stratum& home, double x, int deep) {
+    double given_draws_of(std::size_t heavy, Stratum& home, double x, int deep, double worth) {
         const Stratum before = home;
         const double jump = signature_[heavy].away, times = signature_[heavy].count;
         const double p = times / home.units, mean = -times * jump / (home.units - times);  // of the others
@@ -227,9 +238,10 @@ class ClusterLaw {
         home.units -= times;
         for (std::size_t i = home.begin; i < home.end; ++i) signature_[i].away -= mean;
         double sum = 0.0, weight = std::pow(1.0 - p, before.draws);
-        for (double k = 0.0; k <= before.draws && (k < 5.0 || weight > 1e-18); k += 1.0) {
+        for (double k = 0.0; k <= before.draws && (k < before.draws * p || worth * weight > 1e-13);
+             k += 1.0) {
             home.draws = before.draws - k;
-            sum += weight * chance_below(x - k * jump - home.draws * mean, deep - 1);
+            sum += weight * chance_below(x - k * jump - home.draws * mean, deep - 1, worth * weight);
             weight *= home.draws / (k + 1.0) * p / (1.0 - p);
         }
         for (std::size_t i = home.begin; i < home.end; ++i) signature_[i].away += mean;
@@ -240,9 +252,12 @@ class ClusterLaw {
 
     double inverted(double x, double window) {
         for (Stratum& each : stratum_) expand(each);
-        const double step = 2.0 * PI / window, last = std::sqrt(4.0 * MOST) / smooth_;
+        // Never without end: far from the estimate, by dozens of far units, the noise is wider: 1e-4 sd of X.
+        const double smooth = std::fmax(smooth_, window / WIDEST);
+        const double step = 2.0 * PI / window, last = std::sqrt(4.0 * MOST) / smooth;
         double sum = 0.0;
-        for (double node = 0.5; node * step < last; node += 1.0) sum += term(node * step, x) / (PI * node);
+        for (double node = 0.5; node * step < last; node += 1.0)
+            sum += term(node * step, x, smooth) / (PI * node);
         return 0.5 - sum;
     }
 
@@ -311,8 +326,8 @@ class ClusterLaw {
         return 0.225 * (sine * std::fabs(sine) - sine) + sine;
     }
 
-    double term(double t, double x) const {
-        double exponent = -0.5 * smooth_ * smooth_ * t * t, angle = -t * x;
+    double term(double t, double x, double smooth) const {
+        double exponent = -0.5 * smooth * smooth * t * t, angle = -t * x;
         bool wide = false;
         for (const Stratum& each : stratum_) {
             double a, b;
@@ -354,9 +369,13 @@ class ClusterLaw {
     static constexpr double MOST = 18.5;  // exp(-2 MOST) < 1e-16
     // of the smoothing: thrice the reach of a law of a variance as at the estimate, and of even clusters
     static constexpr double FAR = 2000.0;
+    static constexpr double FARTHER =
+        1e5;                               // likewise, as of a few far units alike: all of them are taken out
+    static constexpr double WIDEST = 2e5;  // window of an inversion: 1.4 nodes each
     std::vector<Signature> signature_;
     std::vector<Stratum> stratum_;
     double size_sum_ = 0, total_sum_ = 0, low_ = 0, high_ = 0, deviation_ = 0, smooth_ = 0, skewness_ = 0;
+    double part_ = 0.3;     // of the variance, that what is taken out must have
     double nothing_ = 1.0;  // chance that no answer of the group is drawn
 };
 

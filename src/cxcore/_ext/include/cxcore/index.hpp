@@ -6,7 +6,8 @@
 // 2. Bucket by bucket: a counting sort by (user, slot of time). A user whose events come in order has one
 // slot;
 //    others have one for each event, spread evenly from the first to the last, so that what shares a slot is
-//    a burst: a handful, sorted rank by rank. Buckets are independent: threads take them as they come.
+//    a burst: a handful, sorted rank by rank. Where users have a handful each there are no slots. Buckets are
+//    independent: threads take them as they come.
 // Memory beyond the output: one bucket a thread.
 #pragma once
 
@@ -206,14 +207,27 @@ class BucketSort {
     BucketSort(int64_t* tick, int64_t* row, const int64_t* offset, int64_t n_users)
         : tick_(tick),
           row_(row),
-          n_(offset[n_users] - offset[0]),
-          users_(static_cast<size_t>(n_users)) {
+          n_(offset[n_users] - offset[0]) {
+        if (n_ <= few_events * n_users) {
+            take_users(offset, n_users);
+            return;
+        }
+        users_.resize(static_cast<size_t>(n_users));
         look();
         distribute(offset);
     }
 
     void finish(const int64_t* tie) {
         Array<Event> spare;
+        int64_t begin = 0;
+        for (size_t u = 0; users_.empty() && u < end_.size(); begin = end_[u++]) {
+            Event* const events = events_.data() + begin;
+            const int64_t size = end_[u] - begin;
+            if (size > few_events && spare.size() < static_cast<size_t>(size))
+                spare.resize(static_cast<size_t>(size));
+            if (size > 1) sort_by_time(events, spare.data(), size);
+            if (tie) sort_ties(events, size, tie);
+        }
         size_t from = 0;
         for (const User& user : users_) {
             Event* const events = events_.data() + from;
@@ -245,6 +259,15 @@ class BucketSort {
     };
     static constexpr int64_t most_slots = 1
                                           << 15;  // of one user: what is scattered to must stay in the cache
+
+    // Users of a handful each, who are sorted one by one.
+    void take_users(const int64_t* offset, int64_t n_users) {
+        end_.resize(static_cast<size_t>(n_users));
+        for (size_t u = 0; u < end_.size(); ++u) end_[u] = static_cast<uint32_t>(offset[u] - offset[0]);
+        events_.resize(static_cast<size_t>(n_));
+        for (int64_t p = 0; p < n_; ++p)
+            events_[end_[static_cast<size_t>(user_at(row_[p]))]++] = {tick_[p], row_at(row_[p])};
+    }
 
     void look() {
         for (int64_t p = 0; p < n_; ++p) {
@@ -287,7 +310,7 @@ class BucketSort {
     int64_t *tick_, *row_;
     int64_t n_;
     Array<User> users_;
-    Array<uint32_t> end_;   // [n_slots] of the slot's events: its begin, until they are there
+    Array<uint32_t> end_;   // [n_slots, or users] of the slot's events: its begin, until they are there
     Array<uint32_t> slot_;  // [n]
     Array<Event> events_;
 };

@@ -23,6 +23,7 @@ struct Events {             // the event index, what was read of its rows, and t
     int64_t n_chosen;
     const int64_t* user;       // [n_chosen] which users, in order
     const int32_t* container;  // by row, negative: one of its own; null: the customer is the container
+    const int32_t* log_row;    // which row of the log each is; null: the same
 };
 
 // What a row says: the code of its channel times two (negative: no touch), the lowest bit if it converts.
@@ -68,53 +69,6 @@ inline int64_t dense_codes(const int32_t* category, int64_t n, int64_t n_categor
 
 inline int64_t row_at(const Events& e, int64_t position) { return e.row ? e.row[position] : position; }
 
-// Users of the rows that some window can reach: touches and conversions of users who convert, from `lookback`
-// before the first conversion of the user up to the last one. What is left out (-1) needs no sorting.
-// OUT reached int32[n], count int64[n_users]: the rows of each user that are left
-inline void within_reach(const int32_t* code, const int64_t* tick, const int32_t* what, int64_t n,
-                         int64_t n_users, bool limited, uint64_t lookback, int32_t* reached, int64_t* count) {
-    struct Reach {
-        int64_t first = INT64_MAX, last = INT64_MIN, rows = 0;
-    };
-    // Nobody, whom no window reaches, is several in turns: no row waits for the count of the one before.
-    constexpr int64_t nobodies = 8;
-    Array<Reach> reach(static_cast<size_t>(n_users + nobodies));
-    Reach* const of_user = reach.data() + nobodies;
-    constexpr int64_t block = 256, ahead = 16;
-    int64_t chosen[block];
-    for (int64_t from = 0; from < n; from += block) {  // which rows convert is noise: no branch asks
-        int64_t many = 0;
-        for (int64_t i = from; i < std::min(n, from + block); ++i) {
-            chosen[many] = i;
-            many += is_conversion(what[i]) & (code[i] >= 0);
-        }
-        for (int64_t k = 0; k < many; ++k) {
-            const int64_t now = tick[chosen[k]];
-            Reach& mine = of_user[code[chosen[k]]];
-            mine.first = std::min(mine.first, now);
-            mine.last = std::max(mine.last, now);
-        }
-    }
-    for (int64_t u = 0; u < n_users; ++u) {  // the first tick that is near enough
-        Reach& mine = of_user[u];
-        if (mine.last < mine.first) continue;
-        const uint64_t before = age(mine.first, INT64_MIN);
-        const uint64_t nearest = static_cast<uint64_t>(mine.first) - (lookback - 1);
-        mine.first = !limited || before < lookback ? INT64_MIN : static_cast<int64_t>(nearest);
-    }
-    for (int64_t i = 0; i < n; ++i) {  // which rows these are is noise, too
-        if (i + ahead < n) __builtin_prefetch(&of_user[code[i + ahead]]);
-        const int32_t user = code[i], says = what[i];
-        Reach& mine = of_user[user ^ ((user >> 31) & (i & (nobodies - 1)))];
-        const int64_t now = tick[i];
-        const int32_t is_near =
-            (now <= mine.last) & (now >= mine.first) & (is_touch(says) | is_conversion(says));
-        reached[i] = user | (is_near - 1);
-        mine.rows += is_near;
-    }
-    for (int64_t u = 0; u < n_users; ++u) count[u] = of_user[u].rows;
-}
-
 constexpr int64_t user_block = 4096;
 
 // Narrows [lo, hi) to the touches of the conversion's container: the run of equal ones that it lies in.
@@ -142,6 +96,10 @@ inline void containers(const Events& e, int64_t k, int64_t t, int64_t c, int64_t
     close();
 }
 
+struct Ends {  // of touches and of conversions
+    int64_t touch, conversion;
+};
+
 // Windows [lo, hi) of one user: touches [t0, t1), conversions [k0, k1), before each of which lie the touches
 // up to hi. Those of its own instant count, too.
 inline void window_ends(int64_t t1, int64_t k0, int64_t k1, const int64_t* touch_tick,
@@ -154,16 +112,31 @@ inline void window_ends(int64_t t1, int64_t k0, int64_t k1, const int64_t* touch
     }
 }
 
+// The first touch of [first, end) that is younger than lookback, or `end`. How many are older is noise to the
+// processor, so some are asked whatever they are; ticks are there up to `written`.
+inline int64_t first_near(const int64_t* tick, int64_t first, int64_t end, int64_t written, int64_t now,
+                          uint64_t lookback) {
+    constexpr int64_t some = 4;
+    while (first + some <= written) {
+        int64_t old = 0, all = 1;
+        for (int64_t i = first; i < first + some; ++i) old += all &= age(now, tick[i]) >= lookback;
+        first += old;
+        if (first >= end) return end;
+        if (old < some) return first;
+    }
+    while (first < end && age(now, tick[first]) >= lookback) ++first;
+    return first;
+}
+
 // A touch counts where its age is below lookback; with `reset`, not where an earlier conversion looked at it;
 // where `contained`, not before lo as it is.
-inline void window_starts(int64_t t0, int64_t k0, int64_t k1, bool limited, uint64_t lookback, bool reset,
-                          bool contained, const int64_t* touch_tick, const int64_t* conversion_tick,
-                          int64_t* lo, const int64_t* hi) {
-    int64_t first = t0;
-    for (int64_t k = k0; k < k1; ++k) {
-        if (reset && k > k0) first = std::max(first, hi[k - 1]);
-        if (limited)
-            while (first < hi[k] && age(conversion_tick[k], touch_tick[first]) >= lookback) ++first;
+inline void window_starts(Ends begin, int64_t k1, int64_t written, bool limited, uint64_t lookback,
+                          bool reset, bool contained, const int64_t* touch_tick,
+                          const int64_t* conversion_tick, int64_t* lo, const int64_t* hi) {
+    int64_t first = begin.touch;
+    for (int64_t k = begin.conversion; k < k1; ++k) {
+        if (reset && k > begin.conversion) first = std::max(first, hi[k - 1]);
+        if (limited) first = first_near(touch_tick, first, hi[k], written, conversion_tick[k], lookback);
         lo[k] = contained ? std::max(first, lo[k]) : first;
     }
 }
@@ -182,43 +155,107 @@ struct Filled {
     int64_t* hi;
 };
 
-struct Ends {  // of touches and of conversions
-    int64_t touch, conversion;
+// Positions of some users, one after the other, and what lies there. A loop over the few rows of one user
+// ends where the processor does not expect it: positions are taken in fixed numbers, whoever they belong to.
+class Stretch {
+  public:
+    static constexpr int64_t most = 512;  // what they look at stays in a first-level cache
+
+    // As many positions of the users from k on, the first from `next` on, as there is room for; gives the
+    // users who begin there in `begin` and moves k and next.
+    void take(const Events& e, int64_t& k, int64_t& next, int64_t to) {
+        constexpr int64_t some = 8;
+        n_ = n_begin_ = 0;
+        while (k < to && n_ < most && n_begin_ < most) {
+            const int64_t begin = e.offset[e.user[k]], end = e.offset[e.user[k] + 1];
+            const int64_t soon = e.offset[e.user[std::min(k + ahead, to - 1)]];
+            for (const int64_t at : {soon, std::min(soon + 7, e.n)}) {  // most users lie on two lines
+                if (e.row) __builtin_prefetch(e.row + at);
+                __builtin_prefetch(e.tick + at);
+            }
+            if (next < 0) {
+                begin_[n_begin_++] = static_cast<int32_t>(n_);
+                next = begin;
+            }
+            const int64_t size = std::min(end - next, most - n_);
+            for (int64_t i = 0; i < size; i += some)  // what is too much is written over
+                for (int64_t w = 0; w < some; ++w) position_[n_ + i + w] = next + i + w;
+            n_ += size;
+            next += size;
+            if (next < end) break;
+            next = -1;
+            ++k;
+        }
+        if (!e.row) std::copy(position_, position_ + n_, row_);
+        for (int64_t i = 0; e.row && i < n_; ++i) {  // rows lie anywhere in memory: all are asked for first
+            row_[i] = e.row[position_[i]];
+            __builtin_prefetch(&e.what[row_[i]]);
+        }
+    }
+
+    // Writes their touches and conversions from a place in each list, and where the users begin, of whom the
+    // first is k; gives the place behind them.
+    Ends write(const Events& e, int64_t k, Ends at, const Filled& out) {
+        // Written whatever it is, since that is noise to the processor: the next one lies over what does not
+        // count.
+        int64_t t = at.touch, n_converted = 0;
+        for (int64_t i = 0; i < n_; ++i) {
+            const int32_t what = e.what[row_[i]];
+            before_[i] = {static_cast<int32_t>(t - at.touch), static_cast<int32_t>(n_converted)};
+            out.channel[t] = what >> 1;
+            out.touch_tick[t] = e.tick[position_[i]];
+            if (out.touch_row) out.touch_row[t] = log_row(e, row_[i]);
+            t += is_touch(what);
+            converted_[n_converted] = static_cast<int32_t>(i);
+            n_converted += is_conversion(what);
+        }
+        before_[n_] = {static_cast<int32_t>(t - at.touch), static_cast<int32_t>(n_converted)};
+        for (int64_t c = 0; c < n_converted; ++c) {
+            const int32_t i = converted_[c];
+            out.conversion_tick[at.conversion + c] = e.tick[position_[i]];
+            out.conversion_row[at.conversion + c] = log_row(e, row_[i]);
+            out.hi[at.conversion + c] = at.touch + before_[i + 1].touch;
+        }
+        for (int64_t u = 0; u < n_begin_; ++u) {
+            out.touch_offset[k + u] = at.touch + before_[begin_[u]].touch;
+            out.conversion_offset[k + u] = at.conversion + before_[begin_[u]].conversion;
+        }
+        return {t, at.conversion + n_converted};
+    }
+    int64_t n_begin() const { return n_begin_; }
+
+  private:
+    static constexpr int64_t ahead = 16;  // users
+    static int64_t log_row(const Events& e, int64_t row) { return e.log_row ? e.log_row[row] : row; }
+    struct Before {
+        int32_t touch, conversion;
+    };
+    int64_t position_[most + 8], row_[most];
+    Before before_[most + 1];  // touches and conversions before each position
+    int32_t converted_[most + 1], begin_[most];
+    int64_t n_ = 0, n_begin_ = 0;
 };
 
 // The chosen users [from, to), from a place in each list; gives the place behind them.
 inline Ends fill_users(const Events& e, int64_t from, int64_t to, Ends at, bool limited, uint64_t lookback,
                        bool reset, const Filled& out) {
-    // Rows lie anywhere in memory: those of users to come are asked for ahead.
-    constexpr int64_t users_ahead = 4, rows_ahead = 16;
-    for (int64_t k = from; k < to; ++k) {
-        if (e.row && k + users_ahead < to) {
-            const int64_t begin = e.offset[e.user[k + users_ahead]],
-                          end = e.offset[e.user[k + users_ahead] + 1];
-            for (int64_t p = begin; p < std::min(end, begin + rows_ahead); ++p)
-                __builtin_prefetch(&e.what[e.row[p]]);
+    Stretch stretch;
+    int64_t k = from, next = -1, begun = from, done = from;  // users: to read, who began, who have windows
+    while (k < to) {
+        stretch.take(e, k, next, to);
+        at = stretch.write(e, begun, at, out);
+        begun += stretch.n_begin();
+        for (; done < k; ++done) {
+            const Ends begin{out.touch_offset[done], out.conversion_offset[done]};
+            const bool is_last = done + 1 == begun;
+            const Ends end{is_last ? at.touch : out.touch_offset[done + 1],
+                           is_last ? at.conversion : out.conversion_offset[done + 1]};
+            window_ends(end.touch, begin.conversion, end.conversion, out.touch_tick, out.conversion_tick,
+                        out.hi);
+            if (e.container) containers(e, done, begin.touch, begin.conversion, out.lo, out.hi);
+            window_starts(begin, end.conversion, at.touch, limited, lookback, reset, e.container,
+                          out.touch_tick, out.conversion_tick, out.lo, out.hi);
         }
-        int64_t t = out.touch_offset[k] = at.touch, c = out.conversion_offset[k] = at.conversion;
-        const int64_t begin = e.offset[e.user[k]], end = e.offset[e.user[k] + 1];
-        for (int64_t p = begin; p < end; ++p) {
-            if (e.row && p + rows_ahead < end) __builtin_prefetch(&e.what[e.row[p + rows_ahead]]);
-            const int64_t row = row_at(e, p);
-            const int32_t what = e.what[row];
-            // Written whatever it is, since that is noise to the processor: the next one lies over what does
-            // not count.
-            out.channel[t] = what >> 1;
-            out.touch_tick[t] = out.conversion_tick[c] = e.tick[p];
-            if (out.touch_row) out.touch_row[t] = row;
-            t += is_touch(what);
-            out.conversion_row[c] = row;
-            out.hi[c] = t;
-            c += is_conversion(what);
-        }
-        window_ends(t, at.conversion, c, out.touch_tick, out.conversion_tick, out.hi);
-        if (e.container) containers(e, k, at.touch, at.conversion, out.lo, out.hi);
-        window_starts(at.touch, at.conversion, c, limited, lookback, reset, e.container, out.touch_tick,
-                      out.conversion_tick, out.lo, out.hi);
-        at = {t, c};
     }
     return at;
 }

@@ -33,12 +33,14 @@ struct Parts {
 struct Models {
     std::vector<Parts> parts;
     std::vector<HalfLife> decays;
+    int64_t n_channels;           // 0: credit is by touch
     std::vector<double> table{};  // [short_window + 1, short_window, n_parts] of touch i of n
     bool ends_alone = true;       // does no touch between the ends get anything?
 
-    Models(std::vector<Parts> parts_, std::vector<HalfLife> decays_)
+    Models(std::vector<Parts> parts_, std::vector<HalfLife> decays_, int64_t n_channels_)
         : parts(std::move(parts_)),
-          decays(std::move(decays_)) {
+          decays(std::move(decays_)),
+          n_channels(n_channels_) {
         table.resize(parts.size() * static_cast<std::size_t>((short_window + 1) * short_window));
         for (int64_t n = 1; n <= short_window; ++n)
             for (int64_t i = 0; i < n; ++i)
@@ -51,16 +53,22 @@ struct Models {
     int64_t n_parts() const { return static_cast<int64_t>(parts.size()); }
     int64_t n_decays() const { return static_cast<int64_t>(decays.size()); }
     int64_t size() const { return n_parts() + n_decays(); }
+    // Are sums by channel and place of a touch, of which all models of place are made in the end, worth it?
+    bool by_place() const {
+        constexpr int64_t most_channels = 64;  // of more, the end costs more than it spares
+        return n_parts() > 1 && !ends_alone && 0 < n_channels && n_channels <= most_channels;
+    }
 };
 
-// parts [n_parts, 4]: even, first, middle, last; half lives in a tick [n_decays]
-inline Models models_of(const double* parts, int64_t n_parts, const double* per_tick, int64_t n_decays) {
+// parts [n_parts, 4]: even, first, middle, last; half lives in a tick [n_decays]; n_channels, 0: by touch
+inline Models models_of(const double* parts, int64_t n_parts, const double* per_tick, int64_t n_decays,
+                        int64_t n_channels) {
     std::vector<Parts> places;
     for (int64_t m = 0; m < n_parts; ++m, parts += 4)
         places.push_back({parts[0], parts[1], parts[2], parts[3]});
     std::vector<HalfLife> decays;
     for (int64_t d = 0; d < n_decays; ++d) decays.push_back({per_tick[d]});
-    return Models(std::move(places), std::move(decays));
+    return Models(std::move(places), std::move(decays), n_channels);
 }
 
 // Takes the windows of a block of users by their number of touches: how often a loop over touches goes round
@@ -70,13 +78,28 @@ class PlaceAndAge {
     explicit PlaceAndAge(const Models& models)
         : models_(models),
           long_(models.parts.size()),
-          aged_(models.decays.begin(), models.decays.end()) {}
+          aged_(models.decays.begin(), models.decays.end()) {
+        if (models.by_place()) sums_.resize(static_cast<std::size_t>(places * models.n_channels));
+    }
 
     void operator()(const Journeys& j, int64_t from, int64_t to, const Sink& sink) {
+        std::fill(sums_.begin(), sums_.end(), Amount{});
+        for (; from < to; from += some_users) take_users(j, from, std::min(to, from + some_users), sink);
+        if (!sums_.empty()) split_sums(sink);
+    }
+
+  private:
+    static constexpr int64_t some_users = 256;  // at once: what they met stays in the cache
+    static constexpr int64_t some = 64;         // windows at once
+    static constexpr int64_t places = short_window * (short_window + 1) / 2;
+
+    void take_users(const Journeys& j, int64_t from, int64_t to, const Sink& sink) {
         sort_windows(j, from, to);
         for (int64_t n = 1; n <= short_window; ++n) {
             const int64_t first = begin_[n - 1], end = begin_[n];
-            if (models_.ends_alone && n > 1)
+            if (!sums_.empty())
+                add_up(j, n, first, end, sink.channel);
+            else if (models_.ends_alone && n > 1)
                 take_ends(j, n, first, end, sink);
             else if (!models_.parts.empty())
                 take(j, n, first, end, sink);
@@ -87,8 +110,6 @@ class PlaceAndAge {
         take_long(j, from, to, sink);
     }
 
-  private:
-    static constexpr int64_t some = 64;  // windows at once
     struct Window {
         int64_t k;
         double times;
@@ -139,6 +160,27 @@ class PlaceAndAge {
     }
     const double* parts_of(int64_t n, int64_t i) const {
         return models_.table.data() + (n * short_window + i) * models_.n_parts();
+    }
+    Amount* sums_of(int64_t n, int64_t i) {
+        return sums_.data() + (n * (n - 1) / 2 + i) * models_.n_channels;
+    }
+    // What came to each channel at each place: one sum a touch, whatever the number of models.
+    void add_up(const Journeys& j, int64_t n, int64_t first, int64_t end, const int32_t* channel) {
+        for (int64_t w = first; w < end; ++w) {
+            const Window& window = windows_[static_cast<std::size_t>(w)];
+            const Amount mine = whole(j, window);
+            const int32_t* const met = channel + j.lo[window.k];
+            for (int64_t i = 0; i < n; ++i) {
+                Amount& sum = sums_of(n, i)[met[i]];
+                sum = sum + mine;
+            }
+        }
+    }
+    void split_sums(const Sink& sink) {
+        for (int64_t n = 1; n <= short_window; ++n)
+            for (int64_t i = 0; i < n; ++i)
+                for (int64_t c = 0; c < models_.n_channels; ++c)
+                    add(sink.credit + c * sink.n_models, parts_of(n, i), models_.n_parts(), sums_of(n, i)[c]);
     }
     void take_ends(const Journeys& j, int64_t n, int64_t first, int64_t end, const Sink& sink) const {
         for (int64_t w = first; w < end; ++w) {
@@ -227,6 +269,7 @@ class PlaceAndAge {
     }
 
     const Models& models_;
+    std::vector<Amount> sums_{};  // [places, n_channels]
     std::vector<Window> windows_{};
     int64_t begin_[short_window + 1] = {};  // [n] end of the windows of n touches
     int64_t n_windows_ = 0;

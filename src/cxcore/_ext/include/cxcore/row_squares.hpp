@@ -66,8 +66,17 @@ struct RowLists {
         more.push_back(static_cast<int32_t>(row));
         times.push_back(often);
     }
+    // A customer, whose rows are those that are added from now on.
+    Member open(double alike) const {
+        return {static_cast<int64_t>(once.size()), static_cast<int64_t>(more.size()), 0, 0, alike};
+    }
+    void close(Member m, double push) {
+        m.n_once = static_cast<int64_t>(once.size()) - m.once;
+        m.n_more = static_cast<int64_t>(more.size()) - m.more;
+        take(m, push);
+    }
     // A customer, whose rows lie there; `push`: how often each is counted in `pushed`.
-    void close(const Member& m, double push) {
+    void take(const Member& m, double push) {
         if (m.n_once + m.n_more == 0) return;
         members.push_back(m);
         n += m.alike;

@@ -22,9 +22,11 @@
 
 namespace cxcore {
 
+constexpr int64_t kAhead = 16;  // so many steps before a row of a table is read, it is called into the caches
+
 struct Steps {  // sparse rows: the other state of each step, and its chance
     std::vector<int64_t> offset;
-    std::vector<int32_t> other;
+    std::vector<int32_t> other;  // kAhead more of them than steps
     std::vector<double> p;
 };
 
@@ -82,8 +84,8 @@ struct Live {
         for (std::size_t e = 0; e < row.size(); ++e)
             if (counts(e)) ++steps.offset[at(row[e]) + 1];
         for (int64_t i = 0; i < n; ++i) steps.offset[i + 1] += steps.offset[i];
-        steps.other.resize(static_cast<std::size_t>(steps.offset[n]));
-        steps.p.resize(steps.other.size());
+        steps.p.resize(static_cast<std::size_t>(steps.offset[n]));
+        steps.other.resize(steps.p.size() + kAhead);
         std::vector<int64_t> next(steps.offset.begin(), steps.offset.end() - 1);
         for (std::size_t e = 0; e < row.size(); ++e)
             if (counts(e)) {
@@ -118,12 +120,14 @@ struct Live {
 
 // ---------------------------------------------------------------------------------------------- the sweep
 
-// row = sum of p[e] x[other[e]] over rows of x.
+// row = sum of p[e] x[other[e]] over rows of x; there are kAhead steps more behind the last.
 CXCORE_CLONES inline void gather(const double* x, const int32_t* other, const double* p, int64_t n_steps,
                                  int64_t width, double* row) {
     std::fill(row, row + width, 0.0);
     for (int64_t e = 0; e < n_steps; ++e) {
         const double* const from = x + other[e] * width;
+        const double* const soon = x + other[e + kAhead] * width;
+        for (int64_t c = 0; c < width; c += 8) __builtin_prefetch(soon + c);
         for (int64_t c = 0; c < width; ++c) row[c] += p[e] * from[c];
     }
 }
@@ -149,23 +153,31 @@ class Sweep {
   public:
     static constexpr int32_t kNone = -(1 << 30);
 
-    // `back`: chances in the place of visits. `source` [n] for all copies, or [n, n_copies]. What adds up
-    // goes to total [n, n_copies] where it is there.
+    // Large arrays, which one sweep can leave to the next: new pages cost as much as some steps.
+    struct Room {
+        std::vector<double> x[3], parts;  // [n, w]: now, before, long before; sums by piece
+    };
+
+    // `back`: chances in the place of visits. `source` [n] for all copies, or [n, n_copies]. What adds up,
+    // with what is in transit, goes to total [n, n_copies] where it is there.
     Sweep(const Live& live, bool back, const double* source, bool own_source, int32_t first, int64_t n_copies,
-          double* total)
+          double* total, Room& room)
         : live_(live),
           steps_(back ? live.ahead : live.behind),
           back_(back),
           first_(first),
           w_(n_copies),
           total_(total),
-          copies_(static_cast<std::size_t>(n_copies)) {
-        for (auto& x : x_) x.resize(static_cast<std::size_t>(live.size() * w_));
+          copies_(static_cast<std::size_t>(n_copies)),
+          x_(room.x),
+          parts_(room.parts) {
+        for (int k = 0; k < 3; ++k) x_[k].resize(static_cast<std::size_t>(live.size() * w_));
         for (int64_t i = 0; i < live.size(); ++i)
             most_ = std::max(most_, steps_.offset[i + 1] - steps_.offset[i]);
         make(1, false, [&](int64_t i, double* row) {
             for (int64_t c = 0; c < w_; ++c) row[c] = source[own_source ? i * w_ + c : i];
             mask(row, i);
+            if (total_) add_row(row, 1.0, w_, total_ + i * w_);
         });
     }
 
@@ -197,8 +209,8 @@ class Sweep {
     int64_t w_;
     double* total_;
     std::vector<Copy> copies_;
-    std::vector<double> x_[3];  // [n, w]: now, before, long before
-    std::vector<double> parts_;
+    std::vector<double>* const x_;
+    std::vector<double>& parts_;
     int64_t most_ = 0, taken_ = 0;
 
     void mask(double* row, int64_t i) const {
@@ -225,8 +237,7 @@ class Sweep {
             const int64_t e = steps_.offset[i];
             gather(from, steps_.other.data() + e, steps_.p.data() + e, steps_.offset[i + 1] - e, w_, row);
             mask(row, i);
-            if (total_)
-                for (int64_t c = 0; c < w_; ++c) total_[i * w_ + c] += from[i * w_ + c];
+            if (total_) add_row(row, 1.0, w_, total_ + i * w_);
         });
     }
 
@@ -247,9 +258,12 @@ class Sweep {
         make(n_threads, false, [&](int64_t i, double* row) {
             const double* const one = x_[1].data() + i * w_;
             const double* const two = x_[2].data() + i * w_;
-            for (int64_t c = 0; c < w_; ++c) row[c] -= b1[c] * (one[c] - row[c]) + b2[c] * (two[c] - one[c]);
-            if (total_)
-                for (int64_t c = 0; c < w_; ++c) total_[i * w_ + c] += b1[c] * one[c] + b2[c] * two[c];
+            double* const total = total_ ? total_ + i * w_ : nullptr;
+            for (int64_t c = 0; c < w_; ++c) {
+                const double less = b1[c] * (one[c] - row[c]) + b2[c] * (two[c] - one[c]);
+                row[c] -= less;
+                if (total) total[c] += b1[c] * one[c] + b2[c] * two[c] - less;
+            }
         });
     }
 

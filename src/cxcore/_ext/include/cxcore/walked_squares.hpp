@@ -140,7 +140,7 @@ class WalkedBlock {
 inline void walked_squares(const Journeys& j, const double* parts, int64_t n_parts, const double* per_tick,
                            int64_t n_decays, int64_t n_channels, const uint8_t* alone, const double* mean,
                            double n, int n_threads, double* sums) {
-    const Models models = models_of(parts, n_parts, per_tick, n_decays);
+    const Models models = models_of(parts, n_parts, per_tick, n_decays, 0);
     const int64_t n_models = models.size(), width = 2 * n_models, n_columns = 2 * n_channels + 3;
     std::vector<double> by_channel(static_cast<std::size_t>((n_channels + 1) * width));
     for (int64_t m = 0; m < n_models; ++m)

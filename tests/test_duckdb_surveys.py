@@ -1,0 +1,177 @@
+"""Scores under a design and comparisons in SQL: the verbs' numbers, to the last digit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+import cxcore as cx
+import cxcore.duckdb
+from tests.test_duckdb import NAMES, error, put, rows
+
+
+@pytest.fixture(scope="module")
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        cxcore.duckdb.register(connection)
+        put(connection, "answers", ANSWERS)
+        put(connection, "nobody", ANSWERS.head(0))
+        yield connection
+
+
+def answers(n: int) -> pl.DataFrame:
+    rng = np.random.default_rng(n)
+    customer = rng.integers(0, n // 4, n)
+    return pl.DataFrame(
+        {
+            "plan": pl.Series(rng.choice(["free", "pro", "Été"], n)).set(
+                pl.Series(rng.random(n) < 0.1), None
+            ),
+            "area": rng.integers(0, 2, n),
+            "arm": pl.Series(rng.choice(["a", "b", "c"], n)).set(pl.Series(rng.random(n) < 0.1), None),
+            "wave": rng.integers(1, 4, n),
+            "customer": pl.Series(customer).set(pl.Series(rng.random(n) < 0.02), None),
+            "stratum": np.where(customer % 3 == 0, "north", "south"),
+            "weight": rng.random(n) + 0.01,
+            "score": pl.Series(rng.integers(0, 11, n)).set(pl.Series(rng.random(n) < 0.05), None),
+        }
+    )
+
+
+ANSWERS = answers(2_000).with_columns(
+    customer=pl.when(pl.col("customer").is_null()).then(None).otherwise(pl.col("customer"))
+)
+
+
+def of_sql(con: duckdb.DuckDBPyConnection, query: str, like: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a query in the types of the verb's answer, whose names they have."""
+    relation = con.sql(query)
+    assert relation.columns == like.columns
+    return pl.DataFrame(relation.fetchall(), schema=like.schema, orient="row")
+
+
+DESIGNS: dict[str, tuple[str, dict[str, Any]]] = {
+    "none": ("", {}),
+    "cluster": ("cluster_col := 'customer'", {"cluster": "customer"}),
+    "clusters": ("cluster_col := ['customer', 'stratum']", {"cluster": ["customer", "stratum"]}),
+    "weight": ("weight_col := 'weight'", {"weight": "weight"}),
+    "all": (
+        "cluster_col := 'customer', weight_col := 'weight', stratum_col := 'stratum'",
+        {"cluster": "customer", "weight": "weight", "stratum": "stratum"},
+    ),
+}
+BY: dict[str, tuple[str, Any]] = {
+    "nobody": ("", None),
+    "one": (", by_col := 'plan'", "plan"),
+    "two": (", by_col := ['area', 'plan']", ["area", "plan"]),
+}
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+@pytest.mark.parametrize("by", BY)
+def test_scores_are_those_of_the_verb(con: duckdb.DuckDBPyConnection, design: str, by: str) -> None:
+    given, roles = DESIGNS[design]
+    query = f"FROM cx.scores('answers', score_col := 'score'{BY[by][0]}{', ' if given else ''}{given}"
+    known = cx.nps(ANSWERS, score="score", by=BY[by][1], **roles)
+    assert_frame_equal(of_sql(con, f"{query})", known), known, check_exact=True)
+    known = cx.mean_score(
+        ANSWERS, score="score", scale=(0, 10), by=BY[by][1], confidence_level=0.8, method="score", **roles
+    ) if design in ("none", "cluster") else None  # fmt: skip
+    if known is not None:
+        options = "metric := 'mean_score', scale := [0, 10], level := 0.8, method := 'score'"
+        assert_frame_equal(of_sql(con, f"{query}, {options})", known), known, check_exact=True)
+
+
+@pytest.mark.parametrize("design", ["none", "cluster", "weight"])
+@pytest.mark.parametrize("by", BY)
+@pytest.mark.parametrize(("group", "control"), [("arm", "a"), ("wave", 1)])
+def test_compare_is_the_verb(
+    con: duckdb.DuckDBPyConnection, design: str, by: str, group: str, control: Any
+) -> None:
+    given, roles = DESIGNS[design]
+    query = (
+        f"FROM cx.compare('answers', score_col := 'score', group_col := '{group}', control := {control!r}"
+        f"{BY[by][0]}{', ' if given else ''}{given}"
+    )
+    asked: dict[str, Any] = {"score": "score", "group": group, "control": control, "by": BY[by][1], **roles}
+    known = cx.compare(ANSWERS, **asked)
+    assert_frame_equal(of_sql(con, f"{query})", known), known, check_exact=True)
+    known = cx.compare(ANSWERS, **asked, adjust="bh", confidence_level=0.9)
+    assert_frame_equal(of_sql(con, f"{query}, adjust := 'bh', level := 0.9)", known), known, check_exact=True)
+    if not roles:
+        known = cx.compare(ANSWERS, **asked, method="bootstrap", metric="mean_score", scale=(0, 10))
+        options = "method := 'bootstrap', metric := 'mean_score', scale := [0, 10]"
+        assert_frame_equal(of_sql(con, f"{query}, {options})", known), known, check_exact=True)
+
+
+def test_a_table_of_nobody(con: duckdb.DuckDBPyConnection) -> None:
+    for by, value in BY.values():
+        known = cx.nps(ANSWERS.head(0), score="score", by=value, cluster="customer")
+        query = f"FROM cx.scores('nobody', score_col := 'score', cluster_col := 'customer'{by})"
+        assert_frame_equal(of_sql(con, query, known), known)
+    query = "FROM cx.compare('nobody', score_col := 'score', group_col := 'arm', control := 'a')"
+    assert rows(con, query) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_is_only_a_name(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    con.execute("CREATE OR REPLACE TABLE keep AS SELECT 1 AS x")
+    house = pl.DataFrame({name: [1, 1, 2], f"{name} 2": [name, "b", "c"], "score": [10, 9, 3]})
+    put(con, name, house)
+    quoted, table = name.replace("'", "''"), '"' + name.replace('"', '""').replace("'", "''") + '"'
+    for by in (f"'{quoted}'", f"['{quoted}', '{quoted} 2']"):
+        query = (
+            f"cx.scores('{table}', score_col := 'score', by_col := {by}, cluster_col := '{quoted} 2', "
+            f"stratum_col := ['{quoted}'], weight_col := '{quoted}')"
+        )
+        assert sum(row[0] for row in rows(con, f"SELECT n FROM {query}")) == 3
+    roles = f"score_col := '{quoted}', group_col := '{quoted} 2', control := '{quoted}'"
+    assert rows(con, f"SELECT \"group\", control, n FROM cx.compare('{table}', {roles})") == [
+        ("b", name, 1),
+        ("c", name, 1),
+    ]
+    assert rows(con, "FROM keep") == [(1,)]
+
+
+SCORES = "FROM cx.scores('answers', score_col := 'score'"
+COMPARE = "FROM cx.compare('answers', score_col := 'score', group_col := 'arm', control := 'a'"
+ERRORS = [
+    ("FROM cx.scores('answers')", "scores(): score_col is required."),
+    (f"{SCORES}, metric := 'np')", "scores(metric='np')"),
+    (f"{SCORES}, metric := 'mean_score')", "scale"),
+    (f"{SCORES}, level := 1.5)", "scores(level=1.5): a level lies between 0 and 1."),
+    (f"{SCORES}, method := 'mover')", "scores(method='mover')"),
+    (f"{SCORES}, method := 'wald', cluster_col := 'customer')", "scores(method='wald')"),
+    (f"{SCORES}, by_col := 'n')", "scores(by='n'): the answer has a column of that name."),
+    (f"{SCORES}, by_col := ['plan', 'plan'])", "scores(by='plan'): named twice."),
+    (f"{SCORES}, by_col := 'nothing')", "nothing"),
+    (f"{SCORES}, metric := 'csat')", "outside 1..5"),
+    (f"{SCORES}, stratum_col := 'plan')", "scores(stratum='plan')"),
+    (
+        f"{SCORES}, stratum_col := 'area', cluster_col := 'customer')",
+        "scores(cluster='customer')",
+    ),
+    ("FROM cx.scores('answers', score_col := 'plan')", "free"),
+    (
+        "FROM cx.compare('answers', score_col := 'score', group_col := 'arm')",
+        "compare(): control is required.",
+    ),
+    (f"{COMPARE}, adjust := 'bonferroni')", "compare(adjust='bonferroni')"),
+    (f"{COMPARE}, method := 'bca')", "compare(method='bca')"),
+    (f"{COMPARE}, level := 0)", "compare(level=0.0)"),
+    (
+        "FROM cx.compare('answers', score_col := 'score', group_col := 'arm', control := 'z')",
+        "compare(control='z')",
+    ),
+]
+
+
+@pytest.mark.parametrize(("query", "text"), ERRORS)
+def test_errors_are_those_of_the_verb(con: duckdb.DuckDBPyConnection, query: str, text: str) -> None:
+    assert text in error(con, query)

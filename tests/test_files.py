@@ -1,0 +1,79 @@
+"""Saved states: a changed byte is seen before anything reads it, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import cxcore as cx
+from cxcore import InvalidDataError, ScoreState, _files
+
+
+def score_state() -> ScoreState:
+    answers = pl.DataFrame({"plan": ["free", "pro", None], "score": [3, 10, None]})
+    return ScoreState.from_answers(answers, score="score", by="plan")
+
+
+def session_stream() -> cx.SessionStream:
+    stream = cx.SessionStream(user="user", time="time", gap="30m", time_unit="s")
+    stream.push(pl.DataFrame({"user": ["ann", "bob"], "time": [0, 10_000]}))
+    return stream
+
+
+Saved = tuple[Callable[[], Any], Callable[[Path], Any]]
+SAVED: dict[str, Saved] = {
+    "ScoreState": (score_state, ScoreState.load),
+    "SessionStream": (session_stream, cx.SessionStream.load),
+}
+SAID = "has changed since it was written|is no file that"
+
+
+@pytest.fixture(params=SAVED)
+def saved(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, bytes, Callable[[Path], Any]]:
+    make, load = SAVED[request.param]
+    path = tmp_path / "state.parquet"
+    make().save(path)
+    load(path)
+    return path, path.read_bytes(), load
+
+
+def test_every_changed_byte_is_refused(saved: tuple[Path, bytes, Callable[[Path], Any]]) -> None:
+    path, data, load = saved
+    for at in range(len(data)):
+        changed = bytearray(data)
+        changed[at] ^= 1 << at % 8
+        path.write_bytes(changed)
+        with pytest.raises(InvalidDataError, match=SAID):
+            load(path)
+
+
+def test_every_cut_and_every_tail_is_refused(saved: tuple[Path, bytes, Callable[[Path], Any]]) -> None:
+    path, data, load = saved
+    for end in range(0, len(data), 17):
+        path.write_bytes(data[:end])
+        with pytest.raises(InvalidDataError, match=SAID):
+            load(path)
+    path.write_bytes(data + b"\0")
+    with pytest.raises(InvalidDataError, match=SAID):
+        load(path)
+
+
+def test_the_checksum_is_found_whatever_the_names_and_values_are(tmp_path: Path) -> None:
+    """Text that looks like it stands in the data, in the names and in the options: none is taken for it."""
+    path, mark = tmp_path / "state.parquet", _files._MARK + "00000000"
+    answers = pl.DataFrame({mark: [mark, "a"], "score": [3, 10]})
+    state = ScoreState.from_answers(answers, score="score", by=mark)
+    state.save(path)
+    assert ScoreState.load(path) == state
+    assert pl.read_parquet(path).rows() == state.to_frame().rows()  # a Parquet file like any other
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.parquet"
+    score_state().save(path)
+    with pytest.raises(InvalidDataError, match=r"is no file that SessionStream\.save wrote"):
+        cx.SessionStream.load(path)
