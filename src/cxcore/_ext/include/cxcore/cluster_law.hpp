@@ -113,15 +113,23 @@ class ClusterLaw {
         if (!(deviation_ > 0.0)) return low_ < high_ ? mean() : low_;
         if (!(low_ < high_) || !(p > 0.0)) return low_;
         if (!(p < 1.0)) return high_;
+        if (p < 0.5 && !(cdf(low_) < p)) return low_;  // no root within: the law ends on an atom
+        if (p > 0.5 && !(cdf(high_) > p)) return high_;
         const double wanted = normal_quantile(p), error = deviation_ / size_sum_;
-        double left = low_, right = high_;
+        double left = low_, right = high_, left_gap = NOT_A_NUMBER, right_gap = NOT_A_NUMBER;
         // the estimate is about the median of the law; its true place is not asked
         double before = mean(), before_gap = -wanted;
         double at = before + wanted * error;
+        bool halve = true;
         for (int round = 0; round < 100; ++round) {
-            if (!(at > left && at < right)) at = 0.5 * (left + right);
+            if (!(at > left && at < right)) {  // between atoms the law is flat: a chord, then a half, in turn
+                at = (left * right_gap - right * left_gap) / (right_gap - left_gap);
+                halve = !halve;
+                if (halve || !(at > left && at < right)) at = 0.5 * (left + right);
+            }
             const double gap = score(at) - wanted;
             (gap < 0.0 ? left : right) = at;
+            (gap < 0.0 ? left_gap : right_gap) = gap;
             double next = at - gap * (at - before) / (gap - before_gap);
             const bool still = std::fabs(next - at) < 1e-11 * error;
             if ((still && std::fabs(gap) < 1e-9) || right - left < 1e-13 * (high_ - low_)) break;
