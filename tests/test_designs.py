@@ -886,7 +886,7 @@ OPTIONS = [
     ),
     (
         {"cluster": "who", "method": Bca()},
-        "nps(method='bca'): takes every answer as independent and equally weighted.\n"
+        "nps(method='intervals.Bca'): takes every answer as independent and equally weighted.\n"
         f"  Hint: under a design say one of {WORDS}.",
     ),
     (

@@ -298,7 +298,7 @@ def test_bad_options_of_sessionize(con: duckdb.DuckDBPyConnection, options: str,
 
 def test_a_missing_role_is_named(con: duckdb.DuckDBPyConnection) -> None:
     text = error(con, "FROM cx.sessionize('events', time_col := 'time')")
-    assert "sessionize(): user_col is required.\n  Hint: name a column: user_col := '…'." in text
+    assert "sessionize(): user_col is required.\n  Hint: say user_col := '…'." in text
 
 
 @pytest.mark.parametrize(

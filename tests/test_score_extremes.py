@@ -127,3 +127,18 @@ def test_a_sum_that_no_int64_holds_is_named_as_the_user_named_it() -> None:
     batch = pl.DataFrame({"user": ["a", "a"], "time": [0, 1], "bytes": [2**62, 2**62]})
     with pytest.raises(InvalidDataError, match=r"SessionStream\.push\(sum='bytes'\)"):
         stream.push(batch)
+
+
+@pytest.mark.parametrize("most", [1e3, 1e4, 1e9])
+def test_one_answer_that_outweighs_all_others_is_thin_support(most: float) -> None:
+    house = pl.DataFrame({"score": [0, *[8, 9, 10, 3] * 150], "w": [most] + [1.0] * 600})
+    flags = cx.nps(house, score="score", weight="w")["flags"].item()
+    assert {"thin_support", "extreme_weights"} <= set(flags.split(","))
+
+
+def test_a_method_of_clusters_under_weights_alone_says_what_is_there() -> None:
+    weighted = ANSWERS.with_columns(w=1.0)
+    with pytest.raises(InvalidOptionError, match=r"no clusters.\n  Hint: say method='linearized'."):
+        cx.nps(weighted, score="score", weight="w", method="score")
+    with pytest.raises(InvalidOptionError, match=r"method='intervals.Bca'"):
+        cx.nps(weighted, score="score", weight="w", method=cx.intervals.Bca())

@@ -56,7 +56,7 @@ def required(call: str, arguments: dict[str, str | None]) -> None:
     """Every named argument is there."""
     missing = [name for name, value in arguments.items() if value is None]
     if missing:
-        raise errors.missing_argument(call, missing, f"name a column: {missing[0]} := '…'.")
+        raise errors.missing_argument(call, missing, f"say {missing[0]} := '…'.")
 
 
 def microseconds(call: str, option: str, text: str | None) -> int:

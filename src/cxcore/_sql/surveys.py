@@ -8,12 +8,15 @@ verb's.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from cxcore import _options, comparison, scores
+from cxcore import _options, comparison, errors, scores
 from cxcore._design_columns import DesignRoles, design_roles
 from cxcore._score_rows import design_columns, result_columns
 from cxcore._sql import base
@@ -258,6 +261,15 @@ def _struct(row: dict[str, str]) -> str:
     return f"STRUCT({', '.join(f'{name} {kind}' for name, kind in row.items())})[]"
 
 
+@contextmanager
+def _rows_unnamed() -> Iterator[None]:
+    """Errors name no row: the cells do not lie as the table does."""
+    try:
+        yield
+    except errors.InvalidDataError as error:
+        raise errors.InvalidDataError(re.sub(r", row [\d,]+", "", str(error))) from None
+
+
 def score_rows(
     options: str,
     segment: list[int] | None,
@@ -272,10 +284,11 @@ def score_rows(
     call, about = "scores", json.loads(options)
     house = _house(about, segment, name, cluster, stratum, answer, weight, n)
     roles = {"cluster": None, "weight": None, "stratum": None, **_roles(about)}
-    found: pl.DataFrame = scores.summary(
-        call, house, _what(call, about), about["score"], _SEGMENT if about["by"] else None, None,
-        about["method"], about["level"], False, design_roles(call, **roles, population=None),
-    )  # fmt: skip
+    with _rows_unnamed():
+        found: pl.DataFrame = scores.summary(
+            call, house, _what(call, about), about["score"], _SEGMENT if about["by"] else None, None,
+            about["method"], about["level"], False, design_roles(call, **roles, population=None),
+        )  # fmt: skip
     return _rows(found, _SCORE_ROW, **{_SEGMENT: "segment"})
 
 
@@ -292,19 +305,20 @@ def compare_rows(
     """Differences of all segments out of the cells of the query."""
     about = json.loads(options)
     house = _house(about, segment, name, cluster, stratum, answer, weight, n)
-    found: pl.DataFrame = comparison.compare(
-        house,
-        score=about["score"],
-        group=_GROUP,
-        control=about["control"],
-        metric=about["metric"],
-        scale=about["scale"] and tuple(about["scale"]),
-        by=_SEGMENT if about["by"] else None,
-        method=about["method"],
-        confidence_level=about["level"],
-        adjust=about["adjust"],
-        **_roles(about),
-    )
+    with _rows_unnamed():
+        found: pl.DataFrame = comparison.compare(
+            house,
+            score=about["score"],
+            group=_GROUP,
+            control=about["control"],
+            metric=about["metric"],
+            scale=about["scale"] and tuple(about["scale"]),
+            by=_SEGMENT if about["by"] else None,
+            method=about["method"],
+            confidence_level=about["level"],
+            adjust=about["adjust"],
+            **_roles(about),
+        )
     return _rows(found, _COMPARE_ROW, group="group_name", control="control_name", **{_SEGMENT: "segment"})
 
 

@@ -71,7 +71,9 @@ class HazardSlope:
         conversion, touch = people.pairs
         seen = _seen_at_conversion(self.beta, self.omega, people, conversion, touch)
         amounts = (seen.share, seen.share * people.value[conversion])
-        earned = [np.bincount(touch, amount, minlength=len(people.channel)) for amount in amounts]
+        earned = np.zeros((len(people.channel), 2))  # counts of nothing would be whole numbers
+        for column, amount in enumerate(amounts):
+            earned[:, column] = np.bincount(touch, amount, minlength=len(people.channel))
         who, channel = user[conversion], people.channel[touch].astype(np.int64)
         parts = [Rows(who, channel, seen.share - seen.expected)]
         parts.append(Rows(who, n_channels + channel, seen.share * seen.z - seen.fading))
@@ -79,7 +81,7 @@ class HazardSlope:
         seen = _seen(self.beta, self.omega, people, np.full(len(touch), self.end), touch)
         channel = people.channel[touch].astype(np.int64)
         parts += [Rows(who, channel, -seen.expected), Rows(who, n_channels + channel, -seen.fading)]
-        return list_squares(people, parts, self.credit, np.column_stack(earned), mean, n)
+        return list_squares(people, parts, self.credit, earned, mean, n)
 
 
 def hazard_slope(

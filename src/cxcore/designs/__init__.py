@@ -67,7 +67,8 @@ METHODS: dict[str, DesignMethod] = {
 def design_method_for(call: str, value: Any, roles: DesignRoles) -> DesignMethod:
     """The method that a word or an object means under a design."""
     if isinstance(value, Method):
-        raise errors.plain_method(call, "method", value.name, METHODS)
+        shown = f"intervals.{type(value).__name__}" if value.name in METHODS else value.name
+        raise errors.plain_method(call, "method", shown, METHODS)
     if isinstance(value, str) and value in PLAIN_METHODS and value not in METHODS:
         raise errors.plain_method(call, "method", value, METHODS)
     if isinstance(value, DesignMethod):

@@ -152,10 +152,18 @@ class DesignSample:
         return found
 
     @cached_property
+    def weighting(self) -> Float64:
+        """The design effect of the weights alone, Kish's."""
+        with np.errstate(invalid="ignore"):
+            found: Float64 = self.sample.n * self.counted.square / self.mass**2
+        return found
+
+    @cached_property
     def thin(self) -> NDArray[np.bool_]:
         """Answers outside the largest weight class are worth too few independent ones for a bootstrap."""
         enough = ENOUGH_OUTSIDE_SHARE if len(self.sample.weights) == 2 else ENOUGH_OUTSIDE
-        worth = self.sample.outside / self.guarded_effect
+        # where one answer outweighs all others, the variance is nothing, and knows of no effect
+        worth = self.sample.outside / np.fmax(self.guarded_effect, self.weighting)
         few: NDArray[np.bool_] = np.nan_to_num(worth) < enough
         return few
 
@@ -179,13 +187,11 @@ class DesignSample:
     def marks(self) -> dict[str, NDArray[np.bool_]]:
         """Words of ``FLAGS`` that hold for any method that is made for a design, and where."""
         answered = self.sample.n > 0
-        with np.errstate(invalid="ignore"):
-            weighting = self.sample.n * self.counted.square / self.mass**2
         return {
             "few_clusters": answered & bool(self.roles.cluster) & (self.n_cluster < ENOUGH_CLUSTERS),
             "one_cluster": answered & np.isnan(self.variance),
             "lonely_stratum": self._linear[2],
-            "extreme_weights": answered & (np.nan_to_num(weighting) > EXTREME_WEIGHTS),
+            "extreme_weights": answered & (np.nan_to_num(self.weighting) > EXTREME_WEIGHTS),
             "thin_support": answered & self.thin,
             "dominant_cluster": self.dominated,
         }
@@ -194,7 +200,9 @@ class DesignSample:
 def need_clusters(call: str, method: str, roles: DesignRoles) -> None:
     """Refuses a method of clusters where there are none."""
     if not roles.cluster:
-        raise errors.bad_option(call, "method", method, "there are no clusters.", "say cluster='customer'.")
+        other = roles.weight or roles.stratum or roles.population is not None
+        hint = "say method='linearized'." if other else "say cluster='customer'."
+        raise errors.bad_option(call, "method", method, "there are no clusters.", hint)
 
 
 class DesignMethod(ABC):
