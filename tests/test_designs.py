@@ -901,7 +901,7 @@ OPTIONS = [
     ),
     (
         {"weight": "w", "method": "cluster_t"},
-        "nps(method='cluster_t'): there are no clusters.\n  Hint: say cluster='customer'.",
+        "nps(method='cluster_t'): there are no clusters.\n  Hint: say method='linearized'.",
     ),
     (
         {"cluster": "who", "stratum": "s", "method": "cluster_percentile"},
