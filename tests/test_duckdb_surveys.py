@@ -181,6 +181,6 @@ def test_an_error_names_no_row_of_the_cells(con: duckdb.DuckDBPyConnection) -> N
     """They are counted and ordered by group, and so lie as the table does not."""
     put(con, "typos", pl.DataFrame({"plan": ["b", "a", "a"], "score": [99, 3, 4]}))
     text = error(con, "FROM cx.scores('typos', score_col := 'score', by_col := 'plan')")
-    assert "1 of 3 answers is off the scale" in text
+    assert "1 of 3 answers is outside 0..10" in text
     assert "first is 99" in text
     assert "row" not in text.split("first is 99")[1]
