@@ -44,6 +44,7 @@ shared = {
 kernels = [Extension(f"cxcore._ext.{path.stem}", [str(path)], **shared) for path in sorted(EXT.glob("*.pyx"))]
 
 setup(
+    options={"build_ext": {"parallel": os.cpu_count() or 1}},  # modules do not wait for each other
     ext_modules=[
         *cythonize(
             kernels,
