@@ -19,7 +19,7 @@ from polars.testing import assert_frame_equal
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, print_blob=True)
 # for the debug build, which asks whether indices stay inside, of answers that the release build has compared
-settings.register_profile("few", settings.get_profile("dev"), max_examples=30)
+settings.register_profile("few", settings.get_profile("dev"), max_examples=15)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
