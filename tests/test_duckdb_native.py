@@ -180,8 +180,9 @@ def test_restricted_databases_open_as_before(tmp_path: Path) -> None:
         con.execute("CREATE TABLE answers AS SELECT range % 11 AS score FROM range(1100)")
         con.execute("CREATE VIEW npses AS SELECT cx_nps(score) AS nps FROM answers")
     locked = {"lock_configuration": True, "enable_external_access": False, "threads": 1}
-    for options in ({}, {"read_only": True}, {"config": locked}):
-        with duckdb.connect(path, **options) as con:  # type: ignore[arg-type]
+    ways: list[dict[str, Any]] = [{}, {"read_only": True}, {"config": locked}]
+    for options in ways:
+        with duckdb.connect(path, **options) as con:
             assert rows(con, "SELECT cx_nps(score) FROM answers") == rows(con, "FROM npses")
 
 

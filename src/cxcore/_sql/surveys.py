@@ -196,6 +196,8 @@ SELECT {", ".join(wanted)} FROM __cx_rows r{joins} ORDER BY {", ".join(order)}""
 
 # ---------------------------------------------------------------- one call a query
 
+# DuckDB counts the parameters of a function, so both name each list of the cells.
+
 
 def _house(about: dict[str, Any], *columns: list[Any] | None) -> pl.DataFrame:
     """The cells as rows again: what is alike, as often as it was."""
