@@ -504,6 +504,24 @@ def unreadable_file() -> Exception:
     return errors.unreadable_file("SessionStream.load", "a.parquet", problem, hint)
 
 
+@text(
+    "duckdb.register(): DuckDB 1.5.6 is too old; 2.0 or later is needed.\n"
+    "  Hint: pip install --upgrade 'cxcore[duckdb]'",
+    cx.MissingDependencyError,
+)
+def old_dependency() -> Exception:
+    return errors.old_dependency("duckdb.register", "DuckDB 1.5.6", "2.0", "duckdb")
+
+
+@text(
+    "duckdb-extension(): the library of DuckDB's functions is not built for this machine (linux s390x).\n"
+    "  Hint: register(con) works everywhere.",
+    cx.MissingDependencyError,
+)
+def no_duckdb_extension() -> Exception:
+    return errors.no_duckdb_extension("linux s390x")
+
+
 @pytest.mark.parametrize(("make", "kind", "expected"), TEXTS.values(), ids=TEXTS)
 def test_text_whole(make: Callable[[], object], kind: type[object], expected: str) -> None:
     error = make()

@@ -409,6 +409,16 @@ def missing_dependency(call: str, package: str, extra: str) -> MissingDependency
     )
 
 
+def old_dependency(call: str, package: str, least: str, extra: str) -> MissingDependencyError:
+    problem = f"{package} is too old; {least} or later is needed."
+    return MissingDependencyError(_text(call, None, problem, f"pip install --upgrade 'cxcore[{extra}]'"))
+
+
+def no_duckdb_extension(machine: str) -> MissingDependencyError:
+    problem = f"the library of DuckDB's functions is not built for this machine ({machine})."
+    return MissingDependencyError(_text("duckdb-extension", None, problem, "register(con) works everywhere."))
+
+
 NOT_BUILT = (
     "cxcore's compiled core is not built for this Python.\n"
     "  Hint: install a wheel, or build it from the source folder: pip install ."
