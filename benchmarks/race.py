@@ -17,8 +17,8 @@ import settings
 CLOCK = time.process_time if settings.THREADS == 1 else time.perf_counter
 
 #: Every timing comes right after calls that are not timed: what ran before it, a rival or the garbage
-#: collector, has emptied the caches; and a virtual machine may have given freed memory back to its host, which
-#: costs whoever asks for it anew more than the work. What takes less than SHORT (seconds) is called so often.
+#: collector, has emptied the caches; and a virtual machine may have given freed memory back to its host,
+#: which costs whoever asks anew more than the work. What takes less than SHORT (seconds) is called so often.
 SHORT, WARM_UPS = 0.02, 5
 
 #: A timing takes at least so long (seconds): a shorter call is repeated, as timeit does, and as often before,
