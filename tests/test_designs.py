@@ -599,6 +599,25 @@ def test_weights_that_are_extreme():
     assert even["n_effective"] == pytest.approx(80)
 
 
+@pytest.mark.parametrize("heavy", [1e3, 1e6, 1e12, 1e30])
+def test_one_answer_that_has_all_the_weight_is_worth_one(heavy):
+    """It is the estimate, so that the variance does not see it move; n over the design effect was 27,000 for 1e6."""
+    house = pl.DataFrame({"score": [10, 9, 2, 8] * 20, "w": [heavy] + [1.0] * 79})
+    row = nps(house, weight="w").row(0, named=True)
+    assert 1 <= row["n_effective"] <= 1.2
+    assert "extreme_weights" in row["flags"]
+    shared = pl.DataFrame({"score": [10, 9, 2, 8] * 20, "who": [0] * 60 + list(range(1, 21))})
+    assert nps(shared, cluster="who")["n_effective"].item() <= 80**2 / (60**2 + 20)
+
+
+@given(rng=st.integers(0, 2**32), n=st.integers(2, 60))
+def test_weights_alone_never_make_more_answers(rng, n):
+    draw = np.random.default_rng(rng)
+    house = pl.DataFrame({"score": draw.integers(0, 11, n), "w": 10.0 ** draw.uniform(-20, 20, n)})
+    found = nps(house, weight="w")["n_effective"].item()
+    assert found is None or found <= n
+
+
 def test_an_id_that_many_share():
     """A hundred thousand answers of one id: flagged, as fast as any, and gone once the id is null."""
     rng = np.random.default_rng(14)
