@@ -46,7 +46,9 @@ class Asked:
     ) -> tuple[DesignRows, DesignSample]:
         """The rows that count and their clusters, by the rows of ``counted``: every segment in every wave."""
         rows, every = self.design_rows(house, score, house[wave], counted, design), counted.rows()
-        rows = replace(rows, groups=every.groups, n_null=every.n_null)
+        n_null = np.zeros_like(every.n_null)
+        n_null[counted.place] = rows.n_null  # of weight, too
+        rows = replace(rows, groups=every.groups, n_null=n_null)
         return rows, design_sample(rows, self.what.weights, design)
 
     def design_rows(

@@ -45,6 +45,7 @@ def rolling(
     method: AnyMethod = "bootstrap",
     confidence_level: float = 0.95,
     cluster: Columns = None,
+    weight: str | None = None,
 ) -> Any:
     """Score of the last four weeks, for every day: a window that slides in time, with an interval each.
 
@@ -67,7 +68,10 @@ def rolling(
         As in :func:`cxcore.waves`.
     cluster : str or list of str, default None
         Who answered more than once: the customer, the flight. Each window is a sample of its own, as
-        ``cxcore.nps(…, cluster=)`` has it.
+        ``cxcore.nps(…, cluster=)`` has it of the window's rows.
+    weight : str, default None
+        How many customers an answer speaks for, as in :func:`cxcore.nps`. There is no ``stratum``: what was
+        drawn of one is a number of each window, so ask ``cxcore.nps`` of the window's rows.
 
     Returns
     -------
@@ -92,7 +96,7 @@ def rolling(
     One pass over the rows for the counts of each step; a window is then the difference of two running sums of
     counts, exact as they are whole, so that its row is that of the window's answers alone, to the bit. 15 µs
     a row of the answer, whatever the length of the window. Windows that overlap share answers: their
-    differences are no news, and :func:`cxcore.waves` compares such as do not overlap. With ``cluster`` an
+    differences are no news, and :func:`cxcore.waves` compares such as do not overlap. Under a design an
     answer is looked at in every window that holds it (28 times for four weeks by days), 60 ns each and a few
     million at a time, so that memory does not grow with them.
 
@@ -115,7 +119,7 @@ def rolling(
     step, length = _span(call, "every", every), _span(call, "window", window)
     if step[1] not in _DAYS and length[1] in ("mo", "q", "y"):
         raise errors.calendar_duration(call, "window", window)
-    design = design_roles(call, cluster, None, None, None)
+    design = design_roles(call, cluster, weight, None, None)
     chosen = any_method(call, method, design)
     what = asked(
         call,
@@ -143,7 +147,8 @@ def rolling(
         if not isinstance(chosen, DesignMethod):
             return what.scores(counted, chosen)
         rows = what.design_rows(house, score, buckets, table, design)
-        parts = _clustered(rows, table, starts, opened, counted)
+        counted = replace(counted, n_null=_windows(_of_weight(table, rows), starts, opened)[1])
+        parts = _drawn(rows, table, starts, opened, counted)
         found = [what.design_scores(design_sample(part, what.what.weights, design), chosen) for part in parts]
         return pl.concat(found)
 
@@ -151,7 +156,7 @@ def rolling(
         kind = pl.Date() if step[1] in _DAYS else before[time]
         return {"start": kind, "end": kind, **score_columns(what.what, design)}
 
-    roles = {"score": score, "time": time, "by": by, "cluster": cluster}
+    roles = {"score": score, "time": time, "by": by, **design.roles}
     return answer(call, answers, roles, compute, schema)
 
 
@@ -261,6 +266,13 @@ def _windows(table: WaveCounts, starts: pl.Series, opened: pl.Series) -> tuple[n
     return np.ascontiguousarray(windows[:, :-1]), windows[:, -1].copy()
 
 
+def _of_weight(table: WaveCounts, rows: DesignRows) -> WaveCounts:
+    """The same without nulls of weight 0, which counts nowhere."""
+    n_null = np.zeros(table.n_null.size, dtype=np.int64)
+    n_null[table.place] = rows.n_null
+    return replace(table, n_null=n_null.reshape(table.n_null.shape))
+
+
 def _groups(table: WaveCounts, start: pl.Series, end: pl.Series) -> pl.DataFrame:
     """Every window of every segment."""
     segment, at = np.divmod(np.arange(len(table.segments) * len(start)), max(len(start), 1))
@@ -269,7 +281,7 @@ def _groups(table: WaveCounts, start: pl.Series, end: pl.Series) -> pl.DataFrame
     )
 
 
-def _clustered(
+def _drawn(
     rows: DesignRows, table: WaveCounts, starts: pl.Series, opened: pl.Series, windows: ScoreCounts
 ) -> Iterator[DesignRows]:
     """The rows of each window, some windows at a time: a window has all answers of its steps."""
@@ -295,6 +307,7 @@ def _clustered(
             group=(np.repeat(opens, times) + ramp - begin).astype(np.int32),
             cluster=rows.cluster[row],
             level=rows.level[row],
+            weight=rows.weight[row] if len(rows.weight) else rows.weight,
             stratum=rows.stratum[row],
         )
         begin = end
