@@ -147,7 +147,8 @@ def rolling(
         if not isinstance(chosen, DesignMethod):
             return what.scores(counted, chosen)
         rows = what.design_rows(house, score, buckets, table, design)
-        counted = replace(counted, n_null=_windows(_of_weight(table, rows), starts, opened)[1])
+        weighed = replace(table, n_null=rows.n_null.reshape(table.n_null.shape))
+        counted = replace(counted, n_null=_windows(weighed, starts, opened)[1])
         parts = _drawn(rows, table, starts, opened, counted)
         found = [what.design_scores(design_sample(part, what.what.weights, design), chosen) for part in parts]
         return pl.concat(found)
@@ -264,13 +265,6 @@ def _windows(table: WaveCounts, starts: pl.Series, opened: pl.Series) -> tuple[n
     np.cumsum(sums, axis=1, out=sums)
     windows = (sums[:, 1:] - sums[:, from_step]).reshape(-1, n_classes + 1)
     return np.ascontiguousarray(windows[:, :-1]), windows[:, -1].copy()
-
-
-def _of_weight(table: WaveCounts, rows: DesignRows) -> WaveCounts:
-    """The same without nulls of weight 0, which counts nowhere."""
-    n_null = np.zeros(table.n_null.size, dtype=np.int64)
-    n_null[table.place] = rows.n_null
-    return replace(table, n_null=n_null.reshape(table.n_null.shape))
 
 
 def _groups(table: WaveCounts, start: pl.Series, end: pl.Series) -> pl.DataFrame:
