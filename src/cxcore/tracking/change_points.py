@@ -25,6 +25,7 @@ from cxcore.tracking.asked import answer, asked, design_steps, score_columns, st
 
 __all__ = ["change_points"]
 
+Whole = NDArray[np.signedinteger[Any]]
 #: 20 seconds of pairs
 _MOST_WAVES = 20_000
 
@@ -133,19 +134,18 @@ def change_points(
         if (n_waves := len(table.waves)) > _MOST_WAVES:
             problem = f"{n_waves:,} waves; their pairs are too many from {_MOST_WAVES:,} on."
             raise errors.bad_option(call, "wave", wave, problem, "take longer waves, such as days or weeks.")
-        dearer = np.ones(len(table.segments))
-        if design:
-            rows = what.design_rows(house, score, house[wave], table, design)
-            dearer = _dearer(table, what.what, rows)
+        rows = what.design_rows(house, score, house[wave], table, design) if design else None
+        dearer = np.ones(len(table.segments)) if rows is None else _dearer(table, what.what, rows)
         begins = _begins(table, classes_of(what.what)[1], 1 - what.level, dearer)
         counted, opens = _periods(table, begins)
         before = np.where(opens, -1, np.arange(len(opens)) - 1)
         if isinstance(chosen, DesignMethod):
+            assert rows is not None
             period = (np.cumsum(begins.reshape(-1)) - 1)[rows.group].astype(np.int32)
             rows = replace(rows, groups=counted.groups, n_null=counted.n_null, group=period)
             sample = design_sample(rows, what.what.weights, design)
-            moved = design_steps(what, rows, sample, before, None)
-            return what.design_scores(sample, chosen).hstack(moved.select(*_steps()))
+            moved = design_steps(what, rows, sample, before, None).select(*_steps())
+            return what.design_scores(sample, chosen).hstack(moved)
         return what.scores(counted, chosen).hstack(steps(what, counted, before, None).select(*_steps()))
 
     def schema(before: pl.Schema) -> dict[str, pl.DataType]:
@@ -190,49 +190,50 @@ def _periods(table: WaveCounts, begins: NDArray[np.bool_]) -> tuple[ScoreCounts,
 
 
 def _dearer(table: WaveCounts, what: Score, rows: DesignRows) -> Float64:
-    """How many times more a change has to gain where answers come in clusters, 1 or more a segment.
-
-    A cluster moves the difference of what lies before and behind a place by L / n - (T - L) / n', T the sum
-    of its residuals, L of those before, n and n' the answers there; L grows from wave to wave, so that its
-    sums over clusters are running sums over waves. Moves are less their mean, which is the shift itself.
-    """
-    n_segments, n_waves, _ = table.counts.shape
+    """How many times more a change has to gain where answers come in clusters, 1 or more a segment."""
     weights = classes_of(what)[1].astype(np.float64)
     n = table.counts.sum(axis=2)
-    everything = np.maximum(n.sum(axis=1), 1)
-    mean = (table.counts.sum(axis=1) @ weights) / everything
+    mean = (table.counts.sum(axis=1) @ weights) / np.maximum(n.sum(axis=1), 1)
     alone = (table.counts * (weights - mean[:, None, None]) ** 2).sum(axis=2)
     cell, cluster, size, total = cells_of(rows, np.array(what.weights, dtype=np.float64))
-    order = np.lexsort((cell, cluster, cell // max(n_waves, 1)))
+    order = np.lexsort((cell, cluster, cell // max(n.shape[1], 1)))
     cell, cluster = cell[order].astype(np.int64), cluster[order]
-    segment = cell // max(n_waves, 1)
+    segment = cell // max(n.shape[1], 1)
     residual = total[order] - mean[segment] * size[order]
     opens = np.ones(len(cell), dtype=np.bool_)
     opens[1:] = (cluster[1:] != cluster[:-1]) | (segment[1:] != segment[:-1])
-    who, n_cells = np.cumsum(opens) - 1, n_segments * n_waves
+    n_cluster = np.bincount(segment[opens], minlength=len(n)).astype(np.int64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        places = _at_places(n, alone, cell, opens, residual, n_cluster)
+        within = np.nan_to_num(summed(segment, residual**2, len(n)) / alone.sum(axis=1), posinf=0.0)
+        most = np.maximum(within, places.max(axis=1, initial=0.0)) * n_cluster / np.maximum(n_cluster - 1, 1)
+    return np.where((n_cluster < n.sum(axis=1)) & (most > 1), most, 1.0)
+
+
+def _at_places(
+    n: Whole, alone: Float64, cell: Whole, opens: NDArray[np.bool_], residual: Float64, n_cluster: Int64
+) -> Float64:
+    """Variance over clusters by that over answers of what lies before a wave less what lies behind.
+
+    A cluster moves it by L / n - (T - L) / n', T the sum of its residuals, L of those before, n and n' the
+    answers there; L grows from wave to wave, so that sums over clusters are running sums over waves. Moves
+    are less their mean, which is the shift itself. ``opens`` where a cluster's cells begin in a segment.
+    """
+    who = np.cumsum(opens) - 1
     whole = np.bincount(who, residual)[who] if len(who) else residual
     after = np.cumsum(residual)
     after -= (after - residual)[opens][who]
-    squares, products, within, sums = (
-        summed(cell, each, n_cells).reshape(n_segments, n_waves)
-        for each in (after**2 - (after - residual) ** 2, residual * whole, residual**2, residual)
+    squares, products, sums, wholes = (
+        np.cumsum(summed(cell, each, n.size).reshape(n.shape), axis=1)
+        for each in (after**2 - (after - residual) ** 2, residual * whole, residual, opens * whole**2)
     )
-    n_cluster = np.bincount(segment[opens], minlength=n_segments)
-    more = n_cluster / np.maximum(n_cluster - 1, 1)
     left = np.cumsum(n, axis=1)[:, :-1]
-    right = everything[:, None] - left
-    with np.errstate(divide="ignore", invalid="ignore"):
-        both = 1 / left + 1 / right
-        drawn = np.cumsum(squares, axis=1)[:, :-1] * both**2
-        drawn -= np.cumsum(products, axis=1)[:, :-1] * 2 * both / right
-        drawn += summed(segment[opens], whole[opens] ** 2, n_segments)[:, None] / right**2
-        drawn -= (np.cumsum(sums, axis=1)[:, :-1] * both) ** 2 / n_cluster[:, None]
-        spread = np.cumsum(alone, axis=1)
-        free = spread[:, :-1] / left**2 + (spread[:, -1:] - spread[:, :-1]) / right**2
-        places = np.where((left > 0) & (right > 0) & (free > 0), drawn / free, 0.0)
-        waves = np.where(alone.sum(axis=1) > 0, within.sum(axis=1) / alone.sum(axis=1), 0.0)
-    most: Float64 = np.maximum(waves, places.max(axis=1, initial=0.0)) * more
-    return np.where(n_cluster < n.sum(axis=1), np.maximum(most, 1.0), 1.0)
+    right = n.sum(axis=1)[:, None] - left
+    both, spread = 1 / left + 1 / right, np.cumsum(alone, axis=1)
+    drawn = squares[:, :-1] * both**2 - products[:, :-1] * 2 * both / right + wholes[:, -1:] / right**2
+    drawn -= (sums[:, :-1] * both) ** 2 / n_cluster[:, None]
+    free = spread[:, :-1] / left**2 + (spread[:, -1:] - spread[:, :-1]) / right**2
+    return np.where((left > 0) & (right > 0) & (free > 0), drawn / free, 0.0)
 
 
 @lru_cache(maxsize=4096)

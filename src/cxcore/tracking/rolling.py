@@ -147,8 +147,6 @@ def rolling(
         if not isinstance(chosen, DesignMethod):
             return what.scores(counted, chosen)
         rows = what.design_rows(house, score, buckets, table, design)
-        weighed = replace(table, n_null=rows.n_null.reshape(table.n_null.shape))
-        counted = replace(counted, n_null=_windows(weighed, starts, opened)[1])
         parts = _drawn(rows, table, starts, opened, counted)
         found = [what.design_scores(design_sample(part, what.what.weights, design), chosen) for part in parts]
         return pl.concat(found)
@@ -279,6 +277,8 @@ def _drawn(
     rows: DesignRows, table: WaveCounts, starts: pl.Series, opened: pl.Series, windows: ScoreCounts
 ) -> Iterator[DesignRows]:
     """The rows of each window, some windows at a time: a window has all answers of its steps."""
+    table = replace(table, n_null=rows.n_null.reshape(table.n_null.shape))  # without those of weight 0
+    windows = replace(windows, n_null=_windows(table, starts, opened)[1])
     place, n_steps = starts.to_physical().to_numpy(), len(starts)
     at = np.searchsorted(place, table.waves.to_physical().to_numpy())
     last = np.searchsorted(opened.to_physical().to_numpy(), place[at], side="right") - 1
