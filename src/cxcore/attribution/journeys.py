@@ -13,7 +13,7 @@ from cxcore import _columns, _options, errors
 from cxcore._columns import EventColumns, EventRoles, Float64, Int32, Int64
 from cxcore._ext import journeys as kernel
 from cxcore._ext import native, uncertainty
-from cxcore._ext.arrays import empty
+from cxcore._ext.arrays import beside
 from cxcore._index import EventIndex
 from cxcore.attribution.base import Journeys, Model, UInt64
 from cxcore.attribution.groups import Groups
@@ -103,13 +103,12 @@ class Touchpoints:
         group = None if groups is None else pl.Series(groups.code)
         return replace(self, group=group, n_customers=n), groups
 
-    def amount(self, row: Int64) -> Float64:
-        """Value of some rows, 0 where there is none."""
+    def amount(self, row: Int64, found: Float64) -> None:
+        """Writes the value of some rows, 0 where there is none."""
         if self.value is None:
-            return np.zeros(len(row))
-        found = np.empty(len(row))
-        native.values_at(self.value.rechunk(), row, found)
-        return found
+            found[:] = 0.0
+        else:
+            native.values_at(self.value.rechunk(), row, found)
 
 
 def touchpoints(
@@ -214,13 +213,13 @@ def journeys_of(index: EventIndex, log: Touchpoints, windows: Windows) -> Journe
     """Journeys out of the index and what was read by row."""
     lookback, n_threads = windows.ticks(index.columns.tick_length), windows.n_threads
     offset, user = _users(index, log, everyone=windows.reads_everyone)
-    touch_offset, conversion_offset = (np.empty(len(user) + 1, np.int64) for _ in range(2))
-    room = int(offset[-1])  # pages that nothing is written to cost nothing
-    channel, tick = empty(room, np.int32), empty(room, np.int64)
-    touch_row = empty(room if windows.with_rows else 0, np.int64)
+    positions = int(offset[-1])  # pages that nothing is written to cost nothing
     # several threads write each block where its positions would lie
-    room = min(room, int(log.converted.sum())) if n_threads == 1 else room
-    conversion_tick, row, lo, hi = (empty(room, np.int64) for _ in range(4))
+    room = min(positions, int(log.converted.sum())) if n_threads == 1 else positions
+    offsets, times = [(len(user) + 1, np.int64)] * 2, [(room, np.int64)] * 4
+    touches = [(positions, np.int32), (positions, np.int64), (positions * windows.with_rows, np.int64)]
+    arrays = beside(*offsets, *times, (room, np.float64), *touches)
+    touch_offset, conversion_offset, conversion_tick, row, lo, hi, value, channel, tick, touch_row = arrays
     kernel.fill_journeys(
         *(offset, index.row, index.tick, log.what.to_numpy(), user),
         np.empty(0, np.int32) if log.container is None else log.container.to_numpy(),
@@ -230,7 +229,9 @@ def journeys_of(index: EventIndex, log: Touchpoints, windows: Windows) -> Journe
         *(tick, conversion_tick, row, touch_row, lo, hi),
     )
     channel, tick, touch_row = (x[: touch_offset[-1]] for x in (channel, tick, touch_row))
-    conversion_tick, row, lo, hi = (x[: conversion_offset[-1]] for x in (conversion_tick, row, lo, hi))
+    of_conversions = (conversion_tick, row, lo, hi, value)
+    conversion_tick, row, lo, hi, value = (x[: conversion_offset[-1]] for x in of_conversions)
+    log.amount(row, value)
     journeys = Journeys(
         names=log.names,
         touch_offset=touch_offset,
@@ -238,7 +239,7 @@ def journeys_of(index: EventIndex, log: Touchpoints, windows: Windows) -> Journe
         channel=channel,
         tick=tick,
         conversion_tick=conversion_tick,
-        value=log.amount(row),
+        value=value,
         lo=lo,
         hi=hi,
         tick_length=index.columns.tick_length,
