@@ -115,7 +115,7 @@ $(VENV)/.demo: $(VENV)/.installed $(VENV)/.built
 	@echo "==> installing what the demo needs" && $(PIP) install 'cxcore[demo]' && touch $@
 
 $(VENV)/.test: $(VENV)/.installed $(VENV)/.built
-	@echo "==> installing what the tests need" && $(PIP) install 'cxcore[all]' --group test && touch $@
+	@echo "==> installing what the tests need" && $(PIP) install 'cxcore[all,service]' --group test && touch $@
 
 $(VENV)/.bench: $(VENV)/.installed $(VENV)/.built
 	@echo "==> installing what the benchmarks need" && $(PIP) install 'cxcore[all]' --group bench && touch $@
