@@ -118,7 +118,7 @@ $(VENV)/.demo: $(VENV)/.installed $(VENV)/.built
 	@echo "==> installing what the demo needs" && $(PIP) install 'cxcore[demo]' && touch $@
 
 $(VENV)/.test: $(VENV)/.installed $(VENV)/.built
-	@echo "==> installing what the tests need" && $(PIP) install 'cxcore[all]' --group test
+	@echo "==> installing what the tests need" && $(PIP) install 'cxcore[all,service]' --group test
 	@for minor in $(OLD_DUCKDB); do \
 		$(PIP) install --upgrade --no-deps --target $(VENV)/duckdb-$$minor "duckdb==$$minor.*"; done
 	@touch $@

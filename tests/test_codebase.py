@@ -36,6 +36,7 @@ FLOORS = (
         "_results",
         "_files",
         "_spill",
+        "_by_user",
     },
     {"_build", "_index", "sessions", "identity"}
     | {"metrics", "differences", "comparison", "sizing", "tracking", "score_state", "customers"}

@@ -316,6 +316,24 @@ def in_a_part(call: str, error: InvalidDataError, n: int) -> InvalidDataError:
     return InvalidDataError(f"{error}\n{note}")
 
 
+def from_row(error: InvalidDataError, row: int) -> InvalidDataError:
+    """What is wrong with some users of a log that is read user by user."""
+    note = f"  Rows are counted from row {row:,} of the log, where these users begin."
+    return InvalidDataError(f"{error}\n{note}") if row else error
+
+
+def not_by_user(call: str, user: Sequence[str], row: int) -> InvalidDataError:
+    names = user[0] if len(user) == 1 else list(user)
+    problem = f"sorted_by_user=True, and the user of row {row:,} belongs before the row above it."
+    hint = "sort the log by user (ascending), or say spill='folder' in its place."
+    return InvalidDataError(_text(call, {"user": names}, problem, hint))
+
+
+def only_lazy(call: str, option: str, value: object) -> InvalidOptionError:
+    hint = f"pass pl.scan_parquet(…), or leave {option}= out."
+    return bad_option(call, option, value, "only a LazyFrame can be larger than memory.", hint)
+
+
 def bad_data(call: str, role: str, column: str, problem: str, hint: str) -> InvalidDataError:
     return InvalidDataError(_text(call, {role: column}, problem, hint))
 
