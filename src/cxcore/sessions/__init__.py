@@ -21,7 +21,8 @@ from cxcore._index import (
 from cxcore._options import TimeUnit
 from cxcore._spill import Spill, spill_of
 from cxcore.engines import open_frame
-from cxcore.engines.base import Engine
+from cxcore.engines.base import Engine, Parts
+from cxcore.sessions.carried import parts_of, row_walk, table_walk
 from cxcore.sessions.found import (
     REASON,
     ROW_COLUMNS,
@@ -232,8 +233,12 @@ def sessionize(
     def compute(house: pl.DataFrame) -> pl.DataFrame:
         return rows(index_of(call, house, roles, engine, frame, n_threads=threads, is_passing=True))
 
+    def spread() -> Parts:
+        walk = row_walk(call, roles, rules, reason=reason)
+        return parts_of(call, roles, rules, id, walk)
+
     read = needed(roles.columns, *rules.roles.values())
-    return engine.rows(call, frame, read, compute, lambda _: pl.Schema(added))
+    return engine.rows(call, frame, read, compute, lambda _: pl.Schema(added), spread)
 
 
 def sessions(
@@ -359,7 +364,12 @@ def sessions(
 
     if disk is not None:
         return table_by_parts(call, disk, engine, frame, roles, rules, measures, schema, threads)
-    return engine.summary(call, frame, needed(roles.columns, *read.values()), compute, schema)
+
+    def spread() -> Parts:
+        walk = table_walk(call, roles, rules, measures)
+        return parts_of(call, roles, rules, id, walk, (*measures.first, *measures.last))
+
+    return engine.summary(call, frame, needed(roles.columns, *read.values()), compute, schema, spread)
 
 
 def _sheet(
