@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal
 
 import polars as pl
@@ -21,8 +22,8 @@ from cxcore._index import (
 from cxcore._options import TimeUnit
 from cxcore._spill import Spill, spill_of
 from cxcore.engines import open_frame
-from cxcore.engines.base import Engine, Parts
-from cxcore.sessions.carried import parts_of, row_walk, table_walk
+from cxcore.engines.base import Engine
+from cxcore.sessions.carried import row_parts, table_parts
 from cxcore.sessions.found import (
     REASON,
     ROW_COLUMNS,
@@ -233,12 +234,11 @@ def sessionize(
     def compute(house: pl.DataFrame) -> pl.DataFrame:
         return rows(index_of(call, house, roles, engine, frame, n_threads=threads, is_passing=True))
 
-    def spread() -> Parts:
-        walk = row_walk(call, roles, rules, reason=reason)
-        return parts_of(call, roles, rules, id, walk)
-
-    read = needed(roles.columns, *rules.roles.values())
-    return engine.rows(call, frame, read, compute, lambda _: pl.Schema(added), spread)
+    read, how = (
+        needed(roles.columns, *rules.roles.values()),
+        partial(row_parts, call, roles, rules, id, reason),
+    )
+    return engine.rows(call, frame, read, compute, lambda _: pl.Schema(added), how)
 
 
 def sessions(
@@ -342,7 +342,6 @@ def sessions(
     threads = _options.n_threads(call, n_threads)
     disk = spill_of(call, spill, events, id)
     read, added = {**rules.roles, **measures.roles}, [*TABLE_COLUMNS, *_flags(rules), *measures.names]
-
     if isinstance(events, EventIndex):
         _refuse_roles(call, user, time, order, time_unit, null_user, null_time)
         check_roles(call, events.house.columns, read)
@@ -365,11 +364,8 @@ def sessions(
     if disk is not None:
         return table_by_parts(call, disk, engine, frame, roles, rules, measures, schema, threads)
 
-    def spread() -> Parts:
-        walk = table_walk(call, roles, rules, measures)
-        return parts_of(call, roles, rules, id, walk, (*measures.first, *measures.last))
-
-    return engine.summary(call, frame, needed(roles.columns, *read.values()), compute, schema, spread)
+    how = partial(table_parts, call, roles, rules, id, measures)
+    return engine.summary(call, frame, needed(roles.columns, *read.values()), compute, schema, how)
 
 
 def _sheet(

@@ -47,16 +47,26 @@ class Piece:
     n_closed: int
 
 
-def parts_of(
-    call: str, roles: EventRoles, rules: Rules, id: str, walk: Walk, edges: Sequence[str] = ()
-) -> Parts:
-    """By parts of whole users. Rows there have no place in a log: those of one instant that ``order`` does
-    not tell apart are in order of what is read of them, if it matters (``edges``: to what is first and last).
+def row_parts(call: str, roles: EventRoles, rules: Rules, id: str, reason: bool) -> Parts:
+    """``sessionize`` by parts of whole users."""
+    ties = needed(*rules.roles.values()) if rules.reads_order else []
+    return _parts(call, roles, id, ties, row_walk(call, roles, rules, reason=reason))
+
+
+def table_parts(call: str, roles: EventRoles, rules: Rules, id: str, measures: Measures) -> Parts:
+    """``sessions`` by parts of whole users."""
+    edges = (*measures.first, *measures.last)
+    ties = needed(edges, *rules.roles.values()) if rules.reads_order or edges else []
+    return _parts(call, roles, id, ties, table_walk(call, roles, rules, measures))
+
+
+def _parts(call: str, roles: EventRoles, id: str, ties: Sequence[str], walk: Walk) -> Parts:
+    """Rows there have no place in a log: those of one instant that ``order`` does not tell apart are in order
+    of what is read of them, where it matters.
     """
     if id == "dense":
         hint = "take id='stable', or count the sessions of the answer."
         raise errors.bad_option(call, "id", id, "counts all sessions, and a worker sees some users.", hint)
-    ties = needed(edges, *(rules.roles.values() if rules.reads_order or edges else ()))
     order = (roles.time, *(() if roles.order is None else (roles.order,)))
     more = tuple(name for name in ties if name not in (*order, *roles.user))
     return Parts(roles.user, (*order, *more), walk, (roles.time,))
