@@ -210,8 +210,7 @@ def sessionize(
     rules = rules_of(call, preset, options)
     added = _row_schema(call, reason, rules)
     _options.word(call, "id", id, ("stable", "dense"))
-    threads = _options.n_threads(call, n_threads)
-    disk = spill_of(call, spill, events, id)
+    threads, disk = _options.n_threads(call, n_threads), spill_of(call, spill, events, id)
 
     def rows(index: EventIndex) -> pl.DataFrame:
         found = find(call, index, rules, threads, "rows").named(id)
@@ -234,10 +233,8 @@ def sessionize(
     def compute(house: pl.DataFrame) -> pl.DataFrame:
         return rows(index_of(call, house, roles, engine, frame, n_threads=threads, is_passing=True))
 
-    read, how = (
-        needed(roles.columns, *rules.roles.values()),
-        partial(row_parts, call, roles, rules, id, reason),
-    )
+    read = needed(roles.columns, *rules.roles.values())
+    how = partial(row_parts, call, roles, rules, id, reason)
     return engine.rows(call, frame, read, compute, lambda _: pl.Schema(added), how)
 
 
@@ -363,7 +360,6 @@ def sessions(
 
     if disk is not None:
         return table_by_parts(call, disk, engine, frame, roles, rules, measures, schema, threads)
-
     how = partial(table_parts, call, roles, rules, id, measures)
     return engine.summary(call, frame, needed(roles.columns, *read.values()), compute, schema, how)
 
