@@ -49,10 +49,10 @@ debug-test: $(VENV)/.test build/debug/.built ## tests of the kernels, on a build
 		$(PY) -m pytest -m "not slow" --hypothesis-profile few \
 			$(patsubst %,--ignore tests/test_%.py,codebase docs errors duckdb_native) $(ARGS)
 
-spark-test: $(SPARK_VENV)/.test $(VENV)/.built ## sessions against Spark's own, which needs Java 17 (456 MB of packages)
+spark-test: $(SPARK_VENV)/.test $(VENV)/.built ## the verbs on Spark, which needs Java 17 (456 MB of packages)
 	@command -v java > /dev/null || { echo "Spark needs Java 17 or later (on Debian: openjdk-17-jre-headless)." >&2; exit 1; }
-	@echo "==> tests against Spark"
-	@SPARK_LOCAL_IP=127.0.0.1 PYTHONPATH=src $(SPARK_VENV)/bin/python -m pytest -m spark tests/test_spark_parity.py $(ARGS)
+	@echo "==> tests on Spark"
+	@SPARK_LOCAL_IP=127.0.0.1 PYTHONPATH=$(CURDIR)/src $(SPARK_VENV)/bin/python -m pytest -m spark tests/test_spark*.py $(ARGS)
 
 package: $(VENV)/.installed ## the sdist, installed in an empty environment, passes the smallest test
 	@echo "==> building the sdist, and installing from it in an empty environment"

@@ -25,6 +25,33 @@ def text(expected: str, kind: type[object]) -> Callable[[Callable[[], object]], 
 
 
 @text(
+    "index(): a Spark DataFrame lies in many places, and its rows are in no order.\n"
+    "  Hint: bring it to this machine first: frame.toArrow().",
+    cx.UnsupportedFrameError,
+)
+def not_held() -> Exception:
+    return errors.not_held("index", "Spark DataFrame")
+
+
+@text(
+    "a Spark DataFrame has no type for the column 'at', which is Time.\n"
+    "  Hint: cast what it is made of, such as times to microseconds.",
+    cx.UnsupportedFrameError,
+)
+def no_type() -> Exception:
+    return errors.no_type("Spark DataFrame", "at", "Time")
+
+
+@text(
+    "sessionize(): the rows of a part did not come sorted by 'user', 'time'.\n"
+    "  Hint: the engine has dropped the sort: pass another frame.",
+    cx.InvalidDataError,
+)
+def not_in_order() -> Exception:
+    return errors.not_in_order("sessionize", ["user", "time"])
+
+
+@text(
     "nps(score='scor'): no such column.\n  Columns: 'user', 'score'\n  Hint: did you mean 'score'?",
     cx.ColumnNotFoundError,
 )

@@ -212,6 +212,22 @@ def unreadable_frame(call: str, engine: str, reason: str) -> UnsupportedFrameErr
     )
 
 
+def not_held(call: str, engine: str) -> UnsupportedFrameError:
+    """A verb that wants all rows in one place, in an order that they keep."""
+    problem = f"a {engine} lies in many places, and its rows are in no order."
+    return UnsupportedFrameError(
+        _text(call, None, problem, "bring it to this machine first: frame.toArrow().")
+    )
+
+
+def no_type(engine: str, column: str, dtype: object) -> UnsupportedFrameError:
+    """A column of an answer that the engine cannot hold."""
+    problem = f"a {engine} has no type for the column {column!r}, which is {dtype}."
+    return UnsupportedFrameError(
+        f"{problem}\n  Hint: cast what it is made of, such as times to microseconds."
+    )
+
+
 def closed_connection(call: str) -> UnsupportedFrameError:
     return UnsupportedFrameError(
         _text(
@@ -332,6 +348,14 @@ def not_by_user(call: str, user: Sequence[str], row: int) -> InvalidDataError:
 def only_lazy(call: str, option: str, value: object) -> InvalidOptionError:
     hint = f"pass pl.scan_parquet(…), or leave {option}= out."
     return bad_option(call, option, value, "only a LazyFrame can be larger than memory.", hint)
+
+
+def not_in_order(call: str, columns: Sequence[str]) -> InvalidDataError:
+    """An engine has brought the rows of a part in another order than it was asked for."""
+    problem = f"the rows of a part did not come sorted by {_names(columns)}."
+    return InvalidDataError(
+        _text(call, None, problem, "the engine has dropped the sort: pass another frame.")
+    )
 
 
 def bad_data(call: str, role: str, column: str, problem: str, hint: str) -> InvalidDataError:

@@ -24,6 +24,7 @@ from cxcore._options import TimeUnit
 from cxcore._spill import Spill, by_parts, spill_of
 from cxcore.engines import open_frame
 from cxcore.engines.base import Engine
+from cxcore.sessions.carried import row_parts, table_parts
 from cxcore.sessions.found import (
     REASON,
     ROW_COLUMNS,
@@ -240,7 +241,8 @@ def sessionize(
         return rows(index_of(call, house, roles, engine, frame, n_threads=threads, is_passing=True))
 
     read = needed(roles.columns, *rules.roles.values())
-    return engine.rows(call, frame, read, compute, lambda _: pl.Schema(added))
+    how = partial(row_parts, call, roles, rules, id, reason)
+    return engine.rows(call, frame, read, compute, lambda _: pl.Schema(added), how)
 
 
 def sessions(
@@ -345,7 +347,6 @@ def sessions(
     threads = _options.n_threads(call, n_threads)
     cut = _cut_of(call, events, id, null_user, spill, sorted_by_user)
     read, added = {**rules.roles, **measures.roles}, [*TABLE_COLUMNS, *_flags(rules), *measures.names]
-
     if isinstance(events, EventIndex):
         _refuse_roles(call, user, time, order, time_unit, null_user, null_time)
         check_roles(call, events.house.columns, read)
@@ -367,7 +368,8 @@ def sessions(
 
     if cut is not None:
         return table_by_parts(call, cut, engine, frame, roles, rules, measures, schema, threads)
-    return engine.summary(call, frame, needed(roles.columns, *read.values()), compute, schema)
+    how = partial(table_parts, call, roles, rules, id, measures)
+    return engine.summary(call, frame, needed(roles.columns, *read.values()), compute, schema, how)
 
 
 def _sheet(
