@@ -25,6 +25,33 @@ def text(expected: str, kind: type[object]) -> Callable[[Callable[[], object]], 
 
 
 @text(
+    "index(): a Spark DataFrame lies in many places, and its rows are in no order.\n"
+    "  Hint: bring it to this machine first: frame.toArrow().",
+    cx.UnsupportedFrameError,
+)
+def not_held() -> Exception:
+    return errors.not_held("index", "Spark DataFrame")
+
+
+@text(
+    "a Spark DataFrame has no type for the column 'at', which is Time.\n"
+    "  Hint: cast what it is made of, such as times to microseconds.",
+    cx.UnsupportedFrameError,
+)
+def no_type() -> Exception:
+    return errors.no_type("Spark DataFrame", "at", "Time")
+
+
+@text(
+    "sessionize(): the rows of a part did not come sorted by 'user', 'time'.\n"
+    "  Hint: the engine has dropped the sort: pass another frame.",
+    cx.InvalidDataError,
+)
+def not_in_order() -> Exception:
+    return errors.not_in_order("sessionize", ["user", "time"])
+
+
+@text(
     "nps(score='scor'): no such column.\n  Columns: 'user', 'score'\n  Hint: did you mean 'score'?",
     cx.ColumnNotFoundError,
 )
@@ -502,6 +529,50 @@ def unreadable_file() -> Exception:
     problem = "is no file that SessionStream.save wrote."
     hint = "name one, or start a new stream."
     return errors.unreadable_file("SessionStream.load", "a.parquet", problem, hint)
+
+
+@text(
+    "sessionize(user='id'): no.\n  Rows are counted from row 3,000 of the log, where these users begin.",
+    cx.InvalidDataError,
+)
+def from_row() -> Exception:
+    return errors.from_row(errors.InvalidDataError("sessionize(user='id'): no."), 3_000)
+
+
+@text(
+    "sessionize(user='id'): sorted_by_user=True, and the user of row 5 belongs before the row above it.\n"
+    "  Hint: sort the log by user (ascending), or say spill='folder' in its place.",
+    cx.InvalidDataError,
+)
+def not_by_user() -> Exception:
+    return errors.not_by_user("sessionize", ["id"], 5)
+
+
+@text(
+    "sessionize(spill='parts'): only a LazyFrame can be larger than memory.\n"
+    "  Hint: pass pl.scan_parquet(…), or leave spill= out.",
+    cx.InvalidOptionError,
+)
+def only_lazy() -> Exception:
+    return errors.only_lazy("sessionize", "spill", "parts")
+
+
+@text(
+    "duckdb.register(): DuckDB 1.5.6 is too old; 2.0 or later is needed.\n"
+    "  Hint: pip install --upgrade 'cxcore[duckdb]'",
+    cx.MissingDependencyError,
+)
+def old_dependency() -> Exception:
+    return errors.old_dependency("duckdb.register", "DuckDB 1.5.6", "2.0", "duckdb")
+
+
+@text(
+    "duckdb-extension(): the library of DuckDB's functions is not built for this machine (linux s390x).\n"
+    "  Hint: register(con) works everywhere.",
+    cx.MissingDependencyError,
+)
+def no_duckdb_extension() -> Exception:
+    return errors.no_duckdb_extension("linux s390x")
 
 
 @pytest.mark.parametrize(("make", "kind", "expected"), TEXTS.values(), ids=TEXTS)

@@ -10,6 +10,7 @@ from cxcore.engines.base import Engine
 from cxcore.engines.duckdb import DuckDBRelation
 from cxcore.engines.pandas import PandasFrame
 from cxcore.engines.polars import ArrowStream, PolarsFrame, PolarsLazy
+from cxcore.engines.spark import SparkFrame
 
 #: asked in this order; the general one comes last
 ENGINES: tuple[Engine, ...] = (
@@ -19,6 +20,7 @@ ENGINES: tuple[Engine, ...] = (
     PandasFrame(),
     ArrowTable(),
     ArrowReader(),
+    SparkFrame(),
     ArrowStream(),
 )
 

@@ -9,7 +9,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from cxcore import errors
-from cxcore.engines.base import Compute, Engine, SchemaOf
+from cxcore.engines.base import Compute, Engine, SchemaOf, Spread
 
 
 class PolarsFrame(Engine):
@@ -91,7 +91,13 @@ class PolarsLazy(Engine):
         return result.lazy()
 
     def rows(
-        self, call: str, frame: pl.LazyFrame, columns: Sequence[str], compute: Compute, schema: SchemaOf
+        self,
+        call: str,
+        frame: pl.LazyFrame,
+        columns: Sequence[str],
+        compute: Compute,
+        schema: SchemaOf,
+        spread: Spread | None = None,
     ) -> pl.LazyFrame:
         before = frame.collect_schema()
 
@@ -109,6 +115,7 @@ class PolarsLazy(Engine):
         columns: Sequence[str] | None,
         compute: Compute,
         schema: SchemaOf,
+        spread: Spread | None = None,
     ) -> pl.LazyFrame:
         narrow = frame if columns is None else frame.select(columns)
         return narrow.map_batches(compute, schema=schema(narrow.collect_schema()), **_NO_PUSHDOWN)

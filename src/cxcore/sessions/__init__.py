@@ -24,6 +24,7 @@ from cxcore._options import TimeUnit
 from cxcore._spill import Spill, by_parts, spill_of
 from cxcore.engines import open_frame
 from cxcore.engines.base import Engine
+from cxcore.sessions.carried import row_parts, table_parts
 from cxcore.sessions.found import (
     REASON,
     ROW_COLUMNS,
@@ -214,7 +215,6 @@ def sessionize(
     }
     rules = rules_of(call, preset, options)
     added = _row_schema(call, reason, rules)
-    _options.word(call, "id", id, ("stable", "dense"))
     threads = _options.n_threads(call, n_threads)
     cut = _cut_of(call, events, id, null_user, spill, sorted_by_user)
 
@@ -239,8 +239,9 @@ def sessionize(
     def compute(house: pl.DataFrame) -> pl.DataFrame:
         return rows(index_of(call, house, roles, engine, frame, n_threads=threads, is_passing=True))
 
+    how = partial(row_parts, call, roles, rules, id, reason)
     read = needed(roles.columns, *rules.roles.values())
-    return engine.rows(call, frame, read, compute, lambda _: pl.Schema(added))
+    return engine.rows(call, frame, read, compute, lambda _: pl.Schema(added), how)
 
 
 def sessions(
@@ -340,12 +341,10 @@ def sessions(
         "long_after": long_after,
     }
     rules = rules_of(call, preset, options)
-    _options.word(call, "id", id, ("stable", "dense"))
     measures = measures_of(call, first=first, last=last, sum=sum, any=any)
     threads = _options.n_threads(call, n_threads)
     cut = _cut_of(call, events, id, null_user, spill, sorted_by_user)
     read, added = {**rules.roles, **measures.roles}, [*TABLE_COLUMNS, *_flags(rules), *measures.names]
-
     if isinstance(events, EventIndex):
         _refuse_roles(call, user, time, order, time_unit, null_user, null_time)
         check_roles(call, events.house.columns, read)
@@ -367,7 +366,8 @@ def sessions(
 
     if cut is not None:
         return table_by_parts(call, cut, engine, frame, roles, rules, measures, schema, threads)
-    return engine.summary(call, frame, needed(roles.columns, *read.values()), compute, schema)
+    how = partial(table_parts, call, roles, rules, id, measures)
+    return engine.summary(call, frame, needed(roles.columns, *read.values()), compute, schema, how)
 
 
 def _sheet(
@@ -385,7 +385,8 @@ def _sheet(
 def _cut_of(
     call: str, events: Any, id: Id, null_user: NullUser, spill: SpillTo, sorted_by_user: bool
 ) -> Cut | None:
-    """What cuts a log that is larger than memory into parts; None for a log that is not."""
+    """What cuts a log that is larger than memory into parts; None for a log that is not. Checks ``id``, too."""
+    _options.word(call, "id", id, ("stable", "dense"))
     if check_sorted_by_user(call, sorted_by_user, events, id, null_user, spill):
         return by_user
     disk = spill_of(call, spill, events, id)
