@@ -42,7 +42,7 @@ FLOORS = (
     {"_build", "_index", "sessions", "identity"}
     | {"metrics", "differences", "comparison", "sizing", "tracking", "score_state", "customers"}
     | {"scores", "_score_rows", "designs", "attribution", "intervals", "journeys", "datasets"},
-    {"_sql", "duckdb", "polars"},
+    {"_sql", "duckdb", "_polars_plugin", "polars"},
     {"__init__"},
     {"demo", "__main__"},
 )
