@@ -64,7 +64,7 @@ def scores_sql(
         "cluster": clusters, "weight": [weight] if weight else [], "stratum": strata, "method": method,
         "level": confidence_level,
     }  # fmt: skip
-    cells = _cells(table, score, segments, clusters, strata, weight, None)
+    cells = _cells(call, table, score, segments, clusters, strata, weight, None)
     return _answer(cells, "__cx_score_rows", about, segments, list(columns), group=False)
 
 
@@ -97,7 +97,7 @@ def compare_sql(
     measures = list(comparison.measures(adjust))
     _options.groups(call, segments, ["group", "control", *measures])
     comparison.checked(call, metric, _scale(scale), method, adjust, _design(clusters, weight))
-    cells = _cells(table, score, segments, clusters, [], weight, group)
+    cells = _cells(call, table, score, segments, clusters, [], weight, group)
     return _answer(cells, "__cx_compare_rows", about, segments, measures, group=True)
 
 
@@ -118,6 +118,7 @@ def _design(clusters: list[str], weight: str | None) -> DesignRoles:
 
 
 def _cells(
+    call: str,
     table: str,
     score: str,
     segments: list[str],
@@ -133,9 +134,9 @@ def _cells(
     alike = "" if weight is None else ", place"
     return f"""
 __cx_coded AS MATERIALIZED (
-  SELECT {base.identifier(score)}::DOUBLE AS answer, {_code(segments, null_is_one=True)} AS segment,
+  SELECT {base.number(call, "score_col", score)} AS answer, {_code(segments, null_is_one=True)} AS segment,
          {_text(clusters)} AS cluster, {_code(strata)} AS stratum,
-         {"NULL" if weight is None else base.identifier(weight)}::DOUBLE AS weight,
+         {"NULL::DOUBLE" if weight is None else base.number(call, "weight_col", weight)} AS weight,
          {"NULL" if group is None else base.identifier(group)}::VARCHAR AS name, place
          {"".join(f", {one}" for one in kept)}
   FROM (SELECT *, row_number() OVER () AS place FROM query_table({base.literal(table)}))
@@ -269,7 +270,7 @@ def _rows_unnamed() -> Iterator[None]:
     try:
         yield
     except errors.InvalidDataError as error:
-        raise errors.InvalidDataError(re.sub(r", row [\d,]+", "", str(error))) from None
+        raise errors.InvalidDataError(re.sub(r"(, row|; the first is row) [\d,]+", "", str(error))) from None
 
 
 def score_rows(
@@ -370,4 +371,5 @@ UDFS = (
     ),
     Udf("__cx_score_rows", score_rows, ("VARCHAR", *_LISTS), _struct(_SCORE_ROW)),
     Udf("__cx_compare_rows", compare_rows, ("VARCHAR", *_LISTS), _struct(_COMPARE_ROW)),
+    base.REFUSE_NUMBER,
 )
