@@ -88,7 +88,7 @@ def test_scores_are_those_of_the_verb(con: duckdb.DuckDBPyConnection, design: st
         assert_frame_equal(of_sql(con, f"{query}, {options})", known), known, check_exact=True)
 
 
-@pytest.mark.parametrize("design", ["none", "cluster", "weight"])
+@pytest.mark.parametrize("design", ["none", "cluster", "weight", "all"])
 @pytest.mark.parametrize("by", BY)
 @pytest.mark.parametrize(("group", "control"), [("arm", "a"), ("wave", 1)])
 def test_compare_is_the_verb(
