@@ -25,6 +25,33 @@ def text(expected: str, kind: type[object]) -> Callable[[Callable[[], object]], 
 
 
 @text(
+    "index(): a Spark DataFrame lies in many places, and its rows are in no order.\n"
+    "  Hint: bring it to this machine first: frame.toArrow().",
+    cx.UnsupportedFrameError,
+)
+def not_held() -> Exception:
+    return errors.not_held("index", "Spark DataFrame")
+
+
+@text(
+    "a Spark DataFrame has no type for the column 'at', which is Time.\n"
+    "  Hint: cast what it is made of, such as times to microseconds.",
+    cx.UnsupportedFrameError,
+)
+def no_type() -> Exception:
+    return errors.no_type("Spark DataFrame", "at", "Time")
+
+
+@text(
+    "sessionize(): the rows of a part did not come sorted by 'user', 'time'.\n"
+    "  Hint: the engine has dropped the sort: pass another frame.",
+    cx.InvalidDataError,
+)
+def not_in_order() -> Exception:
+    return errors.not_in_order("sessionize", ["user", "time"])
+
+
+@text(
     "nps(score='scor'): no such column.\n  Columns: 'user', 'score'\n  Hint: did you mean 'score'?",
     cx.ColumnNotFoundError,
 )
@@ -502,6 +529,24 @@ def unreadable_file() -> Exception:
     problem = "is no file that SessionStream.save wrote."
     hint = "name one, or start a new stream."
     return errors.unreadable_file("SessionStream.load", "a.parquet", problem, hint)
+
+
+@text(
+    "duckdb.register(): DuckDB 1.5.6 is too old; 2.0 or later is needed.\n"
+    "  Hint: pip install --upgrade 'cxcore[duckdb]'",
+    cx.MissingDependencyError,
+)
+def old_dependency() -> Exception:
+    return errors.old_dependency("duckdb.register", "DuckDB 1.5.6", "2.0", "duckdb")
+
+
+@text(
+    "duckdb-extension(): the library of DuckDB's functions is not built for this machine (linux s390x).\n"
+    "  Hint: register(con) works everywhere.",
+    cx.MissingDependencyError,
+)
+def no_duckdb_extension() -> Exception:
+    return errors.no_duckdb_extension("linux s390x")
 
 
 @pytest.mark.parametrize(("make", "kind", "expected"), TEXTS.values(), ids=TEXTS)

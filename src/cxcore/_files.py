@@ -33,6 +33,11 @@ def write_parquet(path: str | os.PathLike[str], frame: pl.DataFrame, about: Mapp
     frame.write_parquet(written, metadata={**metadata, "cxcore.checksum": _MARK + "0" * _DIGITS})
     data, at = _without_checksum(written.getvalue())
     data[at : at + _DIGITS] = _checksum(data)
+    write_bytes(target, bytes(data))
+
+
+def write_bytes(target: Path, data: bytes) -> None:
+    """A file: killed, it leaves the one of before or the new one."""
     handle, beside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -20,3 +20,15 @@ def empty(shape: int | tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     if n_bytes < _LONG:
         return np.empty(shape, kind)
     return native.empty(n_bytes).view(kind).reshape(shape)
+
+
+def beside(*parts: tuple[int, DTypeLike]) -> list[NDArray[Any]]:
+    """Arrays of so many items each, in one block: what is short alone lies in huge pages together."""
+    line = 64  # bytes: no two arrays share a line of the cache
+    sizes = [-(-n * np.dtype(kind).itemsize // line) * line for n, kind in parts]
+    block = empty(sum(sizes), np.uint8)
+    ends = np.cumsum(sizes).tolist()
+    return [
+        block[end - size : end].view(kind)[:n]
+        for (n, kind), size, end in zip(parts, sizes, ends, strict=True)
+    ]

@@ -1,0 +1,124 @@
+"""Verbs by parts of whole users, as engines that spread rows run them: the answer of one machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+import cxcore as cx
+from cxcore import _parts, engines
+from tests.in_parts import Apart, InParts
+from tests.test_session_rules import ruled_logs
+from tests.test_spill import OPTIONS, ROLES, clicks
+
+LOG = clicks(3_000).with_row_index("row").with_columns(page=pl.col("page").cast(pl.String))
+#: an expression that looks at all rows sees those of a part
+BY_USER = {name: options for name, options in OPTIONS.items() if name != "whole log"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def in_parts() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engines, "ENGINES", (InParts(), *engines.ENGINES))
+        patch.setattr(_parts, "PIECE", 150)
+        yield
+
+
+def sorted_rows(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.sort("row")
+
+
+@pytest.mark.parametrize("null_user", ["null", "own"])
+@pytest.mark.parametrize("name", BY_USER)
+def test_rows_by_every_rule(name: str, null_user: str) -> None:
+    options: Any = {**ROLES, **BY_USER[name], "null_user": null_user, "order": "row"}
+    want = cx.sessionize(LOG, **options, reason=True)
+    for parts, batch in ((1, 1_000), (3, 7), (8, 40)):
+        found = cx.sessionize(Apart(LOG, parts, batch), **options, reason=True)
+        assert_frame_equal(found.sort("row"), want)
+
+
+@pytest.mark.parametrize("null_user", ["null", "own"])
+@pytest.mark.parametrize("name", BY_USER)
+def test_sessions_by_every_rule(name: str, null_user: str) -> None:
+    options: Any = {**ROLES, **BY_USER[name], "null_user": null_user, "order": "row"}
+    options |= {"first": "page", "last": ["campaign", "row"], "sum": ["minutes", "value"], "any": "is_on"}
+    by = ["session_id", "session_number"]
+    want = cx.sessions(LOG, **options).sort(by)
+    for parts in (1, 3, 8):
+        found = cx.sessions(Apart(LOG, parts), **options)
+        assert_frame_equal(found.sort(by), want)
+
+
+@given(case=ruled_logs(), parts=st.integers(1, 3), batch=st.integers(1, 9), piece=st.integers(1, 12))
+def test_small_logs_by_any_rules(
+    case: tuple[pl.DataFrame, dict[str, Any], Any], parts: int, batch: int, piece: int
+) -> None:
+    """One user may have all rows, and a session many pieces."""
+    log, options, _ = case
+    log = log.with_row_index("row")
+    options = {"user": "user", "time": "time", "time_unit": "s", **options, "order": "row"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_parts, "PIECE", piece)
+        rows = cx.sessionize(Apart(log, parts, batch), **options, reason=True)
+        table = cx.sessions(Apart(log, parts, batch), **options, last="key")
+    assert_frame_equal(rows.sort("row"), cx.sessionize(log, **options, reason=True))
+    by = ["session_id", "session_number"]
+    assert_frame_equal(table.sort(by), cx.sessions(log, **options, last="key").sort(by))
+
+
+def test_without_an_order_ties_are_told_apart_by_what_is_read() -> None:
+    """The same answer however the rows came and were spread."""
+    log = LOG.with_columns(pl.col("time").dt.truncate("2h"))
+    options: Any = {**ROLES, "split_on": "campaign", "start_on": "is_on", "max_events": 3}
+    by = ["user", "session_id", "session_number"]
+    one = cx.sessions(Apart(log, 1), **options, first="page").sort(by)
+    assert_frame_equal(cx.sessions(Apart(log.reverse(), 8, 30), **options, first="page").sort(by), one)
+    in_their_order = log.sort("user", "time", "is_on", "campaign", "page")
+    assert one["events"].sum() == cx.sessions(in_their_order, **options)["events"].sum()
+
+
+def test_several_columns_name_a_user() -> None:
+    options: Any = {"user": ["shop", "user"], "time": "time", "gap": "1h", "null_user": "own"}
+    want = cx.sessionize(LOG, **options, order="row")
+    found = cx.sessionize(Apart(LOG), **options, order="row")
+    assert_frame_equal(found.sort("row"), want)
+
+
+def test_rows_without_a_time() -> None:
+    log = LOG.with_columns(time=pl.when(pl.col("row") % 5 > 0).then("time"))
+    want = cx.sessionize(log, **ROLES, null_time="null")
+    assert_frame_equal(cx.sessionize(Apart(log), **ROLES, null_time="null").sort("row"), want)
+    with pytest.raises(cx.InvalidDataError, match="rows have no time"):
+        cx.sessionize(Apart(log), **ROLES)
+
+
+def test_no_rows() -> None:
+    assert_frame_equal(cx.sessionize(Apart(LOG.clear()), **ROLES), cx.sessionize(LOG.clear(), **ROLES))
+    assert_frame_equal(cx.sessions(Apart(LOG.clear()), **ROLES), cx.sessions(LOG.clear(), **ROLES))
+
+
+@pytest.mark.parametrize("unsorted", [["time", "user"], ["user", "row"]])
+def test_an_engine_that_drops_the_sort_is_found_out(unsorted: list[str]) -> None:
+    roles = cx.index(LOG, **ROLES).roles
+    frames = iter(LOG.sort(unsorted).select("user", "time").iter_slices(30))
+    with pytest.raises(cx.InvalidDataError, match="did not come sorted"):
+        list(_parts.in_order("sessionize", frames, roles))
+
+
+def test_an_engine_that_cuts_a_user_in_two_is_found_out_between_frames() -> None:
+    roles = cx.index(LOG, **ROLES).roles
+    rows = LOG.drop_nulls("user").sort("user", "time").select("user", "time")
+    with pytest.raises(cx.InvalidDataError, match="did not come sorted"):
+        list(_parts.in_order("sessionize", iter([rows[1_500:], rows[:1_500]]), roles))
+
+
+def test_dense_ids_count_all_sessions() -> None:
+    with pytest.raises(cx.InvalidOptionError, match="a worker sees some users"):
+        cx.sessionize(Apart(LOG), **ROLES, id="dense")

@@ -1,0 +1,166 @@
+"""Verbs on Spark give the answer of one machine: ``make spark-test``."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+import cxcore as cx
+from tests.spark import as_spark_holds, collect, spark, to_spark  # noqa: F401  (a fixture)
+from tests.test_spill import OPTIONS, ROLES, clicks
+
+# warnings of Spark's are not ours to repair
+pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+LOG = (
+    clicks(20_000)
+    .with_row_index("row")
+    .with_columns(
+        pl.col("row").cast(pl.Int64),
+        pl.col("page").cast(pl.String),
+        pl.col("time").cast(pl.Datetime("us", "UTC")),
+    )
+)
+BY_USER = {name: options for name, options in OPTIONS.items() if name != "whole log"}
+NAMES = ["session_id", "session_number"]
+
+
+# ---------------------------------------------------------------- sessions
+
+
+@pytest.mark.parametrize("name", ["gap", "splits", "copies", "all"])
+def test_sessions_by_rules(spark: Any, name: str) -> None:  # noqa: F811
+    options: Any = {**ROLES, **BY_USER[name], "order": "row", "null_user": "own"}
+    frame = to_spark(spark, LOG)
+    rows = collect(cx.sessionize(frame, **options, reason=True))
+    assert_frame_equal(rows.sort("row"), as_spark_holds(cx.sessionize(LOG, **options, reason=True)))
+    options |= {"first": "page", "last": "row", "sum": ["minutes", "value"], "any": "is_on"}
+    table = collect(cx.sessions(frame, **options))
+    assert_frame_equal(table.sort(NAMES), as_spark_holds(cx.sessions(LOG, **options)).sort(NAMES))
+
+
+def test_any_number_of_partitions_gives_one_answer(spark: Any) -> None:  # noqa: F811
+    options: Any = {**ROLES, "split_on": "campaign", "max_events": 4}
+    frame = to_spark(spark, LOG)
+    before, answers = spark.conf.get("spark.sql.shuffle.partitions"), []
+    for n in (1, 3, 8):
+        spark.conf.set("spark.sql.shuffle.partitions", str(n))
+        answers.append(collect(cx.sessions(frame.repartition(n), **options)).sort("user", *NAMES))
+    spark.conf.set("spark.sql.shuffle.partitions", before)
+    assert answers[0].equals(answers[1])
+    assert answers[0].equals(answers[2])
+
+
+def test_days_are_those_of_the_session(spark: Any) -> None:  # noqa: F811
+    """Nights on which clocks change; a timestamp without a zone has its own days."""
+    night = int(dt.datetime(2026, 3, 28, 20, tzinfo=dt.UTC).timestamp()) * 1_000_000
+    log = pl.DataFrame({"who": [1] * 48, "at": night + 900_000_000 * np.arange(48), "row": np.arange(48)})
+    at = pl.col("at").cast(pl.Datetime("us"))
+    spark.conf.set("spark.sql.session.timeZone", "Europe/Berlin")
+    berlin = log.with_columns(at=at.dt.replace_time_zone("UTC").dt.convert_time_zone("Europe/Berlin"))
+    options: Any = {"user": "who", "time": "at", "gap": None, "calendar": "1d"}
+    try:
+        for house in (berlin, log.with_columns(at=at)):
+            found = collect(cx.sessionize(to_spark(spark, house), **options)).sort("row")
+            assert_frame_equal(found, as_spark_holds(cx.sessionize(house, **options)))
+            table = cx.sessions(to_spark(spark, house), **options)
+            assert_frame_equal(
+                collect(table).sort(NAMES), as_spark_holds(cx.sessions(house, **options)).sort(NAMES)
+            )
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
+
+
+def test_columns_of_the_users_come_back_as_they_were(spark: Any) -> None:  # noqa: F811
+    """Also those that Polars cannot read, under any name; and Spark's frame is not changed."""
+    frame = to_spark(spark, LOG.head(500)).selectExpr(
+        "*",
+        "map('a', row) AS `a.map`",
+        "INTERVAL '3' DAY AS `it``s`",
+        "CAST(row AS DECIMAL(20, 3)) AS exact",
+    )
+    found = cx.sessionize(frame, **ROLES)
+    assert found.columns == [*frame.columns, *NAMES]
+    assert found.schema[: len(frame.columns)] == frame.schema[:]
+    both = found.join(frame.withColumnRenamed("exact", "as_it_was"), "row")
+    assert both.where("exact = as_it_was").count() == 500
+    with pytest.raises(cx.InvalidDataError, match="already"):
+        cx.sessionize(frame.withColumnRenamed("page", "SESSION_ID"), **ROLES)
+
+
+def test_no_rows_and_one_row(spark: Any) -> None:  # noqa: F811
+    for n in (0, 1):
+        house = LOG.head(n)
+        frame = to_spark(spark, LOG).limit(0) if n == 0 else to_spark(spark, house)
+        assert_frame_equal(
+            collect(cx.sessionize(frame, **ROLES)), as_spark_holds(cx.sessionize(house, **ROLES))
+        )
+        assert_frame_equal(collect(cx.sessions(frame, **ROLES)), as_spark_holds(cx.sessions(house, **ROLES)))
+
+
+def test_what_a_worker_refuses_reaches_the_driver(spark: Any) -> None:  # noqa: F811
+    frame = to_spark(spark, LOG.with_columns(time=pl.when(pl.col("row") != 7).then("time")))
+    with pytest.raises(Exception, match=r"InvalidDataError: sessionize\(time='time'\): 1 of .* have no time"):
+        collect(cx.sessionize(frame, **ROLES))
+    with pytest.raises(cx.ColumnNotFoundError, match="did you mean 'user'"):
+        cx.sessionize(frame, user="usr", time="time")
+    with pytest.raises(cx.InvalidOptionError, match="a worker sees some users"):
+        cx.sessionize(frame, **ROLES, id="dense")
+    with pytest.raises(cx.UnsupportedFrameError, match="lies in many places"):
+        cx.index(frame, **ROLES)
+
+
+def test_nothing_is_read_before_it_is_asked_for(spark: Any, tmp_path: Path) -> None:  # noqa: F811
+    LOG.write_parquet(tmp_path / "log.parquet")
+    frame = spark.read.parquet(str(tmp_path))
+    rows, table = cx.sessionize(frame, **ROLES), cx.sessions(frame, **ROLES)
+    (tmp_path / "log.parquet").unlink()
+    for answer in (rows, table):
+        with pytest.raises(Exception, match=r"log\.parquet"):
+            answer.count()
+
+
+@pytest.mark.shared
+def test_the_readers_of_wikipedia(spark: Any, shared: Path) -> None:  # noqa: F811
+    log = pl.read_parquet(shared / "data/wiki_readers_2014/wiki_readers_2014.parquet")
+    log = log.with_columns(
+        alive=pl.col("page").str.ends_with(".gif").not_(), ts=pl.col("ts").cast(pl.Datetime("us"))
+    )
+    log = log.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
+    options: Any = {"user": "user_id", "time": "ts", "order": "row", "max_events": 50, "keep_alive": "alive"}
+    options |= {"unique": ["ts", "page"], "calendar": "1d", "time_zone": "America/Los_Angeles"}
+    found = collect(cx.sessionize(to_spark(spark, log), **options, reason=True)).sort("row")
+    assert_frame_equal(found, as_spark_holds(cx.sessionize(log, **options, reason=True)))
+
+
+@pytest.mark.shared
+def test_the_service_desk(spark: Any, shared: Path) -> None:  # noqa: F811
+    log = pl.read_parquet(shared / "data/servicenow_incidents/servicenow_incidents.parquet")
+    log = log.with_columns(closed=pl.col("incident_state") == "Closed").with_row_index("row")
+    log = log.with_columns(pl.col("row").cast(pl.Int64), pl.col("sys_updated_at").cast(pl.Datetime("us")))
+    options: Any = {"user": "caller_id", "time": "sys_updated_at", "order": "row", "gap": "7d"}
+    options |= {"end_on": "closed", "split_on": "contact_type"}
+    frame = to_spark(spark, log.select("caller_id", "sys_updated_at", "row", "closed", "contact_type"))
+    assert_frame_equal(
+        collect(cx.sessions(frame, **options)).sort(NAMES),
+        as_spark_holds(cx.sessions(log, **options)).sort(NAMES),
+    )
+
+
+@pytest.mark.parametrize("n", [2_000_000])
+def test_a_large_log_in_which_one_user_has_a_tenth(spark: Any, tmp_path: Path, n: int) -> None:  # noqa: F811
+    log = cx.datasets.clickstream(n, rng=7, order="random").frame.select("user_id", "ts")
+    hot = pl.int_range(pl.len()) % 10 == 0
+    log = log.with_columns(user_id=pl.when(hot).then(0).otherwise("user_id"), row=pl.int_range(pl.len()))
+    log.write_parquet(tmp_path / "log.parquet")
+    frame = spark.read.parquet(str(tmp_path / "log.parquet"))
+    cx.sessionize(frame, user="user_id", time="ts").select("row", *NAMES).write.parquet(str(tmp_path / "out"))
+    found = pl.read_parquet(tmp_path / "out" / "*.parquet").sort("row")
+    want = cx.sessionize(log, user="user_id", time="ts").select("row", *NAMES)
+    assert found.equals(want)
