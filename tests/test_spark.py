@@ -153,6 +153,49 @@ def test_the_service_desk(spark: Any, shared: Path) -> None:  # noqa: F811
     )
 
 
+# ---------------------------------------------------------------- attribution
+
+
+TOUCHES = cx.datasets.touchpoints(3_000, rng=5).frame.with_row_index("row")
+TOUCHES = TOUCHES.with_columns(pl.col("row").cast(pl.Int64), plan=pl.col("user_id") % 3)
+CONVERTS: dict[str, Any] = {"user": "user_id", "time": "ts", "channel": "channel", "order": "row"}
+CONVERTS |= {"conversion": "conversion", "value": "value"}
+
+
+def close(found: pl.DataFrame, want: pl.DataFrame) -> None:
+    assert_frame_equal(found, as_spark_holds(want), check_exact=False, rel_tol=1e-12, abs_tol=1e-10)
+
+
+def test_credit_and_paths(spark: Any) -> None:  # noqa: F811
+    frame = to_spark(spark, TOUCHES)
+    models = [word for word in cx.attribution.MODELS if word not in ("w", "additive_hazard")]
+    want = cx.attribute(TOUCHES, **CONVERTS, model=models, by="plan")
+    close(collect(cx.attribute(frame, **CONVERTS, model=models, by="plan")), want)
+    close(collect(cx.paths(frame, **CONVERTS)), cx.paths(TOUCHES, **CONVERTS))
+    asked: Any = {**CONVERTS, "model": "time_decay", "touches": True}
+    by = ["user_id", "conversion_time", "position"]
+    close(collect(cx.attribute(frame, **asked)).sort(by), cx.attribute(TOUCHES, **asked).sort(by))
+
+
+def test_counts_are_the_same_bits_in_any_number_of_partitions(spark: Any) -> None:  # noqa: F811
+    frame, answers = to_spark(spark, TOUCHES), []
+    for n in ("1", "3", "8"):
+        spark.conf.set("spark.sql.shuffle.partitions", n)
+        answers.append(collect(cx.attribute(frame, **CONVERTS, model=["last_touch", "markov"])).drop("value"))
+    spark.conf.set("spark.sql.shuffle.partitions", "3")
+    assert answers[0].equals(answers[1])
+    assert answers[0].equals(answers[2])
+
+
+def test_what_parts_cannot_answer_is_refused(spark: Any) -> None:  # noqa: F811
+    frame = to_spark(spark, TOUCHES.head(100))
+    with pytest.raises(cx.InvalidOptionError, match="what one customer changes is not known"):
+        cx.attribute(frame, **CONVERTS, confidence_level=0.9)
+
+
+# ---------------------------------------------------------------- size
+
+
 @pytest.mark.parametrize("n", [2_000_000])
 def test_a_large_log_in_which_one_user_has_a_tenth(spark: Any, tmp_path: Path, n: int) -> None:  # noqa: F811
     log = cx.datasets.clickstream(n, rng=7, order="random").frame.select("user_id", "ts")
