@@ -222,3 +222,71 @@ def test_what_parts_cannot_answer_is_refused() -> None:
     gaps = TOUCHES.with_columns(ts=pl.when(pl.col("row") != 40).then("ts"))
     with pytest.raises(cx.InvalidDataError, match="have no time"):
         cx.attribute(Apart(gaps), **CONVERTS)
+
+
+# ---------------------------------------------------------------- scores
+
+ANSWERS = cx.datasets.answers(
+    4_000, rng=3, answers_per_customer=2, correlation=0.4, no_answer=0.1
+).frame.with_columns(
+    pl.when(pl.col("customer_id") % 9 > 0).then("group").alias("group"),
+    weight=1.0 + pl.col("customer_id") % 4,
+    half=pl.col("score").cast(pl.Float64),
+    month=pl.col("customer_id") % 5,
+)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"by": "group"},
+        {"by": ["group", "month"], "total": True, "missing": [10, 99], "method": "score"},
+        {"by": pl.col("month") > 2},
+        {"by": "group", "cluster": "customer_id", "total": True},
+        {"by": "group", "weight": "weight", "stratum": "month"},
+    ],
+    ids=str,
+)
+def test_scores_are_counts(options: dict[str, Any]) -> None:
+    for score in ("score", "half"):
+        found = cx.nps(Apart(ANSWERS), score=score, **options)
+        close(found, cx.nps(ANSWERS, score=score, **options))
+    found = cx.mean_score(Apart(ANSWERS), score="score", scale=(0, 10), **options)
+    close(found, cx.mean_score(ANSWERS, score="score", scale=(0, 10), **options))
+
+
+def test_counts_give_the_same_bits() -> None:
+    for verb, scale in ((cx.nps, (0, 10)), (cx.csat, (0, 10)), (cx.ces, (0, 10))):
+        for options in ({"by": "group"}, {"by": "group", "cluster": "customer_id"}):
+            more: Any = {} if verb is cx.nps else {"scale": scale}
+            found = verb(Apart(ANSWERS), score="score", **options, **more)
+            assert_frame_equal(found, verb(ANSWERS, score="score", **options, **more), check_exact=True)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"by": "month", "adjust": "holm"}, {"cluster": "customer_id"}], ids=str
+)
+def test_comparisons(options: dict[str, Any]) -> None:
+    asked: Any = {"score": "score", "group": "group", "control": "basic", **options}
+    close(cx.compare(Apart(ANSWERS), **asked), cx.compare(ANSWERS, **asked))
+
+
+def test_no_answers() -> None:
+    for by in (None, "group"):
+        assert_frame_equal(
+            cx.nps(Apart(ANSWERS.clear()), score="score", by=by),
+            cx.nps(ANSWERS.clear(), score="score", by=by),
+        )
+
+
+def test_bad_answers_are_counted_as_often_as_they_were_given() -> None:
+    with pytest.raises(cx.InvalidDataError, match="answers are not whole numbers from 1 to 10") as caught:
+        cx.csat(Apart(ANSWERS), score="score", scale=(1, 10))
+    n_bad, n = ANSWERS.filter(pl.col("score") == 0).height, ANSWERS["score"].count()
+    assert f"{n_bad:,} of {n:,} answers" in str(caught.value)
+    halves = ANSWERS.with_columns(half=pl.col("half") + pl.when(pl.col("half") == 3).then(0.5).otherwise(0))
+    with pytest.raises(cx.InvalidDataError, match="are not whole numbers from 0 to 10"):
+        cx.nps(Apart(halves), score="half")
+    with pytest.raises(cx.InvalidDataError, match="takes whole numbers"):
+        cx.nps(Apart(ANSWERS), score="group")
