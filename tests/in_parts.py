@@ -69,6 +69,8 @@ class InParts(Engine):
         assert spread is not None
         assert columns is not None
         parts, narrow = spread(), frame.rows.select(columns)
+        if parts is None:  # as a driver does
+            return compute(narrow)
         if isinstance(parts, Counted):
             counted = narrow.group_by(columns).len(COUNT).with_columns(pl.col(COUNT).cast(pl.Int64))
             return parts.compute(counted)

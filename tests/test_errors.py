@@ -532,6 +532,32 @@ def unreadable_file() -> Exception:
 
 
 @text(
+    "sessionize(user='id'): no.\n  Rows are counted from row 3,000 of the log, where these users begin.",
+    cx.InvalidDataError,
+)
+def from_row() -> Exception:
+    return errors.from_row(errors.InvalidDataError("sessionize(user='id'): no."), 3_000)
+
+
+@text(
+    "sessionize(user='id'): sorted_by_user=True, and the user of row 5 belongs before the row above it.\n"
+    "  Hint: sort the log by user (ascending), or say spill='folder' in its place.",
+    cx.InvalidDataError,
+)
+def not_by_user() -> Exception:
+    return errors.not_by_user("sessionize", ["id"], 5)
+
+
+@text(
+    "sessionize(spill='parts'): only a LazyFrame can be larger than memory.\n"
+    "  Hint: pass pl.scan_parquet(…), or leave spill= out.",
+    cx.InvalidOptionError,
+)
+def only_lazy() -> Exception:
+    return errors.only_lazy("sessionize", "spill", "parts")
+
+
+@text(
     "duckdb.register(): DuckDB 1.5.6 is too old; 2.0 or later is needed.\n"
     "  Hint: pip install --upgrade 'cxcore[duckdb]'",
     cx.MissingDependencyError,

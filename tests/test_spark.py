@@ -12,6 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import cxcore as cx
+import cxcore.spark
 from tests.spark import as_spark_holds, collect, spark, to_spark  # noqa: F401  (a fixture)
 from tests.test_spill import OPTIONS, ROLES, clicks
 
@@ -151,6 +152,117 @@ def test_the_service_desk(spark: Any, shared: Path) -> None:  # noqa: F811
         collect(cx.sessions(frame, **options)).sort(NAMES),
         as_spark_holds(cx.sessions(log, **options)).sort(NAMES),
     )
+
+
+# ---------------------------------------------------------------- attribution
+
+
+TOUCHES = cx.datasets.touchpoints(3_000, rng=5).frame.with_row_index("row")
+TOUCHES = TOUCHES.with_columns(pl.col("row").cast(pl.Int64), plan=pl.col("user_id") % 3)
+CONVERTS: dict[str, Any] = {"user": "user_id", "time": "ts", "channel": "channel", "order": "row"}
+CONVERTS |= {"conversion": "conversion", "value": "value"}
+
+
+def close(found: pl.DataFrame, want: pl.DataFrame) -> None:
+    assert_frame_equal(found, as_spark_holds(want), check_exact=False, rel_tol=1e-12, abs_tol=1e-10)
+
+
+def test_credit_and_paths(spark: Any) -> None:  # noqa: F811
+    frame = to_spark(spark, TOUCHES)
+    models = [word for word in cx.attribution.MODELS if word not in ("w", "additive_hazard")]
+    want = cx.attribute(TOUCHES, **CONVERTS, model=models, by="plan")
+    close(collect(cx.attribute(frame, **CONVERTS, model=models, by="plan")), want)
+    close(collect(cx.paths(frame, **CONVERTS)), cx.paths(TOUCHES, **CONVERTS))
+    asked: Any = {**CONVERTS, "model": "time_decay", "touches": True}
+    by = ["user_id", "conversion_time", "position"]
+    close(collect(cx.attribute(frame, **asked)).sort(by), cx.attribute(TOUCHES, **asked).sort(by))
+
+
+def test_counts_are_the_same_bits_in_any_number_of_partitions(spark: Any) -> None:  # noqa: F811
+    frame, answers = to_spark(spark, TOUCHES), []
+    for n in ("1", "3", "8"):
+        spark.conf.set("spark.sql.shuffle.partitions", n)
+        answers.append(collect(cx.attribute(frame, **CONVERTS, model=["last_touch", "markov"])).drop("value"))
+    spark.conf.set("spark.sql.shuffle.partitions", "3")
+    assert answers[0].equals(answers[1])
+    assert answers[0].equals(answers[2])
+
+
+def test_what_parts_cannot_answer_is_refused(spark: Any) -> None:  # noqa: F811
+    frame = to_spark(spark, TOUCHES.head(100))
+    with pytest.raises(cx.InvalidOptionError, match="what one customer changes is not known"):
+        cx.attribute(frame, **CONVERTS, confidence_level=0.9)
+
+
+# ---------------------------------------------------------------- scores
+
+ANSWERS = cx.datasets.answers(
+    5_000, rng=3, answers_per_customer=2, correlation=0.4, no_answer=0.1
+).frame.with_columns(
+    pl.when(pl.col("customer_id") % 9 > 0).then("group").alias("group"),
+    weight=1.0 + pl.col("customer_id") % 4,
+)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"total": True},
+        {"method": "score", "missing": [10]},
+        {"cluster": "customer_id"},
+        {"weight": "weight", "cluster": "customer_id"},
+    ],
+    ids=str,
+)
+def test_scores(spark: Any, options: dict[str, Any]) -> None:  # noqa: F811
+    asked: Any = {"score": "score", "by": "group", **options}
+    close(collect(cx.nps(to_spark(spark, ANSWERS), **asked)), cx.nps(ANSWERS, **asked))
+
+
+def test_a_comparison_and_the_verbs_of_the_driver(spark: Any) -> None:  # noqa: F811
+    frame = to_spark(spark, ANSWERS)
+    asked: Any = {"score": "score", "group": "group", "control": "basic"}
+    close(collect(cx.compare(frame, **asked)), cx.compare(ANSWERS, **asked))
+    by = pl.col("customer_id") % 2 == 0
+    close(collect(cx.nps(frame, score="score", by=by)), cx.nps(ANSWERS, score="score", by=by))
+    dated = ANSWERS.with_columns(month=pl.col("customer_id") % 3)
+    asked = {"score": "score", "wave": "month"}
+    close(collect(cx.waves(to_spark(spark, dated), **asked)), cx.waves(dated, **asked))
+
+
+def test_sql_functions_give_the_numbers_of_the_verbs(spark: Any) -> None:  # noqa: F811
+    cxcore.spark.register(spark)
+    cxcore.spark.register(spark)
+    to_spark(spark, ANSWERS).createOrReplaceTempView("answers")
+    for call, verb, options in (
+        ("nps({})", cx.nps, {}),
+        ("csat({}, 0, 10)", cx.csat, {"scale": (0, 10)}),
+        ("ces({}, 0, 10)", cx.ces, {"scale": (0, 10)}),
+    ):
+        name, arguments = call.format("score").split("(")
+        both = f"cx_{name}({arguments} AS point, cx_{name}_ci({arguments} AS it"
+        found = (
+            collect(spark.sql(f"SELECT group, {both} FROM answers GROUP BY group"))
+            .unnest("it")
+            .sort("group", nulls_last=True)
+        )
+        want = verb(ANSWERS, score="score", by="group", **options)
+        assert found["point"].equals(want["estimate"].rename("point"))
+        names = ["estimate", "low", "high", "standard_error", "n", "method", "flags"]
+        assert_frame_equal(found.select(names), want.select(names), check_exact=True)
+    over = spark.sql("SELECT DISTINCT group, cx_nps(score) OVER (PARTITION BY group) AS point FROM answers")
+    assert over.count() == 4
+    nobody = spark.sql(
+        "SELECT group, cx_nps_ci(CASE WHEN score < 0 THEN score END) AS it FROM answers GROUP BY group"
+    )
+    assert collect(nobody)["it"].null_count() == 4
+    with pytest.raises(Exception, match=r"answers are outside 1\.\.5"):
+        spark.sql("SELECT cx_csat(score) FROM answers").collect()
+    with pytest.raises(cx.InvalidOptionError, match="not a Spark session"):
+        cxcore.spark.register("spark")
+
+
+# ---------------------------------------------------------------- size
 
 
 @pytest.mark.parametrize("n", [2_000_000])

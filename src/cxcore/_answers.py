@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ import polars.selectors as cs
 from cxcore import _options, errors
 from cxcore._columns import Int32, Int64, is_key, keys
 from cxcore._ext import scores as score_kernels
+from cxcore.engines.base import COUNT, Counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,17 @@ def score_counts(
     missing: Sequence[int] = (),
     n_threads: int = 1,
     last: Int64 | None = None,
+    many: Int64 | None = None,
 ) -> ScoreCounts:
     """Answers of each group in each class of levels, in one pass over the column.
 
     ``last`` int64[n_classes]: the level at which each class ends, the last one at the end of the scale; None
-    where each level is a class.
+    where each level is a class. ``many`` int64[n]: how many rows each stands for; None: one.
 
     Nulls and the codes of ``missing`` are rows without an answer; any other answer off the scale is refused.
     """
+    if many is not None:
+        return _counted_rows(call, house, score, by, scale, missing, n_threads, last, many)
     low, high = scale
     column = _answers(call, house.get_column(score), scale)
     code, groups, order = row_groups(call, house, by, n_threads)
@@ -87,6 +91,53 @@ def score_counts(
     if last is not None and len(last) < n_cells:
         counts = np.add.reduceat(counts, [0, *(last[:-1] + 1 - low)], axis=1)
     return ScoreCounts(groups, counts, n_null)
+
+
+def _counted_rows(
+    call: str,
+    house: pl.DataFrame,
+    score: str,
+    by: Any,
+    scale: tuple[int, int],
+    missing: Sequence[int],
+    n_threads: int,
+    last: Int64 | None,
+    many: Int64,
+) -> ScoreCounts:
+    """The same where each row stands for ``many``: each is counted as a group of its own, and they add up."""
+    column = _answers(call, house[score], scale)
+    code, groups, order = row_groups(call, house, by, n_threads)
+    rows = pl.DataFrame({"level": column, "row": np.arange(len(column))})
+    try:
+        each = score_counts(call, rows, "level", ["row"], scale, missing, n_threads, last)
+    except errors.InvalidDataError as error:  # which counts rows that are many
+        level = column.cast(pl.Float64)
+        good = level.is_between(*scale) & (level == level.floor())
+        bad = level.is_not_null() & ~good & ~level.is_in(list(map(float, missing)))
+        n, n_bad = int(many[column.is_not_null().to_numpy()].sum()), int(many[bad.to_numpy()].sum())
+        raise errors.answers_off_scale(call, n_bad, n, scale) from error
+    table = np.zeros((len(groups), each.counts.shape[1] + 1), dtype=np.int64)
+    found = np.column_stack([each.counts, each.n_null]) * many[:, None]
+    np.add.at(table, code if order is not None else np.zeros(len(many), dtype=np.int32), found)
+    if order is not None:
+        table, groups = table[order], groups[order]
+    return ScoreCounts(groups, np.ascontiguousarray(table[:, :-1]), table[:, -1].copy())
+
+
+def by_counts(compute: Callable[..., pl.DataFrame], by: Any, *, by_row: bool) -> Counted | None:
+    """A verb that takes rows and how many each stands for; or (``by_row``) each as often as it was met.
+
+    An expression may look at other rows, which are not there: it wants the whole.
+    """
+    if any(isinstance(part, pl.Expr) for part in _options.parts(by)):
+        return None
+
+    def of_counts(house: pl.DataFrame) -> pl.DataFrame:
+        many = house[COUNT].cast(pl.Int64).to_numpy()
+        rows = house.drop(COUNT)
+        return compute(rows[np.repeat(np.arange(len(rows)), many)]) if by_row else compute(rows, many)
+
+    return Counted(of_counts)
 
 
 def _answers(call: str, column: pl.Series, scale: tuple[int, int]) -> pl.Series:

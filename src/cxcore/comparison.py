@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cxcore import _options, errors
-from cxcore._answers import ScoreCounts, by_schema, score_counts
+from cxcore._answers import ScoreCounts, by_counts, by_schema, score_counts
 from cxcore._columns import check_roles, needed
 from cxcore._design_columns import DesignRoles, DesignRows, design_roles, design_rows
 from cxcore.designs import design_sample
@@ -142,14 +143,14 @@ def compare(
     check_roles(call, engine.columns(frame), {"score": score, "group": group, "by": by, **design.roles})
     parts = [*_options.parts(by), pl.col(group).alias("group")]
 
-    def compute(house: pl.DataFrame) -> pl.DataFrame:
+    def compute(house: pl.DataFrame, many: Int64 | None = None) -> pl.DataFrame:
         last, weights = classes_of(what)
         threads = _options.n_threads(call, None)
         counted: ScoreCounts | DesignRows
         if design:
             counted = design_rows(call, house, score, parts, what.scale, codes, design, n_threads=threads)
         else:
-            counted = score_counts(call, house, score, parts, what.scale, codes, threads, last)
+            counted = score_counts(call, house, score, parts, what.scale, codes, threads, last, many)
         is_control = _is_control(call, counted.groups["group"], group, control)
         rows, of_control = _pairs(counted.groups, segments, is_control)
         name = counted.groups["group"].gather(np.flatnonzero(is_control)[:1].repeat(len(rows)))
@@ -165,7 +166,9 @@ def compare(
         found = by_schema(call, before, parts)
         return pl.Schema({**found, "control": found["group"], **measures(adjust)})
 
-    return engine.summary(call, frame, needed(score, group, by, *design.roles.values()), compute, schema)
+    read = needed(score, group, by, *design.roles.values())
+    spread = partial(by_counts, compute, by, by_row=bool(design))
+    return engine.summary(call, frame, read, compute, schema, spread)
 
 
 def checked(

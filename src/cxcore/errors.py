@@ -345,6 +345,12 @@ def not_by_user(call: str, user: Sequence[str], row: int) -> InvalidDataError:
     return InvalidDataError(_text(call, {"user": names}, problem, hint))
 
 
+def no_times(call: str) -> InvalidDataError:
+    """As the plugin of Polars says it, in ``_ext/include/cxcore/polars/sessions.hpp``."""
+    hint = "cast them, for example pl.col('ts').cast(pl.Datetime('us'))."
+    return InvalidDataError(_text(call, {}, "takes dates or datetimes.", hint))
+
+
 def only_lazy(call: str, option: str, value: object) -> InvalidOptionError:
     hint = f"pass pl.scan_parquet(…), or leave {option}= out."
     return bad_option(call, option, value, "only a LazyFrame can be larger than memory.", hint)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -16,8 +16,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cxcore import _options, errors
-from cxcore._answers import by_schema, score_counts
-from cxcore._columns import check_roles
+from cxcore._answers import by_counts, by_schema, score_counts
+from cxcore._columns import Int64, check_roles
 from cxcore._design_columns import DesignRoles, design_roles, design_rows
 from cxcore._score_rows import answer_rows, design_columns, design_rows_of, result_columns, with_total
 from cxcore.designs import METHODS as DESIGN_METHODS
@@ -433,7 +433,7 @@ def summary(
     roles = {"score": score, "by": by, **design.roles}
     names = check_roles(call, engine.columns(frame), roles)
 
-    def compute(house: pl.DataFrame) -> pl.DataFrame:
+    def compute(house: pl.DataFrame, many: Int64 | None = None) -> pl.DataFrame:
         n_threads = _options.n_threads(call, None) if groups or design else 1
         if isinstance(chosen, DesignMethod):
             rows = design_rows(
@@ -441,7 +441,7 @@ def summary(
             )
             return design_rows_of(what, design_sample(rows, what.weights, design), chosen, level)
         last, weights = classes_of(what)
-        counted = score_counts(call, house, score, by, what.scale, codes, n_threads, last)
+        counted = score_counts(call, house, score, by, what.scale, codes, n_threads, last, many)
         if total:
             counted = with_total(counted)
         return answer_rows(call, what, counted, Sample(counted.counts, weights), chosen, level)
@@ -451,7 +451,8 @@ def summary(
         marks = {"is_total": pl.Boolean()} if total else {}
         return pl.Schema({**of_groups, **marks, **columns})
 
-    return engine.summary(call, frame, names, compute, schema)
+    spread = partial(by_counts, compute, by, by_row=bool(design))
+    return engine.summary(call, frame, names, compute, schema, spread)
 
 
 def any_method(call: str, method: Any, design: DesignRoles) -> Method | DesignMethod:

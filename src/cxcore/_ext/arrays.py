@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,8 @@ def beside(*parts: tuple[int, DTypeLike]) -> list[NDArray[Any]]:
     """Arrays of so many items each, in one block: what is short alone lies in huge pages together."""
     line = 64  # bytes: no two arrays share a line of the cache
     sizes = [-(-n * np.dtype(kind).itemsize // line) * line for n, kind in parts]
-    block = empty(sum(sizes), np.uint8)
-    ends = np.cumsum(sizes).tolist()
+    block, begins = empty(sum(sizes), np.uint8), accumulate(sizes, initial=0)
     return [
-        block[end - size : end].view(kind)[:n]
-        for (n, kind), size, end in zip(parts, sizes, ends, strict=True)
+        block[begin : begin + size].view(kind)[:n]
+        for (n, kind), size, begin in zip(parts, sizes, begins, strict=False)
     ]

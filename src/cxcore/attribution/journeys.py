@@ -44,16 +44,16 @@ class Touchpoints:
     stage: pl.Series | None = None
     #: codes of containers, -1 for none; None where the customer is the container
     container: pl.Series | None = None
-    #: what rows within reach say, where others are not read, and which row of the log each is; ``container``
-    #: is of these rows, too
-    reached: Int32 | None = None
+    #: ``what``, where that has been read
+    said: Int32 | None = None
+    #: which rows of the log ``said`` and ``container`` are of, where others are out of reach
     row: Int32 | None = None
 
     @cached_property
     def what(self) -> Int32:
         """Twice the code of a row's channel (-2: none), and 1 more where it converts."""
-        if self.reached is not None:
-            return self.reached
+        if self.said is not None:
+            return self.said
         return native.what_rows_say(self.number, self.known, self.converted)
 
     def met(self, by: pl.Series | None) -> Int64:
@@ -83,9 +83,12 @@ class Touchpoints:
 
         ``code``: of the user of each row, where that is known.
         """
+        counted = windows.counted and not windows.reads_everyone and roles.null_user != "own"  # else all are
+        if by is None and not counted:
+            return self, None
         n, groups, counts = None, None, self.says_something
         counts = counts if who is None else counts & who
-        if windows.counted and not windows.reads_everyone and roles.null_user != "own":  # who are all read
+        if counted:
             if code is None:
                 n = house.select(pl.col(roles.user).filter(counts)).n_unique()
             else:
@@ -93,7 +96,7 @@ class Touchpoints:
         if by is not None:
             groups = Groups.of(call, house, by, counts, windows.n_threads)
         group = None if groups is None else pl.Series(groups.code)
-        return replace(self, group=group, n_customers=n), groups
+        return replace(self, group=group, n_customers=n, said=self.what), groups
 
     def amount(self, row: Int64, found: Float64) -> None:
         """Writes the value of some rows, 0 where there is none."""
@@ -174,7 +177,7 @@ def looked_at(
     keys = _columns.Keys(code, count, none, none, np.empty(0, np.uint8))
     columns = EventColumns(keys, code, count, tick, tie[row] if len(tie) else tie, tick_length, own=-1)
     container = None if log.container is None else log.container[row]
-    return columns, replace(log, reached=what, row=row, container=container)
+    return columns, replace(log, said=what, row=row, container=container)
 
 
 # ---------------------------------------------------------------- journeys

@@ -49,8 +49,9 @@ class Counted:
     compute: Compute
 
 
-#: asked by engines that spread rows alone, so that options which cannot be kept there are refused there
-Spread = Callable[[], Parts | Counted]
+#: asked by engines that spread rows alone, so that options which cannot be kept there are refused there;
+#: None: only a whole frame has the answer
+Spread = Callable[[], Parts | Counted | None]
 
 
 class Engine(ABC):

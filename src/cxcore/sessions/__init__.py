@@ -215,7 +215,6 @@ def sessionize(
     }
     rules = rules_of(call, preset, options)
     added = _row_schema(call, reason, rules)
-    _options.word(call, "id", id, ("stable", "dense"))
     threads = _options.n_threads(call, n_threads)
     cut = _cut_of(call, events, id, null_user, spill, sorted_by_user)
 
@@ -240,8 +239,8 @@ def sessionize(
     def compute(house: pl.DataFrame) -> pl.DataFrame:
         return rows(index_of(call, house, roles, engine, frame, n_threads=threads, is_passing=True))
 
-    read = needed(roles.columns, *rules.roles.values())
     how = partial(row_parts, call, roles, rules, id, reason)
+    read = needed(roles.columns, *rules.roles.values())
     return engine.rows(call, frame, read, compute, lambda _: pl.Schema(added), how)
 
 
@@ -342,7 +341,6 @@ def sessions(
         "long_after": long_after,
     }
     rules = rules_of(call, preset, options)
-    _options.word(call, "id", id, ("stable", "dense"))
     measures = measures_of(call, first=first, last=last, sum=sum, any=any)
     threads = _options.n_threads(call, n_threads)
     cut = _cut_of(call, events, id, null_user, spill, sorted_by_user)
@@ -387,7 +385,8 @@ def _sheet(
 def _cut_of(
     call: str, events: Any, id: Id, null_user: NullUser, spill: SpillTo, sorted_by_user: bool
 ) -> Cut | None:
-    """What cuts a log that is larger than memory into parts; None for a log that is not."""
+    """What cuts a log that is larger than memory into parts; None for a log that is not. Checks ``id``, too."""
+    _options.word(call, "id", id, ("stable", "dense"))
     if check_sorted_by_user(call, sorted_by_user, events, id, null_user, spill):
         return by_user
     disk = spill_of(call, spill, events, id)

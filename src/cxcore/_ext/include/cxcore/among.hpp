@@ -41,21 +41,23 @@ bool among_span(const Column& column, Among& some, Learned&& learned, Take&& tak
     const auto look_up = [&](auto read, auto is_null) {
         constexpr size_t soon = 16;
         Span span;  // of the flagged rows: who lies outside is nobody
+        Array<int64_t> value(rows.size());
         for (size_t k = 0; k < rows.size(); ++k) {
             if (k + 2 * soon < rows.size()) __builtin_prefetch(at(rows[k + 2 * soon]));
-            if (!is_null(rows[k])) span.take({read(rows[k]), read(rows[k])});
+            value[k] = read(rows[k]);
+            if (!is_null(rows[k])) span.take({value[k], value[k]});
         }
         is_small = span.is_small(n);
         if (!is_small) return;
         const uint64_t nobody = static_cast<uint64_t>(span.most) - static_cast<uint64_t>(span.least) + 1;
         Array<int32_t> table(nobody + 1, -1);
-        const auto place = [&](int64_t i) {
-            const uint64_t above = static_cast<uint64_t>(read(i)) - static_cast<uint64_t>(span.least);
+        const auto place = [&](int64_t i, int64_t number) {
+            const uint64_t above = static_cast<uint64_t>(number) - static_cast<uint64_t>(span.least);
             return is_null(i) ? nobody : std::min(above, nobody);
         };
         for (size_t k = 0; k < rows.size(); ++k) {
-            if (k + soon < rows.size()) __builtin_prefetch(&table[place(rows[k + soon])], 1);
-            const uint64_t mine = place(rows[k]);
+            if (k + soon < rows.size()) __builtin_prefetch(&table[place(rows[k + soon], value[k + soon])], 1);
+            const uint64_t mine = place(rows[k], value[k]);
             if (mine != nobody && table[mine] < 0) table[mine] = static_cast<int32_t>(some.n_keys++);
             some.code[k] = table[mine];
         }
@@ -65,9 +67,9 @@ bool among_span(const Column& column, Among& some, Learned&& learned, Take&& tak
         for (int64_t from = 0; from < n; from += among_block) {
             const int64_t size = std::min(among_block, n - from);
             for (int64_t i = 0; i < among_block; i += 8)  // a line, of numbers of 8 bytes
-                __builtin_prefetch(at(std::min(from + 2 * among_block + i, n)));
+                __builtin_prefetch(at(std::min(from + 4 * among_block + i, n)));
             for (int64_t i = 0; i < size; ++i) {
-                places[i] = place(from + i);
+                places[i] = place(from + i, read(from + i));
                 __builtin_prefetch(&table[places[i]]);
             }
             for (int64_t i = 0; i < size; ++i) code[i] = table[places[i]];

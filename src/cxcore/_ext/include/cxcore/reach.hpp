@@ -61,11 +61,11 @@ class ReachOfUsers {
 
     // Copies the touches and conversions of a block that lie in the reach of their user.
     __attribute__((noinline)) void take(int64_t from, int64_t size, const int32_t* code) {
-        constexpr int64_t ahead = 2 * among_block;
+        constexpr int64_t ahead = 4 * among_block;
         const Chunk number = log_.number.chunk(0);
         const Chunk::Place place = number.place();
         const int64_t n = log_.user.size();
-        int32_t chosen[among_block], what[among_block];
+        int32_t chosen[among_block];
         int64_t many = 0;
         for (int64_t i = 0; i < size; ++i) {
             chosen[many] = static_cast<int32_t>(i);
@@ -76,27 +76,28 @@ class ReachOfUsers {
             __builtin_prefetch(place(std::min(from + ahead + i, n)));
         }
         for (int64_t k = 0; k < many; ++k) __builtin_prefetch(&of_user_[at(code[chosen[k]])]);
+        int64_t near = 0;
+        for (int64_t k = 0; k < many; ++k) {
+            const int64_t now = log_.tick[from + chosen[k]];
+            const Reach mine = of_user_[at(code[chosen[k]])];
+            chosen[near] = chosen[k];
+            near += (now <= mine.last) & (now >= mine.first);
+        }
         const Flags converted(log_.flag.chunk(0));
         number.with_numbers(from, [&](auto read) {
-            for (int64_t k = 0; k < many; ++k) {
-                const int64_t i = chosen[k];
-                const uint64_t valid = !number.is_null(from + i);  // behind a null lies anything
-                const uint64_t mine = static_cast<uint64_t>(read(i) + 1) & -valid;
-                what[k] = log_.known[mine] | static_cast<int32_t>(converted[from + i]);
+            for (int64_t k = 0; k < near; ++k) {
+                const int64_t i = chosen[k], row = from + i;
+                const uint64_t valid = !number.is_null(row);  // behind a null lies anything
+                const uint64_t channel = static_cast<uint64_t>(read(i) + 1) & -valid;
+                const int32_t what = log_.known[channel] | static_cast<int32_t>(converted[row]);
+                out_.code[at(m_)] = code[i];
+                out_.tick[at(m_)] = log_.tick[row];
+                out_.what[at(m_)] = what;
+                out_.row[at(m_)] = static_cast<int32_t>(row);
+                out_.count[at(code[i])] += what != says_nothing;
+                m_ += what != says_nothing;
             }
         });
-        for (int64_t k = 0; k < many; ++k) {
-            const int64_t row = from + chosen[k], now = log_.tick[row];
-            const int32_t user = code[chosen[k]];
-            const Reach mine = of_user_[at(user)];
-            const bool is_near = (now <= mine.last) & (now >= mine.first) & (what[k] != says_nothing);
-            out_.code[at(m_)] = user;
-            out_.tick[at(m_)] = now;
-            out_.what[at(m_)] = what[k];
-            out_.row[at(m_)] = static_cast<int32_t>(row);
-            out_.count[at(user)] += is_near;
-            m_ += is_near;
-        }
     }
 
     ReachedRows done() {
