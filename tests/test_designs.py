@@ -6,6 +6,7 @@ import math
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -1075,3 +1076,58 @@ def test_every_method_under_every_confidence(method):
     around = upright.with_columns(score=10 - pl.col("score"))
     row, turned = (nps(each, **three).row(0, named=True) for each in (upright, around))
     assert (turned["low"], turned["high"]) == pytest.approx((-row["high"], -row["low"]), abs=1e-6)
+
+
+# ---------------------------------------------------------------- expressions
+
+
+@pytest.mark.parametrize("verb", ["nps", "compare", "waves", "trend", "rolling", "change_points"])
+def test_a_design_of_expressions_is_that_of_its_columns(verb):
+    """Also one that has the name of a column, which another role reads as it lies."""
+    rng = np.random.default_rng(40)
+    house = pl.DataFrame(
+        {
+            "mail": rng.choice(["Ann@x", "ann@x", "Bob@x", "bob@X", "eve@x", "Dan@x", "gil@y", "hal@y"], 300),
+            "spend": rng.uniform(0, 100, 300),
+            "plan": rng.choice(["a", "b"], 300),
+            "day": pl.Series(rng.integers(0, 30, 300)).cast(pl.Int32).cast(pl.Date),
+            "score": rng.integers(0, 11, 300),
+        }
+    )
+    low, weight = pl.col("mail").str.to_lowercase(), 1 + pl.col("spend").sqrt()
+    home = pl.col("mail").str.to_lowercase().str.slice(-1).alias("home")
+    named = house.with_columns(low=low, weight=weight, home=home)
+    roles: dict[str, Any] = {
+        "nps": {"by": "mail"},
+        "compare": {"group": "plan", "control": "a"},
+        "waves": {"wave": "plan"},
+        "trend": {"wave": "plan"},
+        "rolling": {"time": "day"},
+        "change_points": {"wave": "day"},
+    }[verb]
+    asked, known = {"cluster": low}, {"cluster": "low"}
+    if verb != "change_points":
+        asked, known = {**asked, "weight": weight}, {**known, "weight": "weight"}
+    if verb not in ("change_points", "rolling"):
+        asked, known = {**asked, "stratum": [home]}, {**known, "stratum": "home"}
+    call = getattr(cx, verb)
+    for frame in (house, house.lazy()):
+        found = call(frame, score="score", **roles, **asked)
+        assert_frame_equal(found.lazy().collect(), call(named, score="score", **roles, **known))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"weight": pl.col("a").max()}, r"nps\(weight='a'\): 1 values for 3 rows\."),
+        ({"cluster": pl.col("a", "score")}, "names several columns at once"),
+        ({"cluster": pl.col("a").str.to_lowercase()}, r"nps\(cluster=.*the frame cannot answer it"),
+        ({"stratum": pl.col("gone") + 1}, r"nps\(stratum='gone'\): no such column"),
+    ],
+)
+def test_expressions_that_are_no_design(options, said):
+    house = pl.DataFrame({"a": [1, 2, 3], "score": [9, 8, 3]})
+    with pytest.raises((InvalidOptionError, cx.ColumnNotFoundError), match=said):
+        nps(house, **options)
+    with pytest.raises(InvalidOptionError, match="takes the name of a column"):
+        cx.ScoreState.from_answers(house, score="score", cluster=pl.col("a") + 1)

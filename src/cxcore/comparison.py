@@ -31,7 +31,7 @@ from cxcore.engines import open_frame
 from cxcore.intervals import Sample, flag_texts
 from cxcore.intervals.base import Int64
 from cxcore.metrics import Metric, MetricName, score_for
-from cxcore.scores import By, Columns, Score, classes_of
+from cxcore.scores import By, Column, Columns, Score, classes_of
 
 __all__ = ["compare"]
 
@@ -50,7 +50,7 @@ def compare(
     confidence_level: float = 0.95,
     adjust: Adjustment | None = None,
     cluster: Columns = None,
-    weight: str | None = None,
+    weight: Column = None,
     stratum: Columns = None,
 ) -> Any:
     """Score of each group less that of the control group, with an interval and a p-value.

@@ -368,7 +368,7 @@ def _taken() -> list[str]:
 def _check_keys(call: str, house: pl.DataFrame, design: DesignRoles) -> None:
     for role, names in (("cluster", design.cluster), ("stratum", design.stratum)):
         for name in names:
-            key_column(call, role, house[name])
+            key_column(call, role, house[_options.column_name(call, role, name)])
 
 
 def _read(call: str, frame: Any, roles: dict[str, Any]) -> pl.DataFrame:

@@ -221,7 +221,7 @@ class DesignSample:
 def need_clusters(call: str, method: str, roles: DesignRoles) -> None:
     """Refuses a method of clusters where there are none."""
     if not roles.cluster:
-        other = roles.weight or roles.stratum or roles.population is not None
+        other = roles.weight is not None or roles.stratum or roles.population is not None
         hint = "say method='linearized'." if other else "say cluster='customer'."
         raise errors.bad_option(call, "method", method, "there are no clusters.", hint)
 
