@@ -549,6 +549,15 @@ def not_by_user() -> Exception:
 
 
 @text(
+    "session_number(): takes dates or datetimes.\n"
+    "  Hint: cast them, for example pl.col('ts').cast(pl.Datetime('us')).",
+    cx.InvalidDataError,
+)
+def no_times() -> Exception:
+    return errors.no_times("session_number")
+
+
+@text(
     "sessionize(spill='parts'): only a LazyFrame can be larger than memory.\n"
     "  Hint: pass pl.scan_parquet(…), or leave spill= out.",
     cx.InvalidOptionError,

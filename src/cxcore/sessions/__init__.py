@@ -385,7 +385,7 @@ def _sheet(
 def _cut_of(
     call: str, events: Any, id: Id, null_user: NullUser, spill: SpillTo, sorted_by_user: bool
 ) -> Cut | None:
-    """What cuts a log that is larger than memory into parts; None for a log that is not. Checks ``id``, too."""
+    """What cuts a log larger than memory into parts, None for one that is not; checks ``id``, too."""
     _options.word(call, "id", id, ("stable", "dense"))
     if check_sorted_by_user(call, sorted_by_user, events, id, null_user, spill):
         return by_user
