@@ -412,7 +412,8 @@ ERRORS = [
     (
         {"method": "wald"}, InvalidOptionError,
         "compare(method='wald'): not one of the words.\n"
-        "  Words: 'mover', 'bootstrap', 'bca', 'percentile', 'basic', 'expanded', 'always_valid'\n  Hint: pass one of the words.",
+        "  Words: 'mover', 'bootstrap', 'bca', 'percentile', 'basic', 'expanded', 'always_valid'\n"
+        "  Hint: pass one of the words.",
     ),
     (
         {"adjust": "bonferroni"}, InvalidOptionError,
