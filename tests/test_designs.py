@@ -706,6 +706,29 @@ def test_one_answer_that_has_all_the_weight_is_worth_one(heavy):
     assert nps(shared, cluster="who")["n_effective"].item() <= 80**2 / (60**2 + 20)
 
 
+def test_clusters_without_a_spread_are_worth_no_number():
+    """The variance is 0 and the answers are not all alike: not infinitely many."""
+    house = pl.DataFrame({"score": [10, 3] * 4, "who": [1, 1, 2, 2, 3, 3, 4, 4]})
+    row = nps(house, cluster="who", method="cluster_t").row(0, named=True)
+    assert (row["standard_error"], row["design_effect"], row["n_effective"]) == (0, 0, None)
+
+
+def test_one_cluster_a_side_is_no_warning():
+    """Its residual is rounding, and there is no n - 1."""
+    house = pl.DataFrame(
+        {
+            "group": ["a", "a", "b", "b", "b"],
+            "who": [1, 1, 1, 2, 3],
+            "score": [7, 10, 3, 9, 10],
+            "weight": [0.1, 0.7, 1.0, 2.5, 1e-9],
+        }
+    )
+    row = cx.compare(house, score="score", group="group", control="b", cluster="who", weight="weight").row(
+        0, named=True
+    )
+    assert (row["low"], row["p_value"]) == (None, None)
+
+
 @given(rng=st.integers(0, 2**32), n=st.integers(2, 60))
 def test_weights_alone_never_make_more_answers(rng, n):
     draw = np.random.default_rng(rng)

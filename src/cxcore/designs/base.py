@@ -202,7 +202,8 @@ class DesignSample:
             most = np.where(self.largest > 0.5, self.mass**2 / self._squares, np.inf)
             if not roles.stratum and roles.population is None:
                 most = np.where(self.weighting > 1 + 1e-9, np.fmin(most, n / self.weighting), most)
-        return np.where(np.isnan(effect), np.nan, np.fmin(found, most))
+        worth = np.fmin(found, most)
+        return np.where(np.isnan(effect) | np.isinf(worth), np.nan, worth)
 
     @cached_property
     def marks(self) -> dict[str, NDArray[np.bool_]]:
