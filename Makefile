@@ -20,6 +20,9 @@ BENCH_PAGE ?= docs/benchmarks.md
 # Spark wants an older pandas, and so an environment of its own
 SPARK_VENV ?= $(VENV)-spark
 
+# Versions before the one that is installed, beside it: an import of cxcore must do no harm there
+OLD_DUCKDB := 1.4 1.5
+
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet --quiet
 NATIVE := setup.py $(shell find src/cxcore/_ext -name '*.pyx' -o -name '*.pxd' -o -name '*.hpp' -o -name '*.cpp')
@@ -119,7 +122,10 @@ $(VENV)/.demo: $(VENV)/.installed $(VENV)/.built
 	@echo "==> installing what the demo needs" && $(PIP) install 'cxcore[demo]' && touch $@
 
 $(VENV)/.test: $(VENV)/.installed $(VENV)/.built
-	@echo "==> installing what the tests need" && $(PIP) install 'cxcore[all]' --group test && touch $@
+	@echo "==> installing what the tests need" && $(PIP) install 'cxcore[all,service]' --group test
+	@for minor in $(OLD_DUCKDB); do \
+		$(PIP) install --upgrade --no-deps --target $(VENV)/duckdb-$$minor "duckdb==$$minor.*"; done
+	@touch $@
 
 $(VENV)/.bench: $(VENV)/.installed $(VENV)/.built
 	@echo "==> installing what the benchmarks need" && $(PIP) install 'cxcore[all]' --group bench && touch $@

@@ -55,6 +55,12 @@ def polars_textbook_both(frame: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
     return rows["session"], table.collect()
 
 
+def polars_over_number(frame: pl.DataFrame) -> pl.Series:
+    """Numbers of sessions, user by user."""
+    is_new = (pl.col("ts").diff() > _GAP).fill_null(value=False)
+    return frame.select((is_new.cum_sum().cast(pl.Int64) + 1).over("user_id", order_by="ts")).to_series()
+
+
 def polars_sort_rows(frame: pl.DataFrame) -> pl.Series:
     """One sort with row numbers, three vector operations, one scatter."""
     ordered = frame.lazy().with_row_index("row").sort("user_id", "ts")

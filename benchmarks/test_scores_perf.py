@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import cycle
 from typing import Any
 
 import data
@@ -107,6 +108,33 @@ def _interval(counts: np.ndarray) -> tuple[float, float]:
         counts, np.asarray(rivals.WEIGHT, np.int64), np.full(len(counts), 0.05), False, low, high
     )
     return 100 * low[0], 100 * high[0]
+
+
+def test_nps_reads_its_column_once(race: Race) -> None:
+    """At most 1.3 passes: columns in turn, so that each comes from memory, and not from a cache."""
+    n, n_columns = 10**7, 24
+    score = data.answers(n)["score"].to_numpy()
+    columns = [pl.DataFrame({"score": score.copy()}) for _ in range(n_columns)]
+    turn = cycle(columns)
+
+    def highest(got: int) -> None:
+        assert got == score.max()
+
+    race(
+        "scores/nps-from-memory",
+        words=f"NPS of {n:,} uint8 answers that no cache holds, against one look at each",
+        rows=n,
+        verb=Contender(
+            "cxcore",
+            lambda: cx.nps(next(turn), score="score", method="percentile"),
+            partial(_ours_check, score),
+        ),
+        rivals=[
+            Contender("Polars, highest answer", lambda: next(turn)["score"].max(), highest),
+            Contender("NumPy, highest answer", lambda: int(next(turn)["score"].to_numpy().max()), highest),
+        ],
+        goals=[Goal(0.77, "Polars"), Goal(0.77, "NumPy")],
+    )
 
 
 def test_compare(race: Race, rng: np.random.Generator) -> None:

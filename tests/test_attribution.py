@@ -382,9 +382,23 @@ def test_what_rows_say(rows: list[tuple[int | None, bool]], cut: int, codes: boo
     if codes:
         number = number.cast(pl.Int32).fill_null(-1)
     flags = pl.Series(converted, dtype=pl.Boolean)
-    what, first = native.what_rows_say(number[cut:], flags[cut:])
-    expected = reference.what_rows_say(categories[cut:], converted[cut:])
-    assert (what.tolist(), first.tolist()) == expected
+    known, first = native.channels_of(number[cut:])
+    what = native.what_rows_say(number[cut:], known, flags[cut:])
+    assert what.tolist() == reference.what_rows_say(categories[cut:], converted[cut:])
+    codes_of_numbers, rows_of_numbers = reference.channels_of(categories[cut:])
+    assert first.tolist() == rows_of_numbers
+    assert {c: known[0 if c is None else c + 1] for c in codes_of_numbers} == codes_of_numbers
+    assert (known[1:] >= 0).sum() == len(first)
+
+
+def test_channels_of_a_long_log() -> None:
+    """Numbers that have all been met are skipped by blocks; a new one may come late, or behind a null."""
+    number = np.tile(np.arange(5), 1_000)
+    number[4_321], number[4_400], number[4_999] = 7, 9, 6
+    column = pl.Series(number, dtype=pl.UInt32).set(pl.Series(number == 9), None)
+    known, first = native.channels_of(column)
+    assert first.tolist() == [0, 1, 2, 3, 4, 4_321, 4_999]
+    assert known[:11].tolist() == [-2, 0, 2, 4, 6, 8, -1, 12, 10, -1, -1]
 
 
 @given(
@@ -489,23 +503,25 @@ def test_rows_that_no_model_looks_at_are_left_out(
     ),
     lookback=st.sampled_from([0, 1, 6, 2**63, 2**64 - 1]),
 )
-def test_within_reach_over_the_whole_range_of_time(rows: list[tuple[int, int, bool]], lookback: int) -> None:
+def test_reached_rows_over_the_whole_range_of_time(rows: list[tuple[int, int, bool]], lookback: int) -> None:
     code, tick, converted = zip(*rows, strict=True)
     said = np.array([2 * (row % 3 - 1) + yes for row, yes in enumerate(converted)], np.int32)
-    reached, when, what, row, count = native.within_reach(
-        np.array(code, np.int32), np.array(tick, np.int64), said, pl.Series(converted), lookback, 4
-    )
+    users = pl.Series([user if user >= 0 else None for user in code], dtype=pl.Int64)
+    number = pl.Series([row % 3 - 1 for row in range(len(rows))], dtype=pl.Int32)
+    at, known = np.array(tick, np.int64), np.array([-2, 0, 2], np.int32)
+    found = native.reached_rows(users, pl.Series(converted), number, known, at, lookback, 1)
+    reached, when, what, row, count = found
     channel = [None if what < 0 else "x" for what in said]
     events = [
         reference.Event(user if user >= 0 else None, when, 0, row, channel[row], yes)
         for row, (user, when, yes) in enumerate(rows)
     ]
-    assert reached.tolist() == np.array(code)[row].tolist()
+    assert list(zip(reached.tolist(), row.tolist(), strict=True)) == reference.reached_rows(
+        events, lookback or None
+    )
     assert when.tolist() == np.array(tick)[row].tolist()
     assert what.tolist() == said[row].tolist()
-    assert count.tolist() == np.bincount(reached, minlength=4).tolist()
-    want = {e.row for e in reference.looked_at(events, False, lookback or None)}
-    assert sorted(want) == row.tolist()
+    assert count.tolist() == np.bincount(reached, minlength=len(count)).tolist()
 
 
 @pytest.mark.parametrize("allocation", ["share", "reset"])

@@ -36,12 +36,13 @@ FLOORS = (
         "_results",
         "_files",
         "_spill",
+        "_by_user",
         "_parts",
     },
     {"_build", "_index", "sessions", "identity"}
     | {"metrics", "differences", "comparison", "sizing", "tracking", "score_state", "customers"}
     | {"scores", "_score_rows", "designs", "attribution", "intervals", "journeys", "datasets"},
-    {"_sql", "duckdb", "polars", "spark"},
+    {"_sql", "duckdb", "_polars_plugin", "polars", "spark"},
     {"__init__"},
     {"demo", "__main__"},
 )

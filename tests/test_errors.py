@@ -531,6 +531,59 @@ def unreadable_file() -> Exception:
     return errors.unreadable_file("SessionStream.load", "a.parquet", problem, hint)
 
 
+@text(
+    "sessionize(user='id'): no.\n  Rows are counted from row 3,000 of the log, where these users begin.",
+    cx.InvalidDataError,
+)
+def from_row() -> Exception:
+    return errors.from_row(errors.InvalidDataError("sessionize(user='id'): no."), 3_000)
+
+
+@text(
+    "sessionize(user='id'): sorted_by_user=True, and the user of row 5 belongs before the row above it.\n"
+    "  Hint: sort the log by user (ascending), or say spill='folder' in its place.",
+    cx.InvalidDataError,
+)
+def not_by_user() -> Exception:
+    return errors.not_by_user("sessionize", ["id"], 5)
+
+
+@text(
+    "session_number(): takes dates or datetimes.\n"
+    "  Hint: cast them, for example pl.col('ts').cast(pl.Datetime('us')).",
+    cx.InvalidDataError,
+)
+def no_times() -> Exception:
+    return errors.no_times("session_number")
+
+
+@text(
+    "sessionize(spill='parts'): only a LazyFrame can be larger than memory.\n"
+    "  Hint: pass pl.scan_parquet(…), or leave spill= out.",
+    cx.InvalidOptionError,
+)
+def only_lazy() -> Exception:
+    return errors.only_lazy("sessionize", "spill", "parts")
+
+
+@text(
+    "duckdb.register(): DuckDB 1.5.6 is too old; 2.0 or later is needed.\n"
+    "  Hint: pip install --upgrade 'cxcore[duckdb]'",
+    cx.MissingDependencyError,
+)
+def old_dependency() -> Exception:
+    return errors.old_dependency("duckdb.register", "DuckDB 1.5.6", "2.0", "duckdb")
+
+
+@text(
+    "duckdb-extension(): the library of DuckDB's functions is not built for this machine (linux s390x).\n"
+    "  Hint: register(con) works everywhere.",
+    cx.MissingDependencyError,
+)
+def no_duckdb_extension() -> Exception:
+    return errors.no_duckdb_extension("linux s390x")
+
+
 @pytest.mark.parametrize(("make", "kind", "expected"), TEXTS.values(), ids=TEXTS)
 def test_text_whole(make: Callable[[], object], kind: type[object], expected: str) -> None:
     error = make()

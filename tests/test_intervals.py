@@ -126,6 +126,15 @@ def test_describe(sample):
     assert np.isnan([found.estimate[1], found.standard_error[1]]).all()
 
 
+@given(weighted(biggest=16), levels)
+def test_guarded_interval(sample, level):
+    counts, weights = sample
+    found = interval_of([counts], weights, confidence_level=level)
+    used, low, high = twin.guarded(counts, weights, 1 - level)
+    assert found.method[0] == used
+    assert (found.low[0], found.high[0]) == pytest.approx((low, high), rel=1e-9, abs=1e-9)
+
+
 @quiet
 @given(weighted(), levels)
 def test_resample_interval(sample, level):

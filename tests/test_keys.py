@@ -58,7 +58,7 @@ def test_encode_keys_of_any_number(values: list[int | None], null_is_key: bool) 
 
 
 @given(data=st.data(), n_threads=strategies.threads)
-def test_encode_among_equals_its_twin(data: st.DataObject, n_threads: int) -> None:
+def test_codes_among_equal_their_twin(data: st.DataObject, n_threads: int) -> None:
     size = data.draw(st.integers(0, 50))
     (column,) = data.draw(st.lists(strategies.key_columns(size), min_size=1, max_size=1))
     flag = data.draw(st.lists(st.booleans(), min_size=size, max_size=size))
@@ -66,15 +66,22 @@ def test_encode_among_equals_its_twin(data: st.DataObject, n_threads: int) -> No
 
 
 def check_among(column: pl.Series, flag: list[bool], n_threads: int = 1) -> None:
-    code, first, offset, found = native.encode_among(column, pl.Series(flag, dtype=pl.Boolean), n_threads)
-    keys = [found[start:stop].tobytes() for start, stop in itertools.pairwise(offset)]
-    assert (code.tolist(), first.tolist(), keys) == reference.encode_among(column.to_list(), flag)
+    """Through ``reached_rows``, where all rows are touches at one instant, so that all users' are reached."""
+    converted = pl.Series(flag, dtype=pl.Boolean)
+    number, tick = pl.Series(np.zeros(len(flag), np.int32)), np.zeros(len(flag), np.int64)
+    known = np.array([-2, 0], np.int32)
+    code, _, what, row, count = native.reached_rows(column, converted, number, known, tick, 0, n_threads)
+    of_rows = np.full(len(flag), -1)
+    of_rows[row] = code
+    assert of_rows.tolist() == reference.codes_among(column.to_list(), flag)
+    assert what.tolist() == [int(flag[k]) for k in row]
+    assert count.tolist() == np.bincount(code, minlength=len(count)).tolist()
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
 @pytest.mark.parametrize("sorted_", [False, True])
 @pytest.mark.parametrize("kind", ["small", "large", "text", "long text", "dictionary", "copies"])
-def test_encode_among_of_many_rows(kind: str, sorted_: bool, n_threads: int) -> None:
+def test_codes_among_many_rows(kind: str, sorted_: bool, n_threads: int) -> None:
     """Ranges of every kind, runs, entries of a dictionary, texts that share bytes; and who is nobody."""
     number = np.random.default_rng(1).integers(0, 3_000, 200_000)
     number = np.sort(number) if sorted_ else number

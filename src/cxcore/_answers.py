@@ -63,10 +63,10 @@ def score_counts(
     if many is not None:
         return _counted_rows(call, house, score, by, scale, missing, n_threads, last, many)
     low, high = scale
-    column = _answers(call, house[score], scale)
+    column = _answers(call, house.get_column(score), scale)
     code, groups, order = row_groups(call, house, by, n_threads)
-    codes = [value for value in missing if _holds(column.dtype, value)]
-    single = [value for value in codes if not low <= value <= high]
+    codes = [value for value in missing if _holds(column.dtype, value)] if missing else []
+    single = [value for value in codes if not low <= value <= high] if codes else []
     within = len(single) < len(codes)
     # By class where that saves comparisons; a code on the scale is told from the answers of its class.
     ends = np.arange(low, high + 1) if last is None or within or order is not None else last
@@ -82,7 +82,7 @@ def score_counts(
     n_cells = len(ends)
     if np.count_nonzero(table[:, n_cells]) or (n_blank and table[:, -1].sum() != n_blank):
         raise _bad_answer(call, column, scale, codes)
-    counts = table[:, :n_cells].copy()
+    counts = np.ascontiguousarray(table[:, :n_cells])
     n_null = table[:, n_cells + 1 :].sum(axis=1) if single else np.zeros(len(table), dtype=np.int64)
     if within:
         on_scale = [value - low for value in codes if low <= value <= high]
@@ -177,7 +177,7 @@ def _count(
     answer: pl.Series, code: Int32, n_groups: int, first: int, last: Int64, single: Sequence[int]
 ) -> Int64:
     """int64[n_groups, n_classes + 1 + n_single]; chunks are counted where they lie."""
-    codes = np.array(single, dtype=np.int64)
+    codes = np.array(single, dtype=np.int64) if single else _NO_VALUES
     table = np.zeros((n_groups, len(last) + 1 + len(codes)), dtype=np.int64)
     at = 0
     for chunk in (answer,) if answer.n_chunks() == 1 else answer.get_chunks():
@@ -210,6 +210,8 @@ def _bad_answer(
     return errors.out_of_scale(call, column.name, int(off.sum()), len(column), scale, value, row)
 
 
+#: no values counted apart
+_NO_VALUES = np.empty(0, dtype=np.int64)
 #: without ``by``: codes of no row, and a frame of one group and no column
 _NO_CODES, _ONE_GROUP = np.empty(0, dtype=np.int32), pl.DataFrame(height=1)
 

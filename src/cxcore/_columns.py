@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -118,24 +118,20 @@ def keys(
     return Keys(code, count, first, *native.encode_keys([text], null_is_key, 1)[3:])
 
 
-def keys_among(
-    call: str, role: str, house: pl.DataFrame, columns: Sequence[str], some: pl.Series, *, n_threads: int
-) -> Keys:
-    """Codes of the keys that the rows flagged in ``some`` have, for all rows; -1 for other keys, too.
-
-    Several columns are coded as wholes, which costs what ``keys`` costs. ``count`` is not there, and the
-    bytes of a category are those of its number.
-    """
+def key_alone(
+    call: str, role: str, house: pl.DataFrame, columns: Sequence[str], *, n_threads: int
+) -> pl.Series:
+    """One column, in one chunk, whose values tell apart what these columns do; null where one of them is."""
     column = key_column(call, role, house[columns[0]])
     if len(columns) > 1:
-        found = keys(call, role, house, columns, n_threads=n_threads)
-        theirs = np.zeros(len(found) + 1, np.bool_)  # the last is that of nulls
-        theirs[pl.Series(found.code).filter(some).to_numpy()] = True
-        theirs[-1] = False
-        return replace(found, code=np.where(theirs[found.code], found.code, np.int32(-1)))
-    named = column.to_physical() if isinstance(column.dtype, (pl.Categorical, pl.Enum)) else column
-    code, first, offset, data = native.encode_among(named.rechunk(), some.rechunk(), n_threads)
-    return Keys(code, np.zeros(len(first), np.int64), first, offset, data)
+        column = pl.Series(keys(call, role, house, columns, n_threads=n_threads).code)
+        return column.set(column < 0, None)
+    return numbered(column).rechunk()
+
+
+def numbered(column: pl.Series) -> pl.Series:
+    """Categories by their numbers, no two of which are alike; other columns as they are."""
+    return column.to_physical() if isinstance(column.dtype, (pl.Categorical, pl.Enum)) else column
 
 
 def codes(call: str, role: str, house: pl.DataFrame, name: str, *, n_threads: int) -> tuple[Int32, Int64]:
@@ -156,24 +152,9 @@ def codes(call: str, role: str, house: pl.DataFrame, name: str, *, n_threads: in
     return code, first[:n_codes]
 
 
-def said(column: pl.Series, converted: pl.Series, *, n_threads: int) -> tuple[Int32, Int64]:
-    """Twice the code of each row's name (-2: none), one more where it converted; the first row of each code.
-
-    ``column``: as ``key_column`` gave it.
-    """
-    if isinstance(column.dtype, (pl.Categorical, pl.Enum)):
-        number = column.to_physical()
-    else:
-        number = pl.Series(native.encode_keys([column], False, n_threads)[0])
-    return native.what_rows_say(number.rechunk(), converted.rechunk())
-
-
 def tell_apart(call: str, role: str, column: pl.Series, code: Int32, *, n_threads: int) -> None:
     """Writes codes that are equal where values are, -1 where null: for what looks for changes."""
-    column = key_column(call, role, column)
-    if isinstance(column.dtype, (pl.Categorical, pl.Enum)):
-        column = column.to_physical()  # categories are no two alike
-    native.tell_apart(column, n_threads, code)
+    native.tell_apart(numbered(key_column(call, role, column)), n_threads, code)
 
 
 def is_key(dtype: pl.DataType) -> bool:
@@ -304,24 +285,11 @@ class EventColumns:
         return len(self.count)
 
 
-def event_columns(
-    call: str,
-    house: pl.DataFrame,
-    roles: EventRoles,
-    *,
-    n_threads: int,
-    among: pl.Series | None = None,
-) -> EventColumns:
-    """Check the user, time and order columns once, by the policies for nulls.
-
-    ``among``: only the users of these rows are asked for, of logs without a policy; nobody counts their rows.
-    """
+def event_columns(call: str, house: pl.DataFrame, roles: EventRoles, *, n_threads: int) -> EventColumns:
+    """Check the user, time and order columns once, by the policies for nulls."""
     if len(house) > MOST_ROWS:
         raise errors.too_many_rows(call, len(house))
-    if among is None:
-        found = keys(call, "user", house, roles.user, n_threads=n_threads)
-    else:
-        found = keys_among(call, "user", house, roles.user, among, n_threads=n_threads)
+    found = keys(call, "user", house, roles.user, n_threads=n_threads)
     tick, tick_length, absent = time_ticks(call, house, roles.time, roles.time_unit)
     tie = tie_order(call, house, roles.order)
     code, count, own = found.code, found.count, -1

@@ -51,6 +51,7 @@ def compare(
     adjust: Adjustment | None = None,
     cluster: Columns = None,
     weight: str | None = None,
+    stratum: Columns = None,
 ) -> Any:
     """Score of each group less that of the control group, with an interval and a p-value.
 
@@ -76,17 +77,18 @@ def compare(
         Codes that mean 'no answer', such as 11 or 99.
     method : str or Difference, default None
         "mover" (from two score intervals; the default), "bootstrap" (exact BCa; "mover" where a side cannot
-        support it), or an object of ``cxcore.differences``. With ``cluster`` or ``weight`` "linearized", the
-        default there: Student's t, by the variance of the difference over clusters; a customer may have
+        support it), or an object of ``cxcore.differences``. Under a design "linearized", the default
+        there: Student's t, by the variance of the difference over clusters; a customer may have
         answered in both groups.
     confidence_level : float, default 0.95
         How often the interval holds the true difference, between 0 and 1.
     adjust : {"holm", "bh"}, default None
         Add ``p_adjusted``, over all rows of the answer: "holm" guards against any false alarm, "bh"
         (Benjamini-Hochberg) bounds the share of false alarms. Intervals are not adjusted.
-    cluster, weight
-        Who answered more than once, and how many customers an answer speaks for, as in :func:`cxcore.nps`.
-        Where each cluster has one answer, answers are independent, and the default is that of no design.
+    cluster, weight, stratum
+        Who answered more than once, how many customers an answer speaks for, and the strata from which
+        answers or customers were drawn, as in :func:`cxcore.nps`. Where each cluster has one answer, without
+        weights and strata, answers are independent, and the default is that of no design.
 
     Returns
     -------
@@ -131,7 +133,7 @@ def compare(
     _options.column_name(call, "group", group)
     segments = _options.groups(call, by, ["group", "control", *measures(adjust)])
     codes = _options.codes(call, "missing", missing)
-    design = design_roles(call, cluster, weight, None, None)
+    design = design_roles(call, cluster, weight, stratum, None)
     what, chosen = checked(call, metric, scale, method, adjust, design)
     level = _options.level(call, "confidence_level", confidence_level)
     if control is None:

@@ -326,7 +326,7 @@ class ScoreState:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ScoreState:
-        """Read what :meth:`save` wrote."""
+        """Read what :meth:`save` wrote; another file, or none, is an ``InvalidDataError``."""
         call = "ScoreState.load"
         about, rows = _files.read_parquet(call, path, _KEY, _VERSION, "ScoreState.save")
         low, high = about["scale"]

@@ -155,7 +155,7 @@ def nps(
 
     Notes
     -----
-    One pass over the rows (bytes are read as they lie), then 2 to 4 µs a group; the call itself costs 35 µs.
+    One pass over the rows (bytes are read as they lie), then 2 to 4 µs a group; the call itself costs 30 µs.
     What each interval promises, and when it fails: ``docs/explanation/scores.md``.
 
     Examples

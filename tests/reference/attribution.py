@@ -77,11 +77,23 @@ def looked_at(events: Sequence[Event], everyone: bool, lookback: int | None) -> 
     ]
 
 
-def what_rows_say(categories: Sequence[int | None], converted: Sequence[bool]) -> tuple[list[int], list[int]]:
-    """Twice the code of each category (-2: none), one more where the row converts; and the first rows."""
-    code, first = dense_codes(categories)
-    both = zip(code, converted, strict=True)
-    return [(-2 if c is None else 2 * c) + yes for c, yes in both], first
+def reached_rows(events: Sequence[Event], lookback: int | None) -> list[tuple[int, int]]:
+    """Code of the user, in the order of first conversions, and row of each event that is looked at."""
+    who = dict.fromkeys(e.user for e in events if e.user is not None and e.converted)
+    code = {user: k for k, user in enumerate(who)}
+    return [(code[e.user], e.row) for e in looked_at(events, False, lookback)]
+
+
+def channels_of(categories: Sequence[int | None]) -> tuple[dict[int | None, int], list[int]]:
+    """Twice the code of each category (-2: none), and the rows in which they appear first."""
+    _, first = dense_codes(categories)
+    return {None: -2, **{categories[row]: 2 * code for code, row in enumerate(first)}}, first
+
+
+def what_rows_say(categories: Sequence[int | None], converted: Sequence[bool]) -> list[int]:
+    """Twice the code of each category, one more where the row converts."""
+    known, _ = channels_of(categories)
+    return [known[c] + yes for c, yes in zip(categories, converted, strict=True)]
 
 
 def values_at(value: Sequence[float | None], row: Sequence[int]) -> list[float]:

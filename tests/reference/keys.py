@@ -47,13 +47,12 @@ def encode_keys(
     return code, count, first, data
 
 
-def encode_among(column: Sequence[object], flag: Sequence[bool]) -> tuple[list[int], list[int], list[bytes]]:
-    """Codes of the keys that flagged rows have, for all rows (-1 for others); first rows; bytes."""
+def codes_among(column: Sequence[object], flag: Sequence[bool]) -> list[int]:
+    """Codes of the keys that flagged rows have, in their order, for all rows (-1 for others)."""
     rows = [row for row, yes in enumerate(flag) if yes]
-    _, _, first, data = encode_keys([[column[row] for row in rows]], null_is_key=False)
+    _, _, _, data = encode_keys([[column[row] for row in rows]], null_is_key=False)
     number = {key: code for code, key in enumerate(data)}
-    code = [-1 if value is None else number.get(canonical(value), -1) for value in column]
-    return code, [rows[k] for k in first], data
+    return [-1 if value is None else number.get(canonical(value), -1) for value in column]
 
 
 def tell_apart(column: Sequence[object]) -> list[int]:

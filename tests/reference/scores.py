@@ -1,9 +1,9 @@
 """Twins of the score kernels: slow, in exact whole numbers, written from the definitions.
 
-``count_levels``; ``describe``; ``score`` of the kernel score_interval; ``percentile`` and ``bca`` of
-resample_interval; ``resample_law``, summed, of resample_cdf; ``always_valid`` of always_valid_interval. The
-other interval methods have no kernel: ``studentized`` looks at every resample, ``posterior_cdf`` integrates
-over one share after the other.
+``count_levels``; ``describe``; ``guarded`` of guarded_interval; ``score`` of score_interval; ``percentile``
+and ``bca`` of resample_interval; ``resample_law``, summed, of resample_cdf; ``always_valid`` of
+always_valid_interval. The other interval methods have no kernel: ``studentized`` looks at every resample,
+``posterior_cdf`` integrates over one share after the other.
 """
 
 from __future__ import annotations
@@ -250,8 +250,10 @@ def null_variance(counts: Sequence[int], weights: Sequence[int], mean: float) ->
     return sum(p * d * d for p, d in zip(probability, away, strict=True)) + rest * end * end
 
 
-def score(counts: Sequence[int], weights: Sequence[int], alpha: float) -> tuple[float, float]:
-    """The means mu with n (estimate - mu)**2 <= z**2 V0(mu), by bisection from the estimate outwards."""
+def score(
+    counts: Sequence[int], weights: Sequence[int], alpha: float, missing: int = 0
+) -> tuple[float, float]:
+    """The means mu with (n - missing) (estimate - mu)**2 <= z**2 V0(mu), by bisection from the estimate."""
     n = sum(counts)
     estimate = sum(count * weight for count, weight in zip(counts, weights, strict=True)) / n
     square = NORMAL.inv_cdf(1 - alpha / 2) ** 2
@@ -260,13 +262,37 @@ def score(counts: Sequence[int], weights: Sequence[int], alpha: float) -> tuple[
         inside, outside = estimate, float(outer)
         for _ in range(50):
             middle = (inside + outside) / 2
-            if n * (estimate - middle) ** 2 <= square * null_variance(counts, weights, middle):
+            if (n - missing) * (estimate - middle) ** 2 <= square * null_variance(counts, weights, middle):
                 inside = middle
             else:
                 outside = middle
         return (inside + outside) / 2
 
     return edge(min(weights)), edge(max(weights))
+
+
+# ---------------------------------------------------------------- the default
+
+
+def clopper_pearson(counts: Sequence[int], weights: Sequence[int], alpha: float) -> tuple[float, float]:
+    """The mean weights under which neither tail of what was seen has less than alpha / 2; two weights."""
+    n, top = sum(counts), counts[1]
+    low = stats.beta.ppf(alpha / 2, top, n - top + 1) if top else 0.0
+    high = stats.beta.ppf(1 - alpha / 2, top + 1, n - top) if top < n else 1.0
+    return tuple(weights[0] + (weights[1] - weights[0]) * float(share) for share in (low, high))  # type: ignore[return-value]
+
+
+def guarded(counts: Sequence[int], weights: Sequence[int], alpha: float) -> tuple[str, float, float]:
+    """The method that the default chooses, and its interval."""
+    outside = sum(counts) - max(counts)
+    if outside >= (30 if len(weights) == 2 else 15):
+        low, high = bca(counts, weights, alpha)
+        return "bca", float(low), float(high)
+    if len(weights) == 2:
+        return "exact", *clopper_pearson(counts, weights, alpha)
+    if len(weights) == 3:
+        return "score", *score(counts, weights, alpha)
+    return "score_n_minus_1", *score(counts, weights, alpha, missing=1)
 
 
 def stake(counts: Sequence[int], weights: Sequence[int], mean: float) -> float:

@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "cxcore/among.hpp"
 #include "cxcore/keys.hpp"
 #include "cxcore/mark_rows.hpp"
 #include "cxcore/memory.hpp"
@@ -59,18 +58,6 @@ py::tuple encode_keys(const py::list& columns, bool null_is_key, int n_threads) 
                           array_of(std::move(keys.data)));
 }
 
-// Each column in one chunk.
-py::tuple encode_among(const py::handle& column, const py::handle& flag, int n_threads) {
-    const cxcore::Column all = column_of(column), flags = column_of(flag);
-    cxcore::EncodedKeys keys;
-    {
-        py::gil_scoped_release release;
-        keys = cxcore::encode_among(all, flags, n_threads);
-    }
-    return py::make_tuple(array_of(std::move(keys.code)), array_of(std::move(keys.first)),
-                          array_of(std::move(keys.offset)), array_of(std::move(keys.data)));
-}
-
 py::tuple split_paths(const py::handle& series, const std::string& separator, int n_threads) {
     const cxcore::Column column = column_of(series);
     cxcore::SplitPaths paths;
@@ -82,15 +69,29 @@ py::tuple split_paths(const py::handle& series, const std::string& separator, in
                           array_of(std::move(paths.name_offset)), array_of(std::move(paths.name_data)));
 }
 
-// Each column in one chunk.
-py::tuple what_rows_say(const py::handle& number, const py::handle& converted) {
-    const cxcore::Column numbers = column_of(number), flags = column_of(converted);
-    cxcore::Said said;
+// The column in one chunk.
+py::tuple channels_of(const py::handle& number) {
+    const cxcore::Column numbers = column_of(number);
+    cxcore::Channels channels;
     {
         py::gil_scoped_release release;
-        said = cxcore::what_rows_say(numbers, flags);
+        channels = cxcore::channels_of(numbers);
     }
-    return py::make_tuple(array_of(std::move(said.what)), array_of(std::move(said.first)));
+    return py::make_tuple(array_of(std::move(channels.known)), array_of(std::move(channels.first)));
+}
+
+// Each column in one chunk; IN known int32[] as `channels_of` gave it.
+py::array_t<int32_t> what_rows_say(const py::handle& number,
+                                   const py::array_t<int32_t, py::array::c_style>& known,
+                                   const py::handle& converted) {
+    const cxcore::Column numbers = column_of(number), flags = column_of(converted);
+    const int32_t* const codes = known.data();
+    cxcore::Array<int32_t> said;
+    {
+        py::gil_scoped_release release;
+        said = cxcore::what_rows_say(numbers, codes, flags);
+    }
+    return array_of(std::move(said));
 }
 
 // A column of float64 in one chunk; OUT found float64[n]
@@ -104,18 +105,18 @@ void values_at(const py::handle& value, const py::array_t<int64_t, py::array::c_
     cxcore::values_at(column, from, n, to);
 }
 
-// IN code int32[n] user of each row (-1: left out), tick int64[n], what int32[n] channel * 2 + converted; the
-// flag says who converted, in one chunk; lookback in ticks, 0: no limit.
-py::tuple within_reach(const py::array_t<int32_t, py::array::c_style>& code,
-                       const py::array_t<int64_t, py::array::c_style>& tick,
-                       const py::array_t<int32_t, py::array::c_style>& what, const py::handle& flag,
-                       uint64_t lookback, int64_t n_users) {
-    const cxcore::Column flags = column_of(flag);
-    const cxcore::LogRows log{code.data(), tick.data(), what.data(), static_cast<int64_t>(code.size())};
+// Each column in one chunk; IN known int32[] as `channels_of` gave it, tick int64[n]; lookback in ticks, 0:
+// no limit.
+py::tuple reached_rows(const py::handle& user, const py::handle& converted, const py::handle& number,
+                       const py::array_t<int32_t, py::array::c_style>& known,
+                       const py::array_t<int64_t, py::array::c_style>& tick, uint64_t lookback,
+                       int n_threads) {
+    const cxcore::Column users = column_of(user), flags = column_of(converted), numbers = column_of(number);
+    const cxcore::LogColumns log{users, flags, numbers, known.data(), tick.data()};
     cxcore::ReachedRows rows;
     {
         py::gil_scoped_release release;
-        rows = cxcore::within_reach(log, flags, lookback, n_users);
+        rows = cxcore::reached_rows(log, lookback, n_threads);
     }
     return py::make_tuple(array_of(std::move(rows.code)), array_of(std::move(rows.tick)),
                           array_of(std::move(rows.what)), array_of(std::move(rows.row)),
@@ -241,12 +242,14 @@ py::dict build() {
 PYBIND11_MODULE(native, module) {
     module.doc() = "Arrow streams in, keys out.";
     module.def("encode_keys", &encode_keys, py::arg("columns"), py::arg("null_is_key"), py::arg("n_threads"));
-    module.def("encode_among", &encode_among, py::arg("column"), py::arg("flag"), py::arg("n_threads"));
     module.def("split_paths", &split_paths, py::arg("column"), py::arg("separator"), py::arg("n_threads"));
-    module.def("what_rows_say", &what_rows_say, py::arg("number"), py::arg("converted"));
+    module.def("channels_of", &channels_of, py::arg("number"));
+    module.def("what_rows_say", &what_rows_say, py::arg("number"), py::arg("known").noconvert(),
+               py::arg("converted"));
     module.def("values_at", &values_at, py::arg("value"), py::arg("row"), py::arg("found").noconvert());
-    module.def("within_reach", &within_reach, py::arg("code").noconvert(), py::arg("tick").noconvert(),
-               py::arg("what").noconvert(), py::arg("flag"), py::arg("lookback"), py::arg("n_users"));
+    module.def("reached_rows", &reached_rows, py::arg("user"), py::arg("converted"), py::arg("number"),
+               py::arg("known").noconvert(), py::arg("tick").noconvert(), py::arg("lookback"),
+               py::arg("n_threads"));
     module.def("largest", &largest, py::arg("value"));
     module.def("codes_of", &codes_of, py::arg("code").noconvert(), py::arg("flag"), py::arg("n_codes"));
     module.def("tell_apart", &tell_apart, py::arg("column"), py::arg("n_threads"),

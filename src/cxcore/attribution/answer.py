@@ -27,7 +27,7 @@ def schema_of(channel: pl.DataType, models: Sequence[Model]) -> pl.Schema:
 
 def by_name(names: pl.Series, touched: Int64) -> Int64:
     """Codes of channels in the order in which they are shown."""
-    shown = names[touched]
+    shown = names if len(touched) == len(names) else names[touched]  # a gather plans a query
     if isinstance(shown.dtype, (pl.Categorical, pl.Enum)):
         shown = shown.cast(pl.String)
     # Polars plans a query to sort, which costs more than the few names do.
@@ -46,31 +46,32 @@ def answer_of(
     """One row per model and channel that was touched, as ordered, and the unattributed rest."""
     names = journeys.names
     # Items and not `gather` or `clear`, each of which plans a query.
-    shown = names[touched].append(pl.Series([None], dtype=names.dtype))
+    shown = names.clone().append(pl.Series([None], dtype=names.dtype))
     alone = [model.unattributed(journeys) for model in models]
     once = {id(which): _rest(which, journeys) for which in {id(w): w for w in alone}.values()}
     rests = [once[id(which)] for which in alone]
     # where all conversions have been earned there is no row of the rest
-    rows = [np.arange(len(touched) + (count > 0)) for count, _ in rests]
+    rows = [np.append(touched, np.full(int(count > 0), len(names))) for count, _ in rests]
     n = journeys.n_conversions
     conversions = _column([credit.conversions[touched] for credit in credits], [n for n, _ in rests], rests)
     values = _column([credit.value[touched] for credit in credits], [v for _, v in rests], rests)
     labels = [label for model, mine in zip(models, rows, strict=True) for label in [model.label] * len(mine)]
-    nothing = pl.Series([None], dtype=pl.Float64).new_from_index(0, len(labels))
-    columns = {  # each of its type: a schema would plan a query
-        "model": pl.Series(labels, dtype=pl.String),
-        "channel": shown[np.concatenate(rows)],
-        "conversions": pl.Series(conversions),
-        "value": pl.Series(values) if has_value else nothing,
-        "share": pl.Series(conversions / n) if n else nothing,
-    }
+    nothing = pl.Series([] if has_value and n else [None] * len(labels), dtype=pl.Float64)
+    columns = [  # each of its type: a schema would plan a query
+        pl.Series("model", labels, pl.String),
+        shown[np.concatenate(rows)].alias("channel"),
+        pl.Series("conversions", conversions),
+        pl.Series("value", values) if has_value else nothing.alias("value"),
+        pl.Series("share", conversions / n) if n else nothing.alias("share"),
+    ]
     none = np.full(len(names), np.nan)
     for extra in EXTRAS:
         if any(getattr(model, f"has_{extra}") for model in models):
             found = [getattr(credit, extra) for credit in credits]
             amounts = [(none if amount is None else amount)[touched] for amount in found]
-            columns[extra] = pl.Series(_column(amounts, [math.nan] * len(rests), rests), nan_to_null=True)
-    return pl.DataFrame([column.rename(name) for name, column in columns.items()])
+            column = _column(amounts, [math.nan] * len(rests), rests)
+            columns.append(pl.Series(extra, column, nan_to_null=True))
+    return pl.DataFrame(columns)
 
 
 def _rest(alone: NDArray[np.bool_], journeys: Journeys) -> tuple[float, float]:

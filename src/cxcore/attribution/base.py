@@ -326,7 +326,7 @@ class Model(ABC):
         """Is its credit a sum over customers, who learn nothing of each other?"""
         return isinstance(self, TouchModel) and type(self).fit is Model.fit
 
-    @property
+    @cached_property
     def label(self) -> str:
         """What the answer calls it: its word, and those options that are not the usual ones."""
         usual = {f.name: f.default for f in fields(self) if f.default is not MISSING}

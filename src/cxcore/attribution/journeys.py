@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from cxcore import _columns, _options, errors
 from cxcore._columns import EventColumns, EventRoles, Float64, Int32, Int64
 from cxcore._ext import journeys as kernel
 from cxcore._ext import native, uncertainty
-from cxcore._ext.arrays import empty
+from cxcore._ext.arrays import beside
 from cxcore._index import EventIndex
 from cxcore.attribution.base import Journeys, Model, UInt64
 from cxcore.attribution.groups import Groups
@@ -22,16 +23,17 @@ from cxcore.attribution.groups import Groups
 _NOTHING = -2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Touchpoints:
     """What an event log says beside who and when, by row.
 
-    ``what`` Int32: twice the code of its channel (-2: none), and 1 more where it converts; ``converted``
-    Boolean; ``value`` Float64, None where there is no such role. ``names``: the channels by code. ``group``
-    Int32: that of ``by``.
+    ``number``: of its channel; ``known`` Int32: twice the code of a channel by its number + 1;
+    ``converted`` Boolean; ``value`` Float64, None where there is no such role. ``names``: the channels by
+    code. ``group`` Int32: that of ``by``.
     """
 
-    what: pl.Series
+    number: pl.Series
+    known: Int32
     converted: pl.Series
     value: pl.Series | None
     names: pl.Series
@@ -42,40 +44,30 @@ class Touchpoints:
     stage: pl.Series | None = None
     #: codes of containers, -1 for none; None where the customer is the container
     container: pl.Series | None = None
-    #: where ``what`` and ``container`` are of rows within reach alone, which row of the log each is
+    #: ``what``, where that has been read
+    said: Int32 | None = None
+    #: which rows of the log ``said`` and ``container`` are of, where others are out of reach
     row: Int32 | None = None
 
-    def within_reach(self, columns: EventColumns, lookback: int) -> tuple[EventColumns, Touchpoints]:
-        """The rows alone that some window can reach, as a log of their own: the others need no sorting."""
-        code, tick, what, row, count = native.within_reach(
-            columns.code,
-            columns.tick,
-            self.what.to_numpy(),
-            self.converted.rechunk(),
-            lookback,
-            columns.n_users,
-        )
-        container = None if self.container is None else self.container[row]
-        some = replace(
-            columns,
-            code=code,
-            count=count,
-            tick=tick,
-            tie=columns.tie[row] if len(columns.tie) else columns.tie,
-        )
-        return some, replace(self, what=pl.Series(what), container=container, row=row)
+    @cached_property
+    def what(self) -> Int32:
+        """Twice the code of a row's channel (-2: none), and 1 more where it converts."""
+        if self.said is not None:
+            return self.said
+        return native.what_rows_say(self.number, self.known, self.converted)
 
     def met(self, by: pl.Series | None) -> Int64:
         """Codes of the channels that some user met. ``by``: which rows have a user; None: all."""
         if by is None:
             return np.arange(len(self.names))
-        code = self.what.filter(by & (self.what >= 0)).to_numpy() >> 1
+        what = pl.Series(self.what)
+        code = what.filter(by & (what >= 0)).to_numpy() >> 1
         return np.flatnonzero(np.bincount(code, minlength=len(self.names)))
 
     @property
     def says_something(self) -> pl.Series:
         """Which rows are a touch, a conversion, or both."""
-        return self.what != _NOTHING
+        return pl.Series(self.what) != _NOTHING
 
     def by(
         self,
@@ -91,9 +83,12 @@ class Touchpoints:
 
         ``code``: of the user of each row, where that is known.
         """
+        counted = windows.counted and not windows.reads_everyone and roles.null_user != "own"  # else all are
+        if by is None and not counted:
+            return self, None
         n, groups, counts = None, None, self.says_something
         counts = counts if who is None else counts & who
-        if windows.counted and not windows.reads_everyone and roles.null_user != "own":  # who are all read
+        if counted:
             if code is None:
                 n = house.select(pl.col(roles.user).filter(counts)).n_unique()
             else:
@@ -101,15 +96,14 @@ class Touchpoints:
         if by is not None:
             groups = Groups.of(call, house, by, counts, windows.n_threads)
         group = None if groups is None else pl.Series(groups.code)
-        return replace(self, group=group, n_customers=n), groups
+        return replace(self, group=group, n_customers=n, said=self.what), groups
 
-    def amount(self, row: Int64) -> Float64:
-        """Value of some rows, 0 where there is none."""
+    def amount(self, row: Int64, found: Float64) -> None:
+        """Writes the value of some rows, 0 where there is none."""
         if self.value is None:
-            return np.zeros(len(row))
-        found = np.empty(len(row))
-        native.values_at(self.value.rechunk(), row, found)
-        return found
+            found[:] = 0.0
+        else:
+            native.values_at(self.value.rechunk(), row, found)
 
 
 def touchpoints(
@@ -131,14 +125,18 @@ def touchpoints(
     if converted is None:
         assert amount is not None
         converted = amount.is_not_null()
-    what, first = _columns.said(named, converted, n_threads=n_threads)
+    number = _columns.numbered(named)
+    if number is named:
+        number = pl.Series(native.encode_keys([named], False, n_threads)[0])
+    number, converted = number.rechunk(), converted.rechunk()
+    known, first = native.channels_of(number)
     check_channels(call, channel, len(first), models)
     marked = None if stage is None else _columns.marks(call, "stage", house, stage)
     inside = None
     if container is not None:
         inside = pl.Series(_columns.codes(call, "container", house, container, n_threads=n_threads)[0])
     names = house[channel][first]
-    return Touchpoints(pl.Series(what), converted, amount, names, stage=marked, container=inside)
+    return Touchpoints(number, known, converted, amount, names, stage=marked, container=inside)
 
 
 def check_channels(call: str, column: str, n: int, models: Sequence[Model], role: str = "channel") -> None:
@@ -166,11 +164,20 @@ def looked_at(
         columns = _columns.event_columns(call, house, roles, n_threads=n_threads)
         if (log.says_something & (pl.Series(columns.code) >= 0)).all():
             return columns, log
-        code = np.where(log.what.to_numpy() == _NOTHING, np.int32(-1), columns.code)
+        code = np.where(log.what == _NOTHING, np.int32(-1), columns.code)
         count = np.bincount(code[code >= 0], minlength=columns.n_users).astype(np.int64)
         return replace(columns, code=code, count=count), log
-    columns = _columns.event_columns(call, house, roles, n_threads=n_threads, among=log.converted)
-    return log.within_reach(columns, windows.ticks(columns.tick_length))
+    user = _columns.key_alone(call, "user", house, roles.user, n_threads=n_threads)
+    tick, tick_length, _ = _columns.time_ticks(call, house, roles.time, roles.time_unit)
+    tie, lookback = _columns.tie_order(call, house, roles.order), windows.ticks(tick_length)
+    code, tick, what, row, count = native.reached_rows(
+        user, log.converted, log.number, log.known, tick, lookback, n_threads
+    )
+    none = np.empty(0, np.int64)  # nobody asks for names
+    keys = _columns.Keys(code, count, none, none, np.empty(0, np.uint8))
+    columns = EventColumns(keys, code, count, tick, tie[row] if len(tie) else tie, tick_length, own=-1)
+    container = None if log.container is None else log.container[row]
+    return columns, replace(log, said=what, row=row, container=container)
 
 
 # ---------------------------------------------------------------- journeys
@@ -212,50 +219,61 @@ class Windows:
 
 def journeys_of(index: EventIndex, log: Touchpoints, windows: Windows) -> Journeys:
     """Journeys out of the index and what was read by row."""
-    lookback, n_threads = windows.ticks(index.columns.tick_length), windows.n_threads
     offset, user = _users(index, log, everyone=windows.reads_everyone)
-    touch_offset, conversion_offset = (np.empty(len(user) + 1, np.int64) for _ in range(2))
-    room = int(offset[-1])  # pages that nothing is written to cost nothing
-    channel, tick = empty(room, np.int32), empty(room, np.int64)
-    touch_row = empty(room if windows.with_rows else 0, np.int64)
+    journeys, null_lo, null_hi = _filled(index, log, windows, offset, user)
+    if windows.everyone:
+        journeys = replace(journeys, key=_keys(index.columns, len(user)))
+    if log.stage is not None:
+        journeys = replace(journeys, stage=log.stage.to_numpy()[journeys.touch_row])
+    if not windows.nulls:
+        return journeys
+    lookback = windows.ticks(index.columns.tick_length)
+    kernel.null_windows(journeys.view, lookback, windows.n_threads, null_lo, null_hi)
+    if log.container is not None:
+        _keep_in_container(journeys, log.container.to_numpy()[journeys.touch_row], null_lo, null_hi)
+    return replace(journeys, null_lo=null_lo, null_hi=null_hi)
+
+
+def _filled(
+    index: EventIndex, log: Touchpoints, windows: Windows, offset: Int64, user: Int64
+) -> tuple[Journeys, Int64, Int64]:
+    """Journeys that convert, and room for those that do not."""
+    positions = int(offset[-1])  # pages that nothing is written to cost nothing
     # several threads write each block where its positions would lie
-    room = min(room, int(log.converted.sum())) if n_threads == 1 else room
-    conversion_tick, row, lo, hi = (empty(room, np.int64) for _ in range(4))
+    room = min(positions, int(log.converted.sum())) if windows.n_threads == 1 else positions
+    offsets, nulls = [(len(user) + 1, np.int64)] * 2, [(len(user) * windows.nulls, np.int64)] * 2
+    touches = [(positions, np.int32), (positions, np.int64), (positions * windows.with_rows, np.int64)]
+    arrays = beside(*offsets, *nulls, *[(room, np.int64)] * 4, (room, np.float64), *touches)
+    touch_offset, conversion_offset, null_lo, null_hi, *rest = arrays
+    *of_conversions, channel, tick, touch_row = rest
+    conversion_tick, row, lo, hi, value = of_conversions
     kernel.fill_journeys(
-        *(offset, index.row, index.tick, log.what.to_numpy(), user),
+        *(offset, index.row, index.tick, log.what, user),
         np.empty(0, np.int32) if log.container is None else log.container.to_numpy(),
         np.empty(0, np.int32) if log.row is None else log.row,
-        *(lookback, windows.reset, n_threads),
-        *(touch_offset, conversion_offset, channel),
-        *(tick, conversion_tick, row, touch_row, lo, hi),
+        *(windows.ticks(index.columns.tick_length), windows.reset, windows.n_threads),
+        *(touch_offset, conversion_offset, channel, tick),
+        *(conversion_tick, row, touch_row, lo, hi),
     )
-    channel, tick, touch_row = (x[: touch_offset[-1]] for x in (channel, tick, touch_row))
-    conversion_tick, row, lo, hi = (x[: conversion_offset[-1]] for x in (conversion_tick, row, lo, hi))
+    n_touches, n_conversions = touch_offset[-1], conversion_offset[-1]
+    conversion_tick, row, lo, hi, value = (x[:n_conversions] for x in of_conversions)
+    log.amount(row, value)
     journeys = Journeys(
         names=log.names,
         touch_offset=touch_offset,
         conversion_offset=conversion_offset,
-        channel=channel,
-        tick=tick,
+        channel=channel[:n_touches],
+        tick=tick[:n_touches],
         conversion_tick=conversion_tick,
-        value=log.amount(row),
+        value=value,
         lo=lo,
         hi=hi,
         tick_length=index.columns.tick_length,
-        n_threads=n_threads,
-        touch_row=touch_row,
+        n_threads=windows.n_threads,
+        touch_row=touch_row[:n_touches],
         conversion_row=row if windows.with_rows else row[:0],
-        key=_keys(index.columns, len(user)) if windows.everyone else np.empty(0, np.uint64),
     )
-    if log.stage is not None:
-        journeys = replace(journeys, stage=log.stage.to_numpy()[touch_row])
-    if not windows.nulls:
-        return journeys
-    null_lo, null_hi = np.empty(len(user), np.int64), np.empty(len(user), np.int64)
-    kernel.null_windows(journeys.view, lookback, n_threads, null_lo, null_hi)
-    if log.container is not None:
-        _keep_in_container(journeys, log.container.to_numpy()[touch_row], null_lo, null_hi)
-    return replace(journeys, null_lo=null_lo, null_hi=null_hi)
+    return journeys, null_lo, null_hi
 
 
 def _keys(columns: EventColumns, n_users: int) -> UInt64:

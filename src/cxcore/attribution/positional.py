@@ -109,7 +109,7 @@ def credits_of(
     credit = np.zeros((journeys.n_channels, len(shares), 2))
     if shares:
         _walk(shares, journeys, False, credit)
-    walked = {id(model): Credit(*np.moveaxis(credit[:, at], 1, 0)) for at, model in enumerate(shares)}
+    walked = {id(model): Credit(credit[:, at, 0], credit[:, at, 1]) for at, model in enumerate(shares)}
     found = []
     for at, model in enumerate(models):
         if id(model) in walked:

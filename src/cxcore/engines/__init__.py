@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cxcore import errors
-from cxcore.engines.arrow import ArrowTable
+from cxcore.engines.arrow import ArrowReader, ArrowTable
 from cxcore.engines.base import Engine
 from cxcore.engines.duckdb import DuckDBRelation
 from cxcore.engines.pandas import PandasFrame
@@ -19,6 +19,7 @@ ENGINES: tuple[Engine, ...] = (
     DuckDBRelation(),
     PandasFrame(),
     ArrowTable(),
+    ArrowReader(),
     SparkFrame(),
     ArrowStream(),
 )

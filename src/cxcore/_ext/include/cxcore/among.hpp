@@ -1,5 +1,6 @@
 // Codes of the keys that some rows have, for all rows: who else is there is no key. A log of many customers
-// of whom few are looked at pays for the table of those few.
+// of whom few are looked at pays for the table of those few. Codes are handed on block by block, while they
+// lie in the first cache.
 #pragma once
 
 #include <algorithm>
@@ -12,65 +13,84 @@
 
 namespace cxcore {
 
-// Rows whose flag is set, in order.
-inline Array<int64_t> rows_of(const Chunk& flag) {
-    Array<int64_t> rows;
+// Flagged rows, and whose they are.
+struct Among {
+    Array<int64_t> rows;  // in order
+    Array<int32_t> code;  // of each of them, in the order in which they meet their keys; -1 where null
+    int64_t n_keys = 0;
+};
+
+constexpr int64_t among_block = 256;  // rows
+
+inline Among rows_of(const Chunk& flag) {
+    Among some;
     const auto nothing = [](int64_t) {};
-    for_each_flagged(flag, nothing, [&](int64_t row) { rows.push_back(row); });
-    return rows;
+    for_each_flagged(flag, nothing, [&](int64_t row) { some.rows.push_back(row); });
+    some.code.resize(some.rows.size());
+    return some;
 }
 
-// Whole numbers of a small range: a table by value. False where the range is not small.
-inline bool among_span(const Column& column, const Array<int64_t>& rows, int n_threads, EncodedKeys& keys) {
-    const Span span = span_of(column, n_threads);
-    if (!span.is_small(column.size())) return false;
+// Whole numbers of a small range: a table by value. False where the range is not small, and nothing is done.
+template <class Learned, class Take>
+bool among_span(const Column& column, Among& some, Learned&& learned, Take&& take) {
     const Chunk chunk = column.chunk(0);
-    Array<int32_t> table(static_cast<size_t>(span.most - span.least) + 2, -1);  // first that of nulls
-    with_nulls(chunk, 0, [&](auto is_null) {
-        chunk.with_numbers(0, [&](auto read) {
-            const auto place = [&](int64_t i) -> int32_t& {
-                const auto at = static_cast<uint64_t>(read(i)) - static_cast<uint64_t>(span.least) + 1;
-                return table[is_null(i) ? 0 : at];
-            };
-            keys.offset.push_back(0);
-            const Chunk::Place at = chunk.place();
-            constexpr size_t soon = 16;
-            for (size_t k = 0; k < rows.size(); ++k) {  // the value, then its place, are asked for
-                if (k + 2 * soon < rows.size()) __builtin_prefetch(at(rows[k + 2 * soon]));
-                if (k + soon < rows.size()) __builtin_prefetch(&place(rows[k + soon]));
-                const int64_t row = rows[k];
-                if (is_null(row) || place(row) >= 0) continue;
-                place(row) = static_cast<int32_t>(keys.first.size());
-                keys.first.push_back(row);
-                NumberKey::write(keys.data, read(row));
-                keys.offset.push_back(static_cast<int64_t>(keys.data.size()));
+    const int64_t n = column.size();
+    const Array<int64_t>& rows = some.rows;
+    const Chunk::Place at = chunk.place();
+    bool is_small = false;
+    const auto look_up = [&](auto read, auto is_null) {
+        constexpr size_t soon = 16;
+        Span span;  // of the flagged rows: who lies outside is nobody
+        Array<int64_t> value(rows.size());
+        for (size_t k = 0; k < rows.size(); ++k) {
+            if (k + 2 * soon < rows.size()) __builtin_prefetch(at(rows[k + 2 * soon]));
+            value[k] = read(rows[k]);
+            if (!is_null(rows[k])) span.take({value[k], value[k]});
+        }
+        is_small = span.is_small(n);
+        if (!is_small) return;
+        const uint64_t nobody = static_cast<uint64_t>(span.most) - static_cast<uint64_t>(span.least) + 1;
+        Array<int32_t> table(nobody + 1, -1);
+        const auto place = [&](int64_t i, int64_t number) {
+            const uint64_t above = static_cast<uint64_t>(number) - static_cast<uint64_t>(span.least);
+            return is_null(i) ? nobody : std::min(above, nobody);
+        };
+        for (size_t k = 0; k < rows.size(); ++k) {
+            if (k + soon < rows.size()) __builtin_prefetch(&table[place(rows[k + soon], value[k + soon])], 1);
+            const uint64_t mine = place(rows[k], value[k]);
+            if (mine != nobody && table[mine] < 0) table[mine] = static_cast<int32_t>(some.n_keys++);
+            some.code[k] = table[mine];
+        }
+        learned();
+        uint64_t places[among_block];
+        int32_t code[among_block];
+        for (int64_t from = 0; from < n; from += among_block) {
+            const int64_t size = std::min(among_block, n - from);
+            for (int64_t i = 0; i < among_block; i += 8)  // a line, of numbers of 8 bytes
+                __builtin_prefetch(at(std::min(from + 4 * among_block + i, n)));
+            for (int64_t i = 0; i < size; ++i) {
+                places[i] = place(from + i, read(from + i));
+                __builtin_prefetch(&table[places[i]]);
             }
-            for_each_block(column.size(), 1 << 16, n_threads, [&](int64_t from, int64_t to) {
-                constexpr int64_t ahead = 24;
-                for (int64_t i = from; i < to; ++i) {
-                    if (i + ahead < to) __builtin_prefetch(&place(i + ahead));
-                    keys.code[static_cast<size_t>(i)] = place(i);
-                }
-            });
-        });
-    });
-    return true;
+            for (int64_t i = 0; i < size; ++i) code[i] = table[places[i]];
+            take(from, size, code);
+        }
+    };
+    with_nulls(chunk, 0,
+               [&](auto is_null) { chunk.with_numbers(0, [&](auto read) { look_up(read, is_null); }); });
+    return is_small;
 }
 
-template <class Key>
-EncodedKeys encode_among(const Column& column, const Array<int64_t>& rows, int n_threads) {
+// Keys of any other kind: all are looked up, which threads may share, before the first is handed on.
+template <class Key, class Learned, class Take>
+void among_keys(const Column& column, Among& some, int n_threads, Learned&& learned, Take&& take) {
     const int64_t n = column.size();
-    EncodedKeys keys;
-    keys.code.resize(static_cast<size_t>(n));
-    if constexpr (std::is_same_v<Key, NumberKey>)
-        if (!column.is_dictionary() && among_span(column, rows, n_threads, keys)) return keys;
-    Array<int32_t> code_of_rows(rows.size());
-    PartEncoder<Key> some(false, code_of_rows.data());
+    PartEncoder<Key> known(false, some.code.data());
     const Chunk chunk = column.chunk(0);
     const auto learn = [&](auto read, auto is_null) {
-        const auto row = [&](int64_t k) { return rows[static_cast<size_t>(k)]; };
-        some.belt(
-            code_of_rows.data(), static_cast<int64_t>(rows.size()), [&](int64_t k) { return read(row(k)); },
+        const auto row = [&](int64_t k) { return some.rows[static_cast<size_t>(k)]; };
+        known.belt(
+            some.code.data(), static_cast<int64_t>(some.rows.size()), [&](int64_t k) { return read(row(k)); },
             [&](int64_t k) { return is_null(row(k)); }, row);
     };
     with_nulls(chunk, 0, [&](auto is_null) {
@@ -84,28 +104,25 @@ EncodedKeys encode_among(const Column& column, const Array<int64_t>& rows, int n
             });
         });
     });
+    some.n_keys = known.table().size();
+    learned();
+    Array<int32_t> code(static_cast<size_t>(n));
     const int64_t n_parts = parts_of(n, n_threads);
     for_each_piece(n_parts, n_threads, [&](int64_t k) {
-        PartEncoder<Key> part(some.table(), keys.code.data());
+        PartEncoder<Key> part(known.table(), code.data());
         encode_rows(column, n * k / n_parts, n * (k + 1) / n_parts, part);
     });
-    keys.first = std::move(some.table().first());
-    keys.offset = std::move(some.table().offset());
-    keys.data = std::move(some.table().data());
-    return keys;
+    for (int64_t from = 0; from < n; from += among_block)
+        take(from, std::min(among_block, n - from), code.data() + from);
 }
 
-// Columns of one length, in one chunk each. Codes in the order in which the flagged rows meet their keys; -1
-// for other keys, and for null. Rows are not counted.
-inline EncodedKeys encode_among(const Column& column, const Column& flag, int n_threads) {
-    if (!column.size()) {
-        EncodedKeys none;
-        none.offset.push_back(0);
-        return none;
-    }
-    const Array<int64_t> rows = rows_of(flag.chunk(0));
-    return column.is_bytes() ? encode_among<BytesKey>(column, rows, n_threads)
-                             : encode_among<NumberKey>(column, rows, n_threads);
+// Calls learned() when `some` has its codes, then take(from, size, code) for block after block of rows: codes
+// of the keys that the rows of `some` have, -1 for others and for null. The column is in one chunk.
+template <class Learned, class Take>
+void for_codes_among(const Column& column, Among& some, int n_threads, Learned&& learned, Take&& take) {
+    if (column.is_bytes()) return among_keys<BytesKey>(column, some, n_threads, learned, take);
+    if (!column.is_dictionary() && among_span(column, some, learned, take)) return;
+    among_keys<NumberKey>(column, some, n_threads, learned, take);
 }
 
 }  // namespace cxcore

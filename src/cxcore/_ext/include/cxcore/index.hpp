@@ -163,14 +163,13 @@ struct Buckets {
         const int64_t n = offset[n_users];
         of_user.resize(static_cast<size_t>(n_users));
         first_user.assign(static_cast<size_t>(n_buckets) + 1, static_cast<int32_t>(n_users));
-        for (int64_t u = n_users - 1; u >= 0; --u) {
-            const int64_t bucket = n ? std::min(n_buckets - 1, offset[u] * n_buckets / n) : 0;
+        first_user[0] = 0;
+        int64_t bucket = 0;  // offset * n_buckets / n, without the division
+        for (int64_t u = 0; u < n_users; ++u) {
+            while (bucket + 1 < n_buckets && offset[u] * n_buckets >= (bucket + 1) * n)
+                first_user[static_cast<size_t>(++bucket)] = static_cast<int32_t>(u);
             of_user[static_cast<size_t>(u)] = static_cast<uint16_t>(bucket);
-            first_user[static_cast<size_t>(bucket)] = static_cast<int32_t>(u);
         }
-        for (int64_t b = n_buckets - 1; b >= 0; --b)  // empty buckets lie where the next one starts
-            first_user[static_cast<size_t>(b)] =
-                std::min(first_user[static_cast<size_t>(b)], first_user[static_cast<size_t>(b) + 1]);
     }
 };
 

@@ -1,4 +1,4 @@
-// What each row of an event log says, out of Arrow's columns in one pass: a channel, a conversion, or both.
+// What each row of an event log says, out of Arrow's columns: a channel, a conversion, or both.
 // Validity and flags are read as words of 64 bits, so that neither costs a branch or a copy.
 #pragma once
 
@@ -24,25 +24,67 @@ __attribute__((always_inline)) inline uint64_t bits_at(const uint8_t* bits, int6
     return n < 64 ? word & ((uint64_t{1} << n) - 1) : word;  // behind the last bit lies anything
 }
 
-struct Said {
-    Array<int32_t> what;   // by row: code of the channel times two (-2: none), one more where it converts
+constexpr int32_t says_nothing = -2;  // neither a touch nor a conversion
+
+// Flags of a boolean column without nulls, in one chunk.
+struct Flags {
+    const uint8_t* bits;
+    int64_t offset;
+    explicit Flags(const Chunk& flag)
+        : bits(static_cast<const uint8_t*>(flag.array->buffers[1])),
+          offset(flag.array->offset) {}
+    bool operator[](int64_t row) const { return bit(bits, offset + row); }
+};
+
+struct Channels {
+    Array<int32_t> known;  // by number + 1: twice the code, -1 where no row has it; first that of none
     Array<int64_t> first;  // by code, in order of first appearance
 };
 
-// Columns of one length, in one chunk each. `number`: of a channel; null or -1 is none.
-// `converted` has no null.
-inline Said what_rows_say(const Column& number, const Column& converted) {
-    Said said;
+// Which channels a log has. `number`: of each row's channel, in one chunk; null or -1 is none. Once the
+// numbers that are used lie closely and all have been met, a block of rows is read at a glance.
+inline Channels channels_of(const Column& number) {
+    constexpr int32_t unseen = -1;
+    constexpr int64_t block = 512, ahead = 4 * block;
+    Channels channels;
+    Array<int32_t>& known = channels.known;
+    known.assign(64, unseen);
+    known[0] = says_nothing;
     const int64_t n = number.size();
-    said.what.resize(static_cast<size_t>(n));
+    if (!n) return channels;
+    const Chunk chunk = number.chunk(0);
+    const Chunk::Place place = chunk.place();
+    uint32_t met = 1;  // the first ones, which are known
+    chunk.with_numbers(0, [&](auto read) {
+        for (int64_t from = 0; from < n; from += block) {
+            const int64_t to = std::min(n, from + block);
+            for (int64_t i = 0; i < block; i += 16) __builtin_prefetch(place(std::min(from + ahead + i, n)));
+            uint32_t above = 0;
+            for (int64_t i = from; i < to; ++i) above |= static_cast<uint32_t>(read(i)) + 1 >= met;
+            for (int64_t i = from; above && i < to; ++i) {
+                if (chunk.is_null(i)) continue;  // behind it lies anything
+                const auto at = static_cast<size_t>(read(i) + 1);
+                if (at >= known.size()) known.resize(std::max(at + 1, 2 * known.size()), unseen);
+                if (known[at] != unseen) continue;
+                known[at] = static_cast<int32_t>(2 * channels.first.size());
+                channels.first.push_back(i);
+            }
+            while (met < known.size() && known[met] != unseen) ++met;
+        }
+    });
+    return channels;
+}
+
+// What each row says: twice the code of its channel (-2: none), one more where it converts. Columns in one
+// chunk each; `known` by `channels_of`.
+inline Array<int32_t> what_rows_say(const Column& number, const int32_t* known, const Column& converted) {
+    Array<int32_t> said(static_cast<size_t>(number.size()));
+    const int64_t n = number.size();
     if (!n) return said;
     const Chunk channel = number.chunk(0), flag = converted.chunk(0);
     const auto* const flags = static_cast<const uint8_t*>(flag.array->buffers[1]);
-    constexpr int32_t unseen = -1;
     constexpr int64_t ahead = 1024;
-    Array<int32_t> known(64, unseen);  // twice the code by number; first that of none
-    known[0] = -2;
-    int32_t* what = said.what.data();
+    int32_t* what = said.data();
     const Chunk::Place place = channel.place();
     channel.with_numbers(0, [&](auto read) {
         for (int64_t from = 0; from < n; from += 64, what += 64) {
@@ -52,15 +94,8 @@ inline Said what_rows_say(const Column& number, const Column& converted) {
             uint64_t valid =
                 channel.valid ? bits_at(channel.valid, channel.array->offset + from, size) : ~uint64_t{0};
             for (int64_t i = 0; i < size; ++i, valid >>= 1, converts >>= 1) {
-                // behind a null lies anything
                 const uint64_t at = static_cast<uint64_t>(read(from + i) + 1) & -(valid & 1);
-                if (at >= known.size()) known.resize(std::max<size_t>(at + 1, 2 * known.size()), unseen);
-                int32_t mine = known[at];
-                if (mine == unseen) {
-                    mine = known[at] = static_cast<int32_t>(2 * said.first.size());
-                    said.first.push_back(from + i);
-                }
-                what[i] = mine | static_cast<int32_t>(converts & 1);
+                what[i] = known[at] | static_cast<int32_t>(converts & 1);
             }
         }
     });
