@@ -29,7 +29,7 @@ NATIVE := setup.py $(shell find src/cxcore/_ext -name '*.pyx' -o -name '*.pxd' -
 SOURCES := $(NATIVE) $(shell find src/cxcore -name '*.py' -o -name '*.pyi')
 CPP := $(filter %.hpp %.cpp,$(NATIVE))
 
-.PHONY: help demo test debug-test spark-test package bench docs lint format clean
+.PHONY: help demo test debug-test spark-test spark-bench package bench docs lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ spark-test: $(SPARK_VENV)/.test $(VENV)/.built ## the verbs on Spark, which need
 	@command -v java > /dev/null || { echo "Spark needs Java 17 or later (on Debian: openjdk-17-jre-headless)." >&2; exit 1; }
 	@echo "==> tests on Spark"
 	@SPARK_LOCAL_IP=127.0.0.1 PYTHONPATH=$(CURDIR)/src $(SPARK_VENV)/bin/python -m pytest -m spark tests/test_spark*.py $(ARGS)
+
+spark-bench: $(SPARK_VENV)/.test $(VENV)/.built ## sessions on Spark against its own window SQL (ARGS: numbers of events)
+	@command -v java > /dev/null || { echo "Spark needs Java 17 or later (on Debian: openjdk-17-jre-headless)." >&2; exit 1; }
+	@PYTHONPATH=$(CURDIR)/src $(SPARK_VENV)/bin/python benchmarks/spark.py $(ARGS)
 
 package: $(VENV)/.installed ## the sdist, installed in an empty environment, passes the smallest test
 	@echo "==> building the sdist, and installing from it in an empty environment"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,23 @@ def test_what_a_worker_refuses_reaches_the_driver(spark: Any) -> None:  # noqa: 
         cx.sessionize(frame, **ROLES, id="dense")
     with pytest.raises(cx.UnsupportedFrameError, match="lies in many places"):
         cx.index(frame, **ROLES)
+
+
+def test_a_stream_is_refused(spark: Any) -> None:  # noqa: F811
+    with pytest.raises(cx.UnsupportedFrameError, match="session_window"):
+        cx.sessions(spark.readStream.format("rate").load(), user="value", time="timestamp")
+
+
+def test_times_that_spark_cannot_hold(spark: Any) -> None:  # noqa: F811
+    """Nanoseconds become microseconds where that is exact, and are refused where it is not."""
+    frame = to_spark(spark, LOG.head(200).with_columns(score=pl.col("minutes") % 11))
+    time = pl.col("time").dt.truncate("1d").cast(pl.Datetime("ns", "UTC"))
+    found = collect(cx.nps(frame, score="score", by=time))
+    assert found.schema["time"] == pl.Datetime("us", "UTC")
+    with pytest.raises(cx.UnsupportedFrameError, match="has no type for the column 'time'"):
+        cx.nps(frame, score="score", by=time + pl.duration(nanoseconds=1))
+    with pytest.raises(cx.UnsupportedFrameError, match="has no type for the column 'time', which is Time"):
+        cx.nps(frame, score="score", by=pl.col("time").dt.time())
 
 
 def test_nothing_is_read_before_it_is_asked_for(spark: Any, tmp_path: Path) -> None:  # noqa: F811
@@ -265,8 +283,12 @@ def test_sql_functions_give_the_numbers_of_the_verbs(spark: Any) -> None:  # noq
 # ---------------------------------------------------------------- size
 
 
-@pytest.mark.parametrize("n", [2_000_000])
-def test_a_large_log_in_which_one_user_has_a_tenth(spark: Any, tmp_path: Path, n: int) -> None:  # noqa: F811
+#: 10_000_000 takes a minute
+EVENTS = int(os.environ.get("CXCORE_SPARK_EVENTS", 2_000_000))
+
+
+def test_a_large_log_in_which_one_user_has_a_tenth(spark: Any, tmp_path: Path) -> None:  # noqa: F811
+    n = EVENTS
     log = cx.datasets.clickstream(n, rng=7, order="random").frame.select("user_id", "ts")
     hot = pl.int_range(pl.len()) % 10 == 0
     log = log.with_columns(user_id=pl.when(hot).then(0).otherwise("user_id"), row=pl.int_range(pl.len()))

@@ -26,6 +26,12 @@ class SparkFrame(Engine):
         kinds = (loaded("pyspark.sql"), loaded("pyspark.sql.connect.dataframe"))
         return any(kind is not None and isinstance(frame, kind.DataFrame) for kind in kinds)
 
+    def open(self, call: str, frame: Any) -> tuple[Engine, Any]:
+        if frame.isStreaming:
+            hint = "Spark's own session_window counts as gap= does; or call the verb in foreachBatch."
+            raise errors.not_a_frame(call, "a stream of Spark's", hint)
+        return self, frame
+
     def columns(self, frame: Any) -> list[str]:
         return list(frame.columns)
 
