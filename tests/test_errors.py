@@ -43,6 +43,16 @@ def no_type() -> Exception:
 
 
 @text(
+    "nps(score='q1'): 1 of 3 answers is outside 0..10; first is 11, row 2.\n"
+    "  Hint: drop them, or name codes that mean 'no answer' with missing=[11].\n"
+    "  Rows are counted in a piece of the frame, as one worker has read it, sorted.",
+    cx.InvalidDataError,
+)
+def in_a_worker() -> Exception:
+    return errors.in_a_worker(errors.out_of_scale("nps", "q1", 1, 3, (0, 10), 11, 2))
+
+
+@text(
     "sessionize(): the rows of a part did not come sorted by 'user', 'time'.\n"
     "  Hint: the engine has dropped the sort: pass another frame.",
     cx.InvalidDataError,

@@ -210,6 +210,9 @@ def test_what_parts_cannot_answer_is_refused(spark: Any) -> None:  # noqa: F811
     frame = to_spark(spark, TOUCHES.head(100))
     with pytest.raises(cx.InvalidOptionError, match="what one customer changes is not known"):
         cx.attribute(frame, **CONVERTS, confidence_level=0.9)
+    text = r"^attribute\(time='ts'\): .* rows have no time; .*\n  Hint: .*\n  Rows are counted .* sorted\.$"
+    with pytest.raises(cx.InvalidDataError, match=text):
+        cx.attribute(frame.selectExpr("* EXCEPT (ts)", "CAST(NULL AS TIMESTAMP) AS ts"), **CONVERTS)
 
 
 # ---------------------------------------------------------------- scores

@@ -356,6 +356,12 @@ def only_lazy(call: str, option: str, value: object) -> InvalidOptionError:
     return bad_option(call, option, value, "only a LazyFrame can be larger than memory.", hint)
 
 
+def in_a_worker(error: InvalidDataError) -> InvalidDataError:
+    """What is wrong in the rows that a worker of an engine has read so far."""
+    note = "  Rows are counted in a piece of the frame, as one worker has read it, sorted."
+    return InvalidDataError(f"{error}\n{note}")
+
+
 def not_in_order(call: str, columns: Sequence[str]) -> InvalidDataError:
     """An engine has brought the rows of a part in another order than it was asked for."""
     problem = f"the rows of a part did not come sorted by {_names(columns)}."

@@ -7,6 +7,7 @@ that are asked for, as far as ``spark.driver.maxResultSize`` lets them. Why so: 
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -44,7 +45,7 @@ class SparkFrame(Engine):
     def read(self, call: str, frame: Any, columns: Sequence[str] | None) -> pl.DataFrame:
         """On the driver."""
         asked = frame if columns is None else frame.select(*_quoted(columns))
-        return _house(call, asked.toArrow(), _zone(frame))
+        return _house(call, _collected(asked), _zone(frame))
 
     def with_columns(self, frame: Any, house: pl.DataFrame, new: pl.DataFrame) -> Any:
         raise errors.not_held("with_columns", self.name)
@@ -87,14 +88,14 @@ class SparkFrame(Engine):
         narrow, zone = frame.select(*_quoted(dict.fromkeys(columns))), _zone(frame)
         if isinstance(parts, Counted):
             counted = narrow.groupBy(*_quoted(narrow.columns)).count().withColumnRenamed("count", COUNT)
-            return self.from_house(frame, parts.compute(_house(call, counted.toArrow(), zone)))
+            return self.from_house(frame, parts.compute(_house(call, _collected(counted), zone)))
         before, read = _schema(call, frame, columns), {name: at for at, name in enumerate(narrow.columns)}
         partial = pl.Schema((parts.partial or schema)(before))
         kind = _struct(partial)
         found = _sorted(narrow, parts).mapInArrow(_frames(parts.walk, read, zone, _arrow(frame, kind)), kind)
         if parts.merge is None:
             return found
-        return self.from_house(frame, parts.merge(_house(call, found.toArrow(), zone).cast(partial)))
+        return self.from_house(frame, parts.merge(_house(call, _collected(found), zone).cast(partial)))
 
 
 # ---------------------------------------------------------------- on the driver
@@ -102,6 +103,21 @@ class SparkFrame(Engine):
 
 def _quoted(names: Any) -> list[str]:
     return ["`" + name.replace("`", "``") + "`" for name in names]
+
+
+#: what a worker refused, inside the text of Spark's error: the lines of ours are indented
+_REFUSED = re.compile(r"cxcore\.errors\.(\w+): (.+(?:\n  \S.*)*)")
+
+
+def _collected(frame: Any) -> Any:
+    """On the driver, as Arrow; what a worker refused is refused here."""
+    try:
+        return frame.toArrow()
+    except Exception as error:
+        refused = _REFUSED.search(str(error))
+        if refused is None:
+            raise
+        raise getattr(errors, refused[1])(refused[2]) from error
 
 
 def _zone(frame: Any) -> str:
@@ -240,7 +256,7 @@ def _rows(
                     waiting.append(batch)
                     yield _narrow(batch, read, zone)
 
-        for new in walk(houses()):
+        for new in _answered(walk, houses()):
             made = _made(new, schema).to_batches()
             for of_new in made:
                 at = 0
@@ -263,10 +279,17 @@ def _frames(
 
     def run(batches: Iterator[Any]) -> Iterator[Any]:
         houses = (_narrow(batch, read, zone) for batch in batches if len(batch))
-        for found in walk(houses):
+        for found in _answered(walk, houses):
             yield from _made(found, schema).to_batches()
 
     return run
+
+
+def _answered(walk: Walk, houses: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    try:
+        yield from walk(houses)
+    except errors.InvalidDataError as error:
+        raise errors.in_a_worker(error) from None
 
 
 def _narrow(batch: Any, read: Mapping[str, int], zone: str) -> pl.DataFrame:
