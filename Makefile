@@ -20,13 +20,16 @@ BENCH_PAGE ?= docs/benchmarks.md
 # Spark wants an older pandas, and so an environment of its own
 SPARK_VENV ?= $(VENV)-spark
 
+# Versions before the one that is installed, beside it: an import of cxcore must do no harm there
+OLD_DUCKDB := 1.4 1.5
+
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet --quiet
-NATIVE := setup.py $(shell find src/cxcore/_ext -name '*.pyx' -o -name '*.pxd' -o -name '*.hpp' -o -name '*.cpp')
+NATIVE := setup.py $(shell find src/cxcore/_ext -name '*.pyx' -o -name '*.pxd' -o -name '*.hpp' -o -name '*.cpp' -o -name '*.map')
 SOURCES := $(NATIVE) $(shell find src/cxcore -name '*.py' -o -name '*.pyi')
 CPP := $(filter %.hpp %.cpp,$(NATIVE))
 
-.PHONY: help demo test debug-test spark-test package bench docs lint format clean
+.PHONY: help demo test debug-test spark-test spark-bench package bench docs lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,10 +49,14 @@ debug-test: $(VENV)/.test build/debug/.built ## tests of the kernels, on a build
 		$(PY) -m pytest -m "not slow" --hypothesis-profile few \
 			$(patsubst %,--ignore tests/test_%.py,codebase docs errors duckdb_native) $(ARGS)
 
-spark-test: $(SPARK_VENV)/.test $(VENV)/.built ## sessions against Spark's own, which needs Java 17 (456 MB of packages)
+spark-test: $(SPARK_VENV)/.test $(VENV)/.built ## the verbs on Spark, which needs Java 17 (456 MB of packages)
 	@command -v java > /dev/null || { echo "Spark needs Java 17 or later (on Debian: openjdk-17-jre-headless)." >&2; exit 1; }
-	@echo "==> tests against Spark"
-	@SPARK_LOCAL_IP=127.0.0.1 PYTHONPATH=src $(SPARK_VENV)/bin/python -m pytest -m spark tests/test_spark_parity.py $(ARGS)
+	@echo "==> tests on Spark"
+	@SPARK_LOCAL_IP=127.0.0.1 PYTHONPATH=$(CURDIR)/src $(SPARK_VENV)/bin/python -m pytest -m spark tests/test_spark*.py $(ARGS)
+
+spark-bench: $(SPARK_VENV)/.test $(VENV)/.built ## sessions on Spark against its own window SQL (ARGS: numbers of events)
+	@command -v java > /dev/null || { echo "Spark needs Java 17 or later (on Debian: openjdk-17-jre-headless)." >&2; exit 1; }
+	@PYTHONPATH=$(CURDIR)/src $(SPARK_VENV)/bin/python benchmarks/spark.py $(ARGS)
 
 package: $(VENV)/.installed ## the sdist, installed in an empty environment, passes the smallest test
 	@echo "==> building the sdist, and installing from it in an empty environment"
@@ -115,7 +122,10 @@ $(VENV)/.demo: $(VENV)/.installed $(VENV)/.built
 	@echo "==> installing what the demo needs" && $(PIP) install 'cxcore[demo]' && touch $@
 
 $(VENV)/.test: $(VENV)/.installed $(VENV)/.built
-	@echo "==> installing what the tests need" && $(PIP) install 'cxcore[all]' --group test && touch $@
+	@echo "==> installing what the tests need" && $(PIP) install 'cxcore[all,service]' --group test
+	@for minor in $(OLD_DUCKDB); do \
+		$(PIP) install --upgrade --no-deps --target $(VENV)/duckdb-$$minor "duckdb==$$minor.*"; done
+	@touch $@
 
 $(VENV)/.bench: $(VENV)/.installed $(VENV)/.built
 	@echo "==> installing what the benchmarks need" && $(PIP) install 'cxcore[all]' --group bench && touch $@

@@ -1,5 +1,5 @@
 """Build the compiled core: every ``_ext/*.pyx`` by Cython, ``_ext/native.cpp`` by pybind11, and
-``_ext/duckdb_functions.cpp``, a shared library without Python.
+``_ext/duckdb_functions.cpp`` and ``_ext/polars_plugin.cpp``, shared libraries without Python.
 
 CXCORE_DEBUG=1                    bounds checks and asserts in every kernel
 CXCORE_SANITIZE=address|undefined a build with that sanitizer
@@ -14,6 +14,7 @@ from pybind11.setup_helpers import Pybind11Extension
 from setuptools import Extension, setup
 
 EXT = Path("src/cxcore/_ext")
+EXPORTS = EXT / "exports.map"
 VERSION = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
 DEBUG = os.environ.get("CXCORE_DEBUG", "0") == "1"
 SANITIZE = os.environ.get("CXCORE_SANITIZE", "")
@@ -62,13 +63,21 @@ setup(
             force=DEBUG or bool(SANITIZE),
         ),
         Pybind11Extension("cxcore._ext.native", [str(EXT / "native.cpp")], **shared),
-        Extension(
-            "cxcore._ext.duckdb_functions",
-            [str(EXT / "duckdb_functions.cpp")],
-            **{
-                **shared,
-                "depends": [*headers, *sorted(map(str, (EXT / "include/cxcore/duckdb").glob("*.hpp")))],
-            },
+        *(
+            Extension(
+                f"cxcore._ext.{name}",
+                [str(EXT / f"{name}.cpp")],
+                **{
+                    **shared,
+                    "depends": [
+                        *headers,
+                        str(EXPORTS),
+                        *map(str, (EXT / f"include/cxcore/{engine}").glob("*.hpp")),
+                    ],
+                    "extra_link_args": [*link_args, f"-Wl,--version-script={EXPORTS}"],
+                },
+            )
+            for engine, name in (("duckdb", "duckdb_functions"), ("polars", "polars_plugin"))
         ),
     ],
 )

@@ -1,6 +1,6 @@
 """Coverage of intervals under weights and strata: the table of docs/explanation/scores.md.
 
-    python benchmarks/design_coverage.py [replicates]
+    python benchmarks/design_coverage.py [replicates] [population]
 
 Customers have 1 + Poisson(3) answers with a latent correlation of 0.6, cut into detractors, passives and
 promoters. Strata differ by up to one deviation of that normal; their weights by up to four times, those of
@@ -66,12 +66,13 @@ def surveys(
     return pl.DataFrame(frame), 100 * float(np.average(scores, weights=heft))
 
 
-def main(replicates: int) -> None:
-    rng = np.random.default_rng(1)
+def main(replicates: int, populations: list[str]) -> None:
     print("| population | truth | design |", " | ".join(f"`{method}`" for method in METHODS), "|")
     print("|---" * (len(METHODS) + 3) + "|")
-    for name, shares in POPULATIONS.items():
-        for words, (n_strata, n_each, options) in DESIGNS.items():
+    for name in populations:
+        shares = POPULATIONS[name]
+        for at, (words, (n_strata, n_each, options)) in enumerate(DESIGNS.items()):
+            rng = np.random.default_rng([list(POPULATIONS).index(name), at])  # each row stands alone
             rows, truth = surveys(shares, n_strata, n_each, replicates, rng)
             found = []
             for method in METHODS:
@@ -82,4 +83,4 @@ def main(replicates: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 4_000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 4_000, sys.argv[2:] or list(POPULATIONS))

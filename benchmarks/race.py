@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,10 +16,14 @@ import settings
 #: and a contender that starts more threads than it was given pays for them
 CLOCK = time.process_time if settings.THREADS == 1 else time.perf_counter
 
-#: Every call is timed right after one that is not, and one shorter than this (seconds) after so many: what
-#: ran before it, a rival or the garbage collector, has emptied the caches; and a virtual machine may have
-#: given freed memory back to its host, which costs whoever asks for it anew more than the work.
+#: Every timing comes right after calls that are not timed: what ran before it, a rival or the garbage
+#: collector, has emptied the caches; and a virtual machine may have given freed memory back to its host,
+#: which costs whoever asks anew more than the work. What takes less than SHORT (seconds) is called so often.
 SHORT, WARM_UPS = 0.02, 5
+
+#: A timing takes at least so long (seconds): a shorter call is repeated, as timeit does, and as often before,
+#: untimed. After a rival a single call of 30 µs takes 45: it finds the branches and caches of the rival.
+BATCH = 0.005
 
 
 @dataclass(frozen=True)
@@ -64,58 +69,61 @@ class Race:
 
         ``left_out`` says which rivals do not run on this size, and why.
         """
-        warm_ups = {}
+        calls = {}
         for contender in (verb, *parts, *rivals):
             gc.collect()  # the garbage of the imports would make the first call look long
             start = self._clock()
             answer = contender.run()
-            warm_ups[contender.name] = WARM_UPS if self._clock() - start < SHORT else 1
+            calls[contender.name] = self._calls(contender.run, self._clock() - start)
             contender.check(answer)
             del answer
         if self._benchmark.disabled:
             self._benchmark.pedantic(lambda: None)
             return
-        others = [("part", one) for one in parts] + [("rival", one) for one in rivals]
-        spent: dict[str, list[float]] = {one.name: [] for _, one in others}
-
-        def turn() -> None:
-            for _, one in others:
-                if not spent[one.name] or sum(spent[one.name]) < settings.BUDGET:
-                    spent[one.name].append(_time(one.run, warm_ups[one.name], self._clock))
-            gc.collect()
-            for _ in range(warm_ups[verb.name]):
-                verb.run()
-
-        bench = self._benchmark
-        bench.name = f"{bench.name.split('[')[0]}[{verb.name}]"
-        bench.group = group
+        everyone = [("verb", verb), *(("part", one) for one in parts), *(("rival", one) for one in rivals)]
+        spent: dict[str, list[float]] = {one.name: [] for _, one in everyone}
         rounds = settings.ROUNDS if rows <= 2_000_000 else min(settings.ROUNDS, 3)
+        for _ in range(rounds):
+            for _, one in everyone[1:] + everyone[:1]:
+                if one is verb or not spent[one.name] or sum(spent[one.name]) < settings.BUDGET:
+                    spent[one.name].append(_time(one.run, *calls[one.name], self._clock))
+        self._benchmark.group = group
+        self._benchmark._mode = "race"  # it was used, if in a way of our own
         about = {"words": words, "rows": rows, "left_out": left_out}
-        bench.extra_info = {"contender": verb.name, "role": "verb", "part": 1.0, **about}
-        bench.extra_info["goals"] = [[goal.ratio, goal.rival] for goal in goals]
-        bench.pedantic(verb.run, setup=turn, rounds=rounds)
-        for role, one in others:
+        for role, one in everyone:
             info = {"contender": one.name, "role": role, "part": one.part, **about}
-            _record(bench, one, info, spent[one.name])
+            if one is verb:
+                info["goals"] = [[goal.ratio, goal.rival] for goal in goals]
+            _record(self._benchmark, one, info, spent[one.name])
+
+    def _calls(self, run: Callable[[], Any], first: float) -> tuple[int, int]:
+        """How often to call before a timing, and in it; ``first`` is what the first call took."""
+        if first >= SHORT:
+            return 1, 1
+        start = self._clock()
+        run()
+        timed = math.ceil(BATCH / max(self._clock() - start, 1e-6))
+        return max(WARM_UPS, timed), timed
 
 
-def _time(run: Callable[[], Any], warm_ups: int, clock: Callable[[], float]) -> float:
+def _time(run: Callable[[], Any], warm_ups: int, timed: int, clock: Callable[[], float]) -> float:
     gc.collect()
     for _ in range(warm_ups):
         run()
     gc.disable()
     try:
         start = clock()
-        answer = run()
+        for _ in range(timed):
+            answer = run()
         took = clock() - start
     finally:
         gc.enable()
     del answer
-    return took
+    return took / timed
 
 
 def _record(bench: Any, one: Contender, info: dict[str, Any], times: Sequence[float]) -> None:
-    """A line of its own in pytest-benchmark's table for a contender that was timed between the rounds.
+    """A line of its own in pytest-benchmark's table for each contender.
 
     pytest-benchmark times one function after the other; in turns, a slow minute of the machine meets all
     alike.

@@ -55,6 +55,12 @@ def polars_textbook_both(frame: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
     return rows["session"], table.collect()
 
 
+def polars_over_number(frame: pl.DataFrame) -> pl.Series:
+    """Numbers of sessions, user by user."""
+    is_new = (pl.col("ts").diff() > _GAP).fill_null(value=False)
+    return frame.select((is_new.cum_sum().cast(pl.Int64) + 1).over("user_id", order_by="ts")).to_series()
+
+
 def polars_sort_rows(frame: pl.DataFrame) -> pl.Series:
     """One sort with row numbers, three vector operations, one scatter."""
     ordered = frame.lazy().with_row_index("row").sort("user_id", "ts")
@@ -634,6 +640,31 @@ def numpy_multinomial_groups(
         draws = rng.multinomial(n, count / n, size=resamples)
         out[g] = np.percentile((draws[:, 2] - draws[:, 0]) * (100 / n), [2.5, 97.5])
     return out
+
+
+def polars_groups(frame: pl.DataFrame) -> np.ndarray:
+    """Detractors, passives and promoters of each group, by its number, as everybody writes it."""
+    promoters, detractors = (pl.col("score") >= 9).sum(), (pl.col("score") <= 6).sum()
+    found = frame.group_by("group").agg(d=detractors, p=promoters, n=pl.len()).sort("group")
+    d, p, n = (found[name].to_numpy().astype(np.int64) for name in "dpn")
+    return np.stack([d, n - d - p, p], 1)
+
+
+def polars_packed_groups(frame: pl.DataFrame, n_groups: int) -> np.ndarray:
+    """The same where groups are known to be small numbers: group and answer are one small key."""
+    key = pl.col("group").cast(pl.UInt16) * 11 + pl.col("score").cast(pl.UInt16)
+    found = frame.lazy().select(k=key).group_by("k").len().collect()
+    counts = np.zeros(n_groups * 11, dtype=np.int64)
+    counts[found["k"].to_numpy()] = found["len"].to_numpy()
+    return _three(counts.reshape(-1, 11))
+
+
+def numpy_groups(group: np.ndarray, score: np.ndarray, n_groups: int) -> np.ndarray:
+    return _three(np.bincount(group * 11 + score, minlength=n_groups * 11).reshape(-1, 11))
+
+
+def _three(levels: np.ndarray) -> np.ndarray:
+    return np.stack([levels[:, :7].sum(1), levels[:, 7:9].sum(1), levels[:, 9:].sum(1)], 1)
 
 
 def scipy_bootstrap(value: np.ndarray, method: str, resamples: int, rng: np.random.Generator) -> np.ndarray:

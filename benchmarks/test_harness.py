@@ -6,7 +6,7 @@ import data
 import polars as pl
 import pytest
 import report
-from race import Contender, Race
+from race import Contender, Race, _time
 
 
 def test_a_wrong_answer_fails_before_anything_is_timed() -> None:
@@ -40,3 +40,23 @@ def test_clones_keep_every_silence_and_share_no_user() -> None:
     log = data.Log("clones", "", data.multiply(source, 3, lambda copy: pl.col("user_id") * 10 + copy), 3 * 4)
     assert log.frame["user_id"].n_unique() == 6
     assert len(log.truth.table) == 12
+
+
+def test_a_short_call_is_timed_in_a_batch_and_a_long_one_alone() -> None:
+    """A clock that moves 20 µs a reading and 100 µs a call: the reading is nothing beside the batch."""
+    now = 0.0
+
+    def clock() -> float:
+        nonlocal now
+        now += 20e-6
+        return now
+
+    def run() -> None:
+        nonlocal now
+        now += 100e-6
+
+    race = Race(benchmark=None, clock=clock)
+    warm_ups, timed = race._calls(run, first=120e-6)
+    assert timed == warm_ups == 42  # of 120 µs, in 5 ms
+    assert abs(_time(run, warm_ups, timed, clock) - 100e-6) < 1e-6
+    assert race._calls(run, first=0.5) == (1, 1)

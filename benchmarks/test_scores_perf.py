@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import cycle
 from typing import Any
 
 import data
@@ -109,6 +110,33 @@ def _interval(counts: np.ndarray) -> tuple[float, float]:
     return 100 * low[0], 100 * high[0]
 
 
+def test_nps_reads_its_column_once(race: Race) -> None:
+    """At most 1.3 passes: columns in turn, so that each comes from memory, and not from a cache."""
+    n, n_columns = 10**7, 24
+    score = data.answers(n)["score"].to_numpy()
+    columns = [pl.DataFrame({"score": score.copy()}) for _ in range(n_columns)]
+    turn = cycle(columns)
+
+    def highest(got: int) -> None:
+        assert got == score.max()
+
+    race(
+        "scores/nps-from-memory",
+        words=f"NPS of {n:,} uint8 answers that no cache holds, against one look at each",
+        rows=n,
+        verb=Contender(
+            "cxcore",
+            lambda: cx.nps(next(turn), score="score", method="percentile"),
+            partial(_ours_check, score),
+        ),
+        rivals=[
+            Contender("Polars, highest answer", lambda: next(turn)["score"].max(), highest),
+            Contender("NumPy, highest answer", lambda: int(next(turn)["score"].to_numpy().max()), highest),
+        ],
+        goals=[Goal(0.77, "Polars"), Goal(0.77, "NumPy")],
+    )
+
+
 def test_compare(race: Race, rng: np.random.Generator) -> None:
     """The exact BCa interval of a difference against scipy's, of the same answers."""
     n = 1_000
@@ -171,9 +199,30 @@ def test_nps_groups(race: Race, rng: np.random.Generator) -> None:
                 partial(rivals.numpy_multinomial_groups, group, score, N_GROUPS, rng, RESAMPLES),
                 partial(_near_groups, group, score, RESAMPLES),
             ),
+            *[
+                Contender(
+                    f"{name}, then the same kernel",
+                    partial(_intervals, count),
+                    partial(_near_groups, group, score, 10**12),
+                )
+                for name, count in {
+                    "Polars, group_by": partial(rivals.polars_groups, frame),
+                    "Polars, packed key": partial(rivals.polars_packed_groups, frame, N_GROUPS),
+                    "NumPy, bincount": partial(rivals.numpy_groups, group, score, N_GROUPS),
+                }.items()
+            ],
         ],
+        goals=[Goal(50, "NumPy, multinomial"), Goal(3, "Polars, group_by")],
         left_out=f"scipy, arch: a loop over {N_GROUPS:,} groups of {resamples:,} row resamples takes minutes",
     )
+
+
+def _intervals(count: Callable[[], np.ndarray]) -> np.ndarray:
+    """The kernel behind somebody else's counts of detractors, passives and promoters."""
+    counts = np.ascontiguousarray(count(), dtype=np.int64)
+    low, high, weights = np.empty(len(counts)), np.empty(len(counts)), np.array([-1, 0, 1])
+    kernels.resample_interval(counts, weights, np.full(len(counts), 0.05), False, low, high)
+    return 100 * np.stack([low, high], 1)
 
 
 def _near_groups(group: np.ndarray, score: np.ndarray, resamples: int, got: np.ndarray) -> None:

@@ -132,6 +132,7 @@ def pages() -> dict[str, tuple[str, str, str]]:
         ),
         "engines": ("Engines", "The frames that every verb takes, asked in this order.", engines()),
         "duckdb": ("DuckDB", rule(load("cxcore.duckdb")), api(load("cxcore.duckdb"))),
+        "spark": ("Spark SQL", rule(load("cxcore.spark")), api(load("cxcore.spark"))),
         "polars": (
             "Polars namespaces",
             "The verbs on frames, the scores on expressions.",

@@ -93,7 +93,7 @@ def on(connection: duckdb.DuckDBPyConnection) -> Callable[[pl.DataFrame], duckdb
     return make
 
 
-FLAVOURS = ("polars", "lazy", "duckdb", "pandas", "pyarrow", "stream")
+FLAVOURS = ("polars", "lazy", "duckdb", "pandas", "pyarrow", "reader", "stream")
 
 
 @pytest.fixture(scope="session", params=FLAVOURS)
@@ -106,6 +106,9 @@ def frame(request: pytest.FixtureRequest) -> Iterator[Flavour]:
             "duckdb": Flavour("duckdb", on(connection), from_duckdb, duckdb.DuckDBPyRelation),
             "pandas": Flavour("pandas", to_pandas, lambda out: pl.from_pandas(out), pd.DataFrame),
             "pyarrow": Flavour("pyarrow", to_arrow, pl.DataFrame, pa.Table),
+            "reader": Flavour(
+                "reader", lambda house: to_arrow(house).to_reader(), pl.DataFrame, pa.RecordBatchReader
+            ),
             "stream": Flavour("stream", Stream, lambda out: out, pl.DataFrame),
         }[request.param]
 

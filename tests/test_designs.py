@@ -6,6 +6,7 @@ import math
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -465,6 +466,101 @@ def test_compare_linearized(house):
             assert answer["p_value"] == float(abs(difference) < 1e-12)
 
 
+@given(surveys())
+def test_differences_within_strata_agree_with_their_twin(house):
+    if house["group"].n_unique() < 2:
+        return
+    for options, known in (
+        ({"cluster": "cluster", "weight": "weight", "stratum": "stratum"}, {}),
+        ({"cluster": "cluster", "stratum": "stratum"}, {}),
+        ({"weight": "weight", "stratum": "stratum"}, {"cluster": False}),
+        ({"stratum": "stratum"}, {"cluster": False}),
+    ):
+        weighted = house if "weight" in options else house.with_columns(weight=1.0)
+        difference, variance, dof = twin.stratified_difference(answers_of(weighted, **known), "b", "a")
+        row = cx.compare(house, score="score", group="group", control="a", **options).row(0, named=True)
+        assert row["difference"] == pytest.approx(100 * difference, abs=1e-9)
+        if dof == 0:
+            assert (row["low"], row["high"], row["p_value"], row["method"]) == (None,) * 4
+            continue
+        assert row["method"] == "linearized"
+        half = 100 * stats.t.ppf(0.975, dof) * math.sqrt(variance)
+        low, high = max(100 * difference - half, -200), min(100 * difference + half, 200)
+        assert (row["low"], row["high"]) == pytest.approx((low, high), abs=1e-5)
+        if variance > 1e-20:
+            p = 2 * stats.t.sf(abs(difference) / math.sqrt(variance), dof) if abs(difference) > 1e-12 else 1
+            assert row["p_value"] == pytest.approx(p, abs=1e-6)
+
+
+@given(surveys())
+def test_a_trend_of_any_design_agrees_with_its_twin(house):
+    house = house.with_columns(wave=pl.col("score").shuffle(3) % 4)
+    ranks = house["wave"].rank("dense").cast(pl.Int64)
+    if ranks.n_unique() < 2:
+        return
+    for options, stratum, cluster in (
+        ({"cluster": "cluster", "weight": "weight", "stratum": "stratum"}, True, True),
+        ({"weight": "weight", "stratum": "stratum"}, True, False),
+        ({"cluster": "cluster", "weight": "weight"}, False, True),
+        ({"weight": "weight"}, False, False),
+        ({"stratum": "stratum"}, True, False),
+    ):
+        weighted = house if "weight" in options else house.with_columns(weight=1.0)
+        columns = weighted.select(ranks.alias("group"), "stratum", "cluster", "weight", "score")
+        slope, variance, dof = twin.slope(answers_of(columns, stratum, cluster))
+        row = cx.trend(house, score="score", wave="wave", **options).row(0, named=True)
+        assert row["slope"] == pytest.approx(100 * slope, abs=1e-9)
+        if dof == 0:
+            assert (row["low"], row["standard_error"], row["p_value"]) == (None, None, None)
+            continue
+        assert row["standard_error"] == pytest.approx(100 * math.sqrt(variance), abs=1e-5)
+        half = 100 * stats.t.ppf(0.975, dof) * math.sqrt(variance)
+        assert row["high"] - row["low"] == pytest.approx(2 * half, abs=1e-4, rel=1e-6)
+
+
+@pytest.mark.parametrize("verb", ["waves", "trend", "compare", "rolling"])
+def test_weights_that_are_all_alike_and_one_stratum_change_no_estimate(verb):
+    rng = np.random.default_rng(8)
+    house = pl.DataFrame(
+        {
+            "wave": rng.integers(0, 4, 400),
+            "day": pl.Series(rng.integers(0, 40, 400)).cast(pl.Int32).cast(pl.Date),
+            "score": rng.integers(0, 11, 400),
+            "weight": [0.7] * 400,
+            "one": ["all"] * 400,
+            "who": rng.integers(0, 90, 400),
+        }
+    )
+    roles = {
+        "waves": {"wave": "wave"},
+        "trend": {"wave": "wave"},
+        "compare": {"group": "wave", "control": 1},
+        "rolling": {"time": "day"},
+    }[verb]
+    ask = lambda **more: getattr(cx, verb)(house, score="score", **roles, **more)  # noqa: E731
+    plain, weighted = ask(cluster="who"), ask(cluster="who", weight="weight")
+    name = "slope" if verb == "trend" else "estimate"
+    assert weighted[name].to_numpy() == pytest.approx(plain[name].to_numpy())
+    error = "p_value" if verb == "compare" else "standard_error"
+    many = slice(10 if verb == "rolling" else 0, None)  # few answers are of clusters of one: n for n - 1
+    assert weighted[error].to_numpy()[many] == pytest.approx(plain[error].to_numpy()[many], rel=1e-6)
+    if verb == "rolling":
+        return
+    drawn = ask(cluster="who", weight="weight", stratum="one")
+    assert drawn[name].to_numpy() == pytest.approx(plain[name].to_numpy())
+    assert drawn[error].to_numpy() == pytest.approx(plain[error].to_numpy(), rel=0.2, abs=0.05)
+
+
+def test_an_answer_of_weight_0_is_in_no_wave():
+    house = pl.DataFrame(
+        {"wave": [1, 1, 2, 2, 3, 3], "score": [10, 3, 9, 9, 0, 10], "w": [1.0, 1, 0, 0, 1, 2]}
+    )
+    answer = cx.waves(house, score="score", wave="wave", weight="w")
+    assert answer["n"].to_list() == [2, 0, 2]
+    assert answer["previous"].to_list() == [None, None, 1]
+    assert cx.trend(house, score="score", wave="wave", weight="w").select("n_waves", "n").row(0) == (2, 4)
+
+
 def test_two_sides_apart_are_welch_s_t():
     rng = np.random.default_rng(5)
     house = pl.DataFrame({"group": ["a"] * 30 + ["b"] * 55, "score": rng.integers(0, 11, 85)})
@@ -597,6 +693,48 @@ def test_weights_that_are_extreme():
     even = nps(house.with_columns(w=0.3), weight="w").row(0, named=True)
     assert (even["flags"], even["design_effect"]) == ("", pytest.approx(1))
     assert even["n_effective"] == pytest.approx(80)
+
+
+@pytest.mark.parametrize("heavy", [1e3, 1e6, 1e12, 1e30])
+def test_one_answer_that_has_all_the_weight_is_worth_one(heavy):
+    """It is the estimate, so that the variance sees no move; n over the design effect was 27,000."""
+    house = pl.DataFrame({"score": [10, 9, 2, 8] * 20, "w": [heavy] + [1.0] * 79})
+    row = nps(house, weight="w").row(0, named=True)
+    assert 1 <= row["n_effective"] <= 1.2
+    assert "extreme_weights" in row["flags"]
+    shared = pl.DataFrame({"score": [10, 9, 2, 8] * 20, "who": [0] * 60 + list(range(1, 21))})
+    assert nps(shared, cluster="who")["n_effective"].item() <= 80**2 / (60**2 + 20)
+
+
+def test_clusters_without_a_spread_are_worth_no_number():
+    """The variance is 0 and the answers are not all alike: not infinitely many."""
+    house = pl.DataFrame({"score": [10, 3] * 4, "who": [1, 1, 2, 2, 3, 3, 4, 4]})
+    row = nps(house, cluster="who", method="cluster_t").row(0, named=True)
+    assert (row["standard_error"], row["design_effect"], row["n_effective"]) == (0, 0, None)
+
+
+def test_one_cluster_a_side_is_no_warning():
+    """Its residual is rounding, and there is no n - 1."""
+    house = pl.DataFrame(
+        {
+            "group": ["a", "a", "b", "b", "b"],
+            "who": [1, 1, 1, 2, 3],
+            "score": [7, 10, 3, 9, 10],
+            "weight": [0.1, 0.7, 1.0, 2.5, 1e-9],
+        }
+    )
+    row = cx.compare(house, score="score", group="group", control="b", cluster="who", weight="weight").row(
+        0, named=True
+    )
+    assert (row["low"], row["p_value"]) == (None, None)
+
+
+@given(rng=st.integers(0, 2**32), n=st.integers(2, 60))
+def test_weights_alone_never_make_more_answers(rng, n):
+    draw = np.random.default_rng(rng)
+    house = pl.DataFrame({"score": draw.integers(0, 11, n), "w": 10.0 ** draw.uniform(-20, 20, n)})
+    found = nps(house, weight="w")["n_effective"].item()
+    assert found is None or found <= n
 
 
 def test_an_id_that_many_share():
@@ -961,3 +1099,58 @@ def test_every_method_under_every_confidence(method):
     around = upright.with_columns(score=10 - pl.col("score"))
     row, turned = (nps(each, **three).row(0, named=True) for each in (upright, around))
     assert (turned["low"], turned["high"]) == pytest.approx((-row["high"], -row["low"]), abs=1e-6)
+
+
+# ---------------------------------------------------------------- expressions
+
+
+@pytest.mark.parametrize("verb", ["nps", "compare", "waves", "trend", "rolling", "change_points"])
+def test_a_design_of_expressions_is_that_of_its_columns(verb):
+    """Also one that has the name of a column, which another role reads as it lies."""
+    rng = np.random.default_rng(40)
+    house = pl.DataFrame(
+        {
+            "mail": rng.choice(["Ann@x", "ann@x", "Bob@x", "bob@X", "eve@x", "Dan@x", "gil@y", "hal@y"], 300),
+            "spend": rng.uniform(0, 100, 300),
+            "plan": rng.choice(["a", "b"], 300),
+            "day": pl.Series(rng.integers(0, 30, 300)).cast(pl.Int32).cast(pl.Date),
+            "score": rng.integers(0, 11, 300),
+        }
+    )
+    low, weight = pl.col("mail").str.to_lowercase(), 1 + pl.col("spend").sqrt()
+    home = pl.col("mail").str.to_lowercase().str.slice(-1).alias("home")
+    named = house.with_columns(low=low, weight=weight, home=home)
+    roles: dict[str, Any] = {
+        "nps": {"by": "mail"},
+        "compare": {"group": "plan", "control": "a"},
+        "waves": {"wave": "plan"},
+        "trend": {"wave": "plan"},
+        "rolling": {"time": "day"},
+        "change_points": {"wave": "day"},
+    }[verb]
+    asked, known = {"cluster": low}, {"cluster": "low"}
+    if verb != "change_points":
+        asked, known = {**asked, "weight": weight}, {**known, "weight": "weight"}
+    if verb not in ("change_points", "rolling"):
+        asked, known = {**asked, "stratum": [home]}, {**known, "stratum": "home"}
+    call = getattr(cx, verb)
+    for frame in (house, house.lazy()):
+        found = call(frame, score="score", **roles, **asked)
+        assert_frame_equal(found.lazy().collect(), call(named, score="score", **roles, **known))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"weight": pl.col("a").max()}, r"nps\(weight='a'\): 1 values for 3 rows\."),
+        ({"cluster": pl.col("a", "score")}, "names several columns at once"),
+        ({"cluster": pl.col("a").str.to_lowercase()}, r"nps\(cluster=.*the frame cannot answer it"),
+        ({"stratum": pl.col("gone") + 1}, r"nps\(stratum='gone'\): no such column"),
+    ],
+)
+def test_expressions_that_are_no_design(options, said):
+    house = pl.DataFrame({"a": [1, 2, 3], "score": [9, 8, 3]})
+    with pytest.raises((InvalidOptionError, cx.ColumnNotFoundError), match=said):
+        nps(house, **options)
+    with pytest.raises(InvalidOptionError, match="takes the name of a column"):
+        cx.ScoreState.from_answers(house, score="score", cluster=pl.col("a") + 1)

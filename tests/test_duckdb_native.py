@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 import cxcore as cx
 import cxcore.duckdb
 from cxcore import errors, scores
+from cxcore._sql.native import write_extension
 from tests import strategies
 from tests.test_duckdb import error, put, rows
 
@@ -187,12 +188,108 @@ def test_restricted_databases_open_as_before(tmp_path: Path) -> None:
 
 
 def test_the_library_knows_no_python() -> None:
-    """So that an engine without Python may load it one day."""
+    """So that an engine without Python can load it."""
     spec = __import__("importlib.util").util.find_spec("cxcore._ext.duckdb_functions")
     listed = subprocess.run(["nm", "-D", spec.origin], capture_output=True, text=True, check=True).stdout
     assert " T cxcore_register_duckdb" in listed
     assert not [line for line in listed.splitlines() if " Py" in line or " _Py" in line]
-    assert [line.split()[-1] for line in listed.splitlines() if " T " in line] == ["cxcore_register_duckdb"]
+    own = {line.split()[-1] for line in listed.splitlines() if " T " in line}
+    assert own == {"cxcore_register_duckdb", "cxcore_init_c_api"}
+
+
+# ------------------------------------------------------------------ other engines: a file, older versions
+
+
+@pytest.fixture(scope="session")
+def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``python -m cxcore duckdb-extension`` writes."""
+    folder = tmp_path_factory.mktemp("extension with 'quotes'")
+    done = subprocess.run(
+        [sys.executable, "-m", "cxcore", "duckdb-extension", str(folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{folder / 'cxcore.duckdb_extension'}\n"
+    return folder / "cxcore.duckdb_extension"
+
+
+#: one number of each function, of the same rows
+ALL_FUNCTIONS = (
+    "SELECT cx_nps(i % 11), cx_csat(i % 5 + 1), cx_ces(i % 7 + 1), (cx_nps_ci(i % 11)).low,"
+    " (cx_csat_ci(i % 5 + 1, 0.9)).high, (cx_ces_ci(i % 7 + 1)).standard_error,"
+    " cx_session_id('anna', TIMESTAMP '2026-01-05 10:00:00'),"
+    " (SELECT max(n) FROM (SELECT cx_session_number(TIMESTAMP '2026-01-05' + INTERVAL 1 MINUTE * (j * j),"
+    " INTERVAL 30 MINUTE) OVER (ORDER BY j) AS n FROM range(20) s(j))) FROM range(90) t(i)"
+)
+
+
+def loading(extension: Path) -> str:
+    return "LOAD '{}'".format(str(extension).replace("'", "''"))
+
+
+def test_any_duckdb_loads_the_file(con: duckdb.DuckDBPyConnection, extension: Path) -> None:
+    """In a process without cxcore, and by connections that were open before."""
+    code = (
+        "import duckdb, sys; con = duckdb.connect(config={'allow_unsigned_extensions': True})\n"
+        f"con.execute({loading(extension)!r}); print(con.sql({ALL_FUNCTIONS!r}).fetchall())\n"
+        "print('cxcore' in sys.modules)"
+    )
+    assert run(code).splitlines() == [str(rows(con, ALL_FUNCTIONS)), "False"]
+
+
+def test_a_database_that_has_the_functions_may_load_the_file(extension: Path) -> None:
+    code = (
+        "import duckdb, cxcore.duckdb; con = duckdb.connect(config={'allow_unsigned_extensions': True})\n"
+        f"before = con.sql({ALL_FUNCTIONS!r}).fetchall()\n"
+        f"try: con.execute({loading(extension)!r})\n"
+        "except duckdb.Error as error: print(error)\n"
+        f"print(con.sql({ALL_FUNCTIONS!r}).fetchall() == before, {HAS})"
+    )
+    assert run(code).splitlines()[-1] == "True True"
+
+
+def test_the_command_line_loads_the_file(con: duckdb.DuckDBPyConnection, extension: Path) -> None:
+    """No Python in that process: DuckDB's own program, an older version than ours."""
+    program = Path(sys.executable).with_name("duckdb")
+    if not program.exists():
+        pytest.skip("no DuckDB command line here: `make test` installs one")
+    script = f"{loading(extension)}; {ALL_FUNCTIONS};"
+    done = subprocess.run(
+        [program, "-unsigned", "-csv", "-noheader", "-c", script], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert [float(cell) for cell in done.stdout.strip().split(",")] == [
+        float(cell) for cell in rows(con, ALL_FUNCTIONS)[0]
+    ]
+
+
+@pytest.mark.parametrize("minor", ["1.4", "1.5"])
+def test_older_versions_connect_as_before_and_load_the_file(
+    con: duckdb.DuckDBPyConnection, extension: Path, minor: str
+) -> None:
+    folder = Path(sys.prefix) / f"duckdb-{minor}"
+    if not folder.is_dir():
+        pytest.skip(f"no DuckDB {minor} beside the one here: `make test` installs it")
+    code = (
+        f"import sys; sys.path.insert(0, {str(folder)!r})\n"
+        "import duckdb, cxcore.duckdb\n"
+        "con = duckdb.connect(config={'allow_unsigned_extensions': True})\n"
+        f"print(cxcore.duckdb.native(), con.sql({KNOWN!r}).fetchall()[0][0])\n"
+        "try: cxcore.duckdb.register(con)\n"
+        "except ImportError as error: print(error)\n"
+        f"con.execute({loading(extension)!r}); print(con.sql({ALL_FUNCTIONS!r}).fetchall())"
+    )
+    said = run(code)
+    version = re.search(rf"DuckDB ({re.escape(minor)}\.\d+)", said)
+    assert version
+    old = errors.old_dependency("duckdb.register", f"DuckDB {version[1]}", "2.0", "duckdb")
+    assert said.splitlines() == ["False False", *str(old).splitlines(), str(rows(con, ALL_FUNCTIONS))]
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(errors.InvalidOptionError, match="no such folder"):
+        write_extension(tmp_path / "none")
 
 
 # ------------------------------------------------------------------ scores: one suite over both paths
@@ -347,6 +444,122 @@ def test_a_bad_answer_outside_of_the_frame_is_no_error(con: duckdb.DuckDBPyConne
 @pytest.mark.parametrize("argument", ["'9'", "true", "DATE '2026-01-01'", "[9]", "", "9, 1, 2, 3, 4"])
 def test_what_is_no_number_does_not_bind(con: duckdb.DuckDBPyConnection, argument: str) -> None:
     assert "Binder" in error(con, f"SELECT cx_nps({argument})")
+
+
+# ------------------------------------------------------------------ intervals: the same suite, structs
+
+FIELDS = ("estimate", "low", "high", "standard_error", "n", "method", "flags")
+
+
+@pytest.mark.parametrize("path", ["cx_", "cx."], ids=["native", "macro"])
+@pytest.mark.parametrize("verb", SCALES)
+@settings(max_examples=40)
+@given(data=st.data(), level=st.sampled_from((None, 0.5, 0.9, 0.95, 0.999)))
+def test_an_interval_is_that_of_the_verb(
+    many: duckdb.DuckDBPyConnection, verb: str, path: str, data: st.DataObject, level: float | None
+) -> None:
+    answers = data.draw(strategies.answers(*SCALES[verb]))
+    put(many, "answers", answers)
+    said = "" if level is None else f", {level}" if path == "cx_" else f", level := {level}"
+    found = rows(many, f"SELECT {path}{verb}_ci(score{said}) FROM answers")
+    expected = getattr(scores, verb)(answers, score="score", confidence_level=level or 0.95)
+    has_answers = expected["n"][0] > 0
+    assert found == [(expected.select(FIELDS).row(0, named=True) if has_answers else None,)]
+
+
+@pytest.mark.parametrize("verb", SCALES)
+@pytest.mark.parametrize("dtype", NUMBERS)
+@pytest.mark.parametrize("n", [40, 700, 20_000])  # few answers a group, some, many: every method
+def test_every_type_of_number_gives_the_macros_interval(
+    many: duckdb.DuckDBPyConnection, verb: str, dtype: str, n: int
+) -> None:
+    query = f"SELECT shop, {{}}_ci(score) AS ci FROM {levels(verb, dtype, n)} GROUP BY shop ORDER BY shop"
+    native, macro = (rows(many, query.format(f"{path}{verb}")) for path in ("cx_", "cx."))
+    assert native == macro
+
+
+@pytest.mark.parametrize("verb", SCALES)
+def test_intervals_take_what_aggregates_take(many: duckdb.DuckDBPyConnection, verb: str) -> None:
+    """FILTER, DISTINCT, OVER, ROLLUP and PIVOT, each against plain groups."""
+    source = levels(verb, n=3_000)
+    ci = f"cx_{verb}_ci"
+    where = f"(SELECT cx.{verb}_ci(score) FROM {source} b WHERE b.shop = a.shop AND month = 2)"
+    found = f"SELECT shop, {ci}(score) FILTER (WHERE month = 2) FROM {source} GROUP BY 1 ORDER BY 1"
+    assert rows(many, found) == rows(many, f"SELECT DISTINCT shop, {where} FROM {source} a ORDER BY shop")
+    distinct = f"SELECT {ci}(DISTINCT score) FROM {source}"
+    assert rows(many, distinct) == rows(
+        many, f"SELECT {ci}(score) FROM (SELECT DISTINCT score FROM {source})"
+    )
+    over = f"SELECT DISTINCT shop, {ci}(score) OVER (PARTITION BY shop) FROM {source} ORDER BY shop"
+    groups = f"SELECT shop, {ci}(score) FROM {source} GROUP BY shop ORDER BY shop"
+    assert rows(many, over) == rows(many, groups)
+    rolled = f"SELECT shop, {ci}(score) FROM {source} GROUP BY ROLLUP (shop) ORDER BY shop NULLS LAST"
+    assert rows(many, rolled) == [
+        *rows(many, groups),
+        (None, rows(many, f"SELECT {ci}(score) FROM {source}")[0][0]),
+    ]
+    pivot = f"FROM (PIVOT (SELECT shop, score FROM {source}) ON shop USING {ci}(score))"
+    assert rows(many, pivot)[0] == tuple(interval for _, interval in rows(many, groups))
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_moving_interval_is_that_of_each_frame(threads: int) -> None:
+    """States are taken apart and joined in DuckDB's tree; the interval sees counts alone."""
+    with duckdb.connect(config={"threads": threads}) as con:
+        source = levels("nps", n=3_000)
+        moving = (
+            f"SELECT i, cx_nps_ci(score, 0.9) OVER (ORDER BY i ROWS 99 PRECEDING) FROM {source} ORDER BY i"
+        )
+        found = rows(con, moving)
+        for i in (0, 1, 50, 99, 100, 1_777, 2_999):
+            frame = f"SELECT cx_nps_ci(score, 0.9) FROM {source} WHERE i BETWEEN {i - 99} AND {i}"
+            assert found[i] == (i, rows(con, frame)[0][0])
+
+
+def test_a_group_without_answers_has_no_interval_and_no_fields(con: duckdb.DuckDBPyConnection) -> None:
+    query = "SELECT ci, ci.low, ci.n, ci.method, ci IS NULL FROM (SELECT cx_nps_ci(NULL::INT) AS ci)"
+    assert rows(con, query) == [(None, None, None, None, True)]
+    source = "(VALUES (1, 5), (2, NULL), (3, 7)) t(shop, score)"
+    query = f"SELECT shop, cx_ces_ci(score).n FROM {source} GROUP BY shop ORDER BY shop"
+    assert rows(con, query) == [(1, 1), (2, None), (3, 1)]
+
+
+@pytest.mark.parametrize(
+    ("level", "said"),
+    [("95", "95"), ("0", "0"), ("1", "1"), ("-0.5", "-0.5"), ("'nan'::DOUBLE", "nan"), ("NULL", "NULL")],
+)
+def test_a_level_that_is_none_is_refused(con: duckdb.DuckDBPyConnection, level: str, said: str) -> None:
+    text = error(con, f"SELECT cx_nps_ci(score, {level}) FROM (VALUES (10), (3)) t(score)")
+    assert f"cx_nps_ci(level={said}): a level lies between 0 and 1" in text
+
+
+def test_a_group_has_one_level(con: duckdb.DuckDBPyConnection) -> None:
+    level = "CASE WHEN i % 2 = 0 THEN 0.9 ELSE 0.8 END"
+    query = f"SELECT i % {{}} AS shop, cx_nps_ci(8, {level}) FROM range(10_000) t(i) GROUP BY shop"
+    assert len(rows(con, query.format(2))) == 2
+    assert "cx_nps_ci(level=various)" in error(con, query.format(3))
+
+
+@pytest.mark.parametrize("verb", SCALES)
+def test_an_interval_of_answers_off_the_scale_is_refused(many: duckdb.DuckDBPyConnection, verb: str) -> None:
+    source = (
+        "(SELECT (CASE WHEN i % 3 > 0 THEN 3 WHEN i % 2 > 0 THEN 12 END) AS score FROM range(9_000) t(i))"
+    )
+    for path in ("cx_", "cx."):
+        expected = str(
+            errors.answers_off_scale(f"{path}{verb}_ci".removeprefix("cx."), 1_500, 7_500, SCALES[verb])
+        )
+        assert expected in error(many, f"SELECT {path}{verb}_ci(score) FROM {source}")
+
+
+def test_intervals_spill_as_scores_do(tmp_path: Path) -> None:
+    config = {"memory_limit": "60MB", "threads": 2, "temp_directory": str(tmp_path)}
+    grouped = f"SELECT hash(i // 2) AS i, cx_csat_ci(score) AS ci FROM {levels('csat', n=600_000)} GROUP BY 1"
+    query = f"SELECT count(*), sum(ci.n), bit_xor(hash(i, ci)) FROM ({grouped})"
+    with duckdb.connect(config=config) as con:
+        spilled = rows(con, query)
+    with duckdb.connect(config={"threads": 2}) as con:
+        assert spilled == rows(con, query)
 
 
 def test_empty_tables_are_null_as_in_polars(many: duckdb.DuckDBPyConnection) -> None:

@@ -88,7 +88,7 @@ def test_scores_are_those_of_the_verb(con: duckdb.DuckDBPyConnection, design: st
         assert_frame_equal(of_sql(con, f"{query}, {options})", known), known, check_exact=True)
 
 
-@pytest.mark.parametrize("design", ["none", "cluster", "weight"])
+@pytest.mark.parametrize("design", ["none", "cluster", "weight", "all"])
 @pytest.mark.parametrize("by", BY)
 @pytest.mark.parametrize(("group", "control"), [("arm", "a"), ("wave", 1)])
 def test_compare_is_the_verb(
@@ -157,13 +157,13 @@ ERRORS = [
         f"{SCORES}, stratum_col := 'area', cluster_col := 'customer')",
         "scores(cluster='customer')",
     ),
-    ("FROM cx.scores('answers', score_col := 'plan')", "free"),
+    ("FROM cx.scores('answers', score_col := 'plan')", "takes numbers, but the column is"),
     (
         "FROM cx.compare('answers', score_col := 'score', group_col := 'arm')",
         "compare(): control is required.",
     ),
     (f"{COMPARE}, adjust := 'bonferroni')", "compare(adjust='bonferroni')"),
-    (f"{COMPARE}, method := 'bca')", "compare(method='bca')"),
+    (f"{COMPARE}, method := 'wald')", "compare(method='wald')"),
     (f"{COMPARE}, level := 0)", "compare(level=0.0)"),
     (
         "FROM cx.compare('answers', score_col := 'score', group_col := 'arm', control := 'z')",
@@ -184,3 +184,74 @@ def test_an_error_names_no_row_of_the_cells(con: duckdb.DuckDBPyConnection) -> N
     assert "1 of 3 answers is outside 0..10" in text
     assert "first is 99" in text
     assert "row" not in text.split("first is 99")[1]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        (
+            "FROM cx.scores('wrong', score_col := 'text')",
+            "InvalidDataError: scores(score_col='text'): takes numbers, but the column is VARCHAR.\n"
+            '  Hint: make them so in a CTE or a view, such as try_cast("text" AS DOUBLE).',
+        ),
+        (
+            "FROM cx.compare('wrong', score_col := 'day', group_col := 'plan', control := 'a')",
+            "InvalidDataError: compare(score_col='day'): takes numbers, but the column is DATE.\n",
+        ),
+        (
+            "FROM cx.scores('wrong', score_col := 'fine', weight_col := 'text')",
+            "InvalidDataError: scores(weight_col='text'): takes numbers, but the column is VARCHAR.\n",
+        ),
+        (
+            "FROM cx.scores('wrong', score_col := 'code')",
+            "InvalidDataError: scores(score='code'): 1 of 2 answers is outside 0..10; first is 11.\n"
+            "  Hint: drop them, or make codes of 'no answer' NULL: nullif(…, 11).",
+        ),
+        (
+            "FROM cx.scores('wrong', score_col := 'fine', stratum_col := 'plan')",
+            "InvalidDataError: scores(stratum='plan'): 1 of 2 rows have no stratum.\n"
+            "  Hint: a row of no stratum was drawn from none; name one with coalesce().",
+        ),
+        (
+            "FROM cx.scores('wrong', score_col := 'fine', method := 'cluster_t')",
+            "Hint: say cluster_col, weight_col or stratum_col, or leave method out.",
+        ),
+        (
+            "FROM cx.scores('wrong', score_col := 'fine', metric := 'mean_score')",
+            "Hint: write the lowest and the highest level, such as scale := [1, 5].",
+        ),
+        (
+            "FROM cx.scores('wrong', score_col := 'fine', scale := [1, 5])",
+            "Hint: metric := 'mean_score' or 'csat' takes any scale.",
+        ),
+        (
+            "FROM cx.scores('wrong', score_col := 'fine', by_col := 'n')",
+            'Hint: rename it, for example "n" AS "n_group" in a view or a CTE.',
+        ),
+        (
+            "SELECT cx.csat(fine, kind := 'mean', top := 2) FROM wrong",
+            "Hint: leave it out, or say kind := 'top'.",
+        ),
+    ],
+)
+def test_errors_speak_sql(query, said):
+    con = duckdb.connect()
+    cxcore.duckdb.register(con)
+    con.execute(
+        "CREATE TABLE wrong AS SELECT * FROM (VALUES ('x', DATE '2024-01-01', 11, 3, 'a', 1), "
+        "('y', DATE '2024-01-02', 3, 4, NULL, 2)) t(text, day, code, fine, plan, n)"
+    )
+    with pytest.raises(duckdb.Error) as caught:
+        con.execute(query).fetchall()
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["TINYINT", "UBIGINT", "HUGEINT", "FLOAT", "DECIMAL(4, 1)", "BOOLEAN"])
+def test_numbers_of_any_type(kind):
+    con = duckdb.connect()
+    cxcore.duckdb.register(con)
+    con.execute(
+        f"CREATE TABLE t AS SELECT CAST(x AS {kind}) AS score, CAST(1 AS {kind}) AS w FROM range(2) r(x)"
+    )
+    found = con.execute("SELECT n, estimate FROM cx.scores('t', score_col := 'score', weight_col := 'w')")
+    assert found.fetchall() == [(2, -100.0)]

@@ -25,6 +25,43 @@ def text(expected: str, kind: type[object]) -> Callable[[Callable[[], object]], 
 
 
 @text(
+    "index(): a Spark DataFrame lies in many places, and its rows are in no order.\n"
+    "  Hint: bring it to this machine first: frame.toArrow().",
+    cx.UnsupportedFrameError,
+)
+def not_held() -> Exception:
+    return errors.not_held("index", "Spark DataFrame")
+
+
+@text(
+    "a Spark DataFrame has no type for the column 'at', which is Time.\n"
+    "  Hint: cast what it is made of, such as times to microseconds.",
+    cx.UnsupportedFrameError,
+)
+def no_type() -> Exception:
+    return errors.no_type("Spark DataFrame", "at", "Time")
+
+
+@text(
+    "nps(score='q1'): 1 of 3 answers is outside 0..10; first is 11, row 2.\n"
+    "  Hint: drop them, or name codes that mean 'no answer' with missing=[11].\n"
+    "  Rows are counted in a piece of the frame, as one worker has read it, sorted.",
+    cx.InvalidDataError,
+)
+def in_a_worker() -> Exception:
+    return errors.in_a_worker(errors.out_of_scale("nps", "q1", 1, 3, (0, 10), 11, 2))
+
+
+@text(
+    "sessionize(): the rows of a part did not come sorted by 'user', 'time'.\n"
+    "  Hint: the engine has dropped the sort: pass another frame.",
+    cx.InvalidDataError,
+)
+def not_in_order() -> Exception:
+    return errors.not_in_order("sessionize", ["user", "time"])
+
+
+@text(
     "nps(score='scor'): no such column.\n  Columns: 'user', 'score'\n  Hint: did you mean 'score'?",
     cx.ColumnNotFoundError,
 )
@@ -502,6 +539,59 @@ def unreadable_file() -> Exception:
     problem = "is no file that SessionStream.save wrote."
     hint = "name one, or start a new stream."
     return errors.unreadable_file("SessionStream.load", "a.parquet", problem, hint)
+
+
+@text(
+    "sessionize(user='id'): no.\n  Rows are counted from row 3,000 of the log, where these users begin.",
+    cx.InvalidDataError,
+)
+def from_row() -> Exception:
+    return errors.from_row(errors.InvalidDataError("sessionize(user='id'): no."), 3_000)
+
+
+@text(
+    "sessionize(user='id'): sorted_by_user=True, and the user of row 5 belongs before the row above it.\n"
+    "  Hint: sort the log by user (ascending), or say spill='folder' in its place.",
+    cx.InvalidDataError,
+)
+def not_by_user() -> Exception:
+    return errors.not_by_user("sessionize", ["id"], 5)
+
+
+@text(
+    "session_number(): takes dates or datetimes.\n"
+    "  Hint: cast them, for example pl.col('ts').cast(pl.Datetime('us')).",
+    cx.InvalidDataError,
+)
+def no_times() -> Exception:
+    return errors.no_times("session_number")
+
+
+@text(
+    "sessionize(spill='parts'): only a LazyFrame can be larger than memory.\n"
+    "  Hint: pass pl.scan_parquet(…), or leave spill= out.",
+    cx.InvalidOptionError,
+)
+def only_lazy() -> Exception:
+    return errors.only_lazy("sessionize", "spill", "parts")
+
+
+@text(
+    "duckdb.register(): DuckDB 1.5.6 is too old; 2.0 or later is needed.\n"
+    "  Hint: pip install --upgrade 'cxcore[duckdb]'",
+    cx.MissingDependencyError,
+)
+def old_dependency() -> Exception:
+    return errors.old_dependency("duckdb.register", "DuckDB 1.5.6", "2.0", "duckdb")
+
+
+@text(
+    "duckdb-extension(): the library of DuckDB's functions is not built for this machine (linux s390x).\n"
+    "  Hint: register(con) works everywhere.",
+    cx.MissingDependencyError,
+)
+def no_duckdb_extension() -> Exception:
+    return errors.no_duckdb_extension("linux s390x")
 
 
 @pytest.mark.parametrize(("make", "kind", "expected"), TEXTS.values(), ids=TEXTS)

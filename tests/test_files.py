@@ -77,3 +77,16 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     score_state().save(path)
     with pytest.raises(InvalidDataError, match=r"is no file that SessionStream\.save wrote"):
         cx.SessionStream.load(path)
+
+
+@pytest.mark.parametrize("kind", [cx.ScoreState, cx.SessionStream])
+def test_a_path_that_cannot_be_read(kind, tmp_path: Path) -> None:
+    name = kind.__name__
+    for path, said in ((tmp_path / "gone", "there is no such file"), (tmp_path, "Is a directory")):
+        with pytest.raises(InvalidDataError) as caught:
+            kind.load(path)
+        assert f"cannot be read: {said}.\n  Hint: name what {name}.save wrote, or start anew." in str(
+            caught.value
+        )
+        assert str(caught.value).startswith(f"{name}.load(path=")
+        assert isinstance(caught.value.__cause__, OSError)

@@ -126,6 +126,15 @@ def test_describe(sample):
     assert np.isnan([found.estimate[1], found.standard_error[1]]).all()
 
 
+@given(weighted(biggest=16), levels)
+def test_guarded_interval(sample, level):
+    counts, weights = sample
+    found = interval_of([counts], weights, confidence_level=level)
+    used, low, high = twin.guarded(counts, weights, 1 - level)
+    assert found.method[0] == used
+    assert (found.low[0], found.high[0]) == pytest.approx((low, high), rel=1e-9, abs=1e-9)
+
+
 @quiet
 @given(weighted(), levels)
 def test_resample_interval(sample, level):
@@ -186,6 +195,20 @@ def test_resample_cdf(sample):
     kernels.resample_cdf(np.array(counts), np.array(weights), first, found)
     known = [sum(ways for s, ways in law.items() if s <= at) / resamples for at in range(first, last + 1)]
     assert found == pytest.approx(known, abs=1e-14)
+
+
+@pytest.mark.parametrize("n", [200, 10**4, 10**7, 10**9])
+@pytest.mark.parametrize("shares", [(2, 3, 5), (1, 2, 17)])
+def test_the_error_of_the_law_is_below_1e_12_up_to_a_billion_answers(n, shares):
+    """Against sixty digits, in the middle and in both tails."""
+    counts = np.array([n // sum(shares) * share for share in shares])
+    mean, deviation = counts @ NPS, np.sqrt(counts @ (NPS - counts @ NPS / n) ** 2)
+    for z in (-4, -2, -0.5, 0, 1, 3):
+        first = int(mean + z * deviation)
+        found = np.empty(3)
+        kernels.resample_cdf(counts, np.array(NPS), first, found)
+        known = twin.resample_cdf_in_digits(counts.tolist(), NPS, [first, first + 1, first + 2])
+        assert found == pytest.approx(known, rel=0, abs=1e-12)
 
 
 @quiet

@@ -96,9 +96,12 @@ def test_a_window_is_its_answers_alone(method):
 
 
 @pytest.mark.parametrize("at_once", [1, 30, 4_000_000])
-@pytest.mark.parametrize("method", ["bootstrap", "cluster_t", "bca"])
-def test_a_window_by_clusters_is_its_answers_alone(method, at_once, monkeypatch):
-    """By customers who answer in several windows; windows are looked at some at a time."""
+@pytest.mark.parametrize(
+    ("method", "weight"),
+    [("bootstrap", None), ("cluster_t", None), ("bca", None), ("bootstrap", "w"), ("percentile", "w")],
+)
+def test_a_window_by_clusters_is_its_answers_alone(method, weight, at_once, monkeypatch):
+    """By customers who answer in several windows, also weighted; windows are looked at some at a time."""
     monkeypatch.setattr(sys.modules["cxcore.tracking.rolling"], "_AT_ONCE", at_once)
     rng = np.random.default_rng(4)
     house = pl.DataFrame(
@@ -107,14 +110,22 @@ def test_a_window_by_clusters_is_its_answers_alone(method, at_once, monkeypatch)
             "plan": rng.choice(["a", "b"], 400),
             "who": rng.integers(0, 90, 400),
             "score": rng.choice([3, 8, 10], 400),
+            "w": rng.choice([0.0, 1.0, 2.5], 400),
         }
     ).filter(~pl.col("day").is_between(dt.date(2024, 3, 1), dt.date(2024, 3, 10)))
     house = house.with_columns(
         who=pl.when(pl.col("who") > 3).then("who"), score=pl.when(pl.col("who") != 9).then("score")
     )
-    options = {"method": method, "cluster": "who"}
+    options = {"method": method, "cluster": "who", "weight": weight}
     answer = rolling(house, score="score", time="day", window="7d", by="plan", **options)
-    plain = rolling(house, score="score", time="day", window="7d", by="plan")
+    counted = (
+        house
+        if weight is None
+        else house.with_columns(  # of weight 0: nowhere, but a window of nulls
+            score=pl.when(pl.col("w") > 0).then("score")
+        )
+    )
+    plain = rolling(counted, score="score", time="day", window="7d", by="plan")
     assert_frame_equal(answer.select("plan", "start", "end", "n"), plain.select("plan", "start", "end", "n"))
     assert 0 in answer["n"]
     for row in answer.gather_every(5).iter_rows(named=True):

@@ -257,3 +257,52 @@ def test_a_log_that_memory_does_not_hold(tmp_path: Path) -> None:
     )
     assert sums.row(0) == (n_sessions, copies * rows)
     assert not list(folder.iterdir())
+
+
+#: sinks the sessions of a log, and says how many bytes more were ever resident than after the imports
+PASSING = """
+import sys
+import polars as pl, cxcore as cx
+
+def status(field):
+    lines = open("/proc/self/status")
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith(field))
+
+log, answer, verb, is_sorted = sys.argv[1:]
+had = status("VmRSS")
+options = {"user": "user_id", "time": "ts", "sorted_by_user": is_sorted == "yes", "n_threads": 2}
+getattr(cx, verb)(pl.scan_parquet(log), **options).sink_parquet(answer)
+print(status("VmHWM") - had)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is asked as Linux tells it")
+def test_a_log_goes_to_a_file_in_less_memory_than_it_has(tmp_path: Path) -> None:
+    """36 million events, 0.6 GB as columns and as much again with their sessions."""
+    copies, log = 18, cx.datasets.clickstream(2_000_000, rng=1).frame.select("user_id", "ts").sort("user_id")
+    apart = log["user_id"].max() + 1
+    people = [log.lazy().with_columns(pl.col("user_id") + copy * apart) for copy in range(copies)]
+    pl.concat(people).sink_parquet(tmp_path / "log.parquet", row_group_size=250_000)
+    size = 16 * copies * len(log)
+
+    def held(verb: str, is_sorted: str) -> int:
+        words = [str(tmp_path / "log.parquet"), str(tmp_path / verb), verb, is_sorted]
+        environment = {**os.environ, "POLARS_MAX_THREADS": "2"}
+        done = subprocess.run(
+            [sys.executable, "-c", PASSING, *words],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return int(done.stdout)
+
+    last = people[-1].collect()
+    for verb in (cx.sessionize, cx.sessions):
+        assert held(verb.__name__, "yes") < size
+        expected, answer = verb(last, user="user_id", time="ts"), pl.scan_parquet(tmp_path / verb.__name__)
+        assert answer.select(pl.len()).collect().item() == copies * len(expected)
+        assert_frame_equal(answer.tail(len(expected)).collect(), expected)
+    assert held("sessions", "no") > 2 * size, "the smaller one, in memory"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ import polars.selectors as cs
 from cxcore import _options, errors
 from cxcore._columns import Int32, Int64, is_key, keys
 from cxcore._ext import scores as score_kernels
+from cxcore.engines.base import COUNT, Counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +51,22 @@ def score_counts(
     missing: Sequence[int] = (),
     n_threads: int = 1,
     last: Int64 | None = None,
+    many: Int64 | None = None,
 ) -> ScoreCounts:
     """Answers of each group in each class of levels, in one pass over the column.
 
     ``last`` int64[n_classes]: the level at which each class ends, the last one at the end of the scale; None
-    where each level is a class.
+    where each level is a class. ``many`` int64[n]: how many rows each stands for; None: one.
 
     Nulls and the codes of ``missing`` are rows without an answer; any other answer off the scale is refused.
     """
+    if many is not None:
+        return _counted_rows(call, house, score, by, scale, missing, n_threads, last, many)
     low, high = scale
-    column = _answers(call, house[score], scale)
+    column = _answers(call, house.get_column(score), scale)
     code, groups, order = row_groups(call, house, by, n_threads)
-    codes = [value for value in missing if _holds(column.dtype, value)]
-    single = [value for value in codes if not low <= value <= high]
+    codes = [value for value in missing if _holds(column.dtype, value)] if missing else []
+    single = [value for value in codes if not low <= value <= high] if codes else []
     within = len(single) < len(codes)
     # By class where that saves comparisons; a code on the scale is told from the answers of its class.
     ends = np.arange(low, high + 1) if last is None or within or order is not None else last
@@ -78,7 +82,7 @@ def score_counts(
     n_cells = len(ends)
     if np.count_nonzero(table[:, n_cells]) or (n_blank and table[:, -1].sum() != n_blank):
         raise _bad_answer(call, column, scale, codes)
-    counts = table[:, :n_cells].copy()
+    counts = np.ascontiguousarray(table[:, :n_cells])
     n_null = table[:, n_cells + 1 :].sum(axis=1) if single else np.zeros(len(table), dtype=np.int64)
     if within:
         on_scale = [value - low for value in codes if low <= value <= high]
@@ -87,6 +91,53 @@ def score_counts(
     if last is not None and len(last) < n_cells:
         counts = np.add.reduceat(counts, [0, *(last[:-1] + 1 - low)], axis=1)
     return ScoreCounts(groups, counts, n_null)
+
+
+def _counted_rows(
+    call: str,
+    house: pl.DataFrame,
+    score: str,
+    by: Any,
+    scale: tuple[int, int],
+    missing: Sequence[int],
+    n_threads: int,
+    last: Int64 | None,
+    many: Int64,
+) -> ScoreCounts:
+    """The same where each row stands for ``many``: each is counted as a group of its own, and they add up."""
+    column = _answers(call, house[score], scale)
+    code, groups, order = row_groups(call, house, by, n_threads)
+    rows = pl.DataFrame({"level": column, "row": np.arange(len(column))})
+    try:
+        each = score_counts(call, rows, "level", ["row"], scale, missing, n_threads, last)
+    except errors.InvalidDataError as error:  # which counts rows that are many
+        level = column.cast(pl.Float64)
+        good = level.is_between(*scale) & (level == level.floor())
+        bad = level.is_not_null() & ~good & ~level.is_in(list(map(float, missing)))
+        n, n_bad = int(many[column.is_not_null().to_numpy()].sum()), int(many[bad.to_numpy()].sum())
+        raise errors.answers_off_scale(call, n_bad, n, scale) from error
+    table = np.zeros((len(groups), each.counts.shape[1] + 1), dtype=np.int64)
+    found = np.column_stack([each.counts, each.n_null]) * many[:, None]
+    np.add.at(table, code if order is not None else np.zeros(len(many), dtype=np.int32), found)
+    if order is not None:
+        table, groups = table[order], groups[order]
+    return ScoreCounts(groups, np.ascontiguousarray(table[:, :-1]), table[:, -1].copy())
+
+
+def by_counts(compute: Callable[..., pl.DataFrame], by: Any, *, by_row: bool) -> Counted | None:
+    """A verb that takes rows and how many each stands for; or (``by_row``) each as often as it was met.
+
+    An expression may look at other rows, which are not there: it wants the whole.
+    """
+    if any(isinstance(part, pl.Expr) for part in _options.parts(by)):
+        return None
+
+    def of_counts(house: pl.DataFrame) -> pl.DataFrame:
+        many = house[COUNT].cast(pl.Int64).to_numpy()
+        rows = house.drop(COUNT)
+        return compute(rows[np.repeat(np.arange(len(rows)), many)]) if by_row else compute(rows, many)
+
+    return Counted(of_counts)
 
 
 def _answers(call: str, column: pl.Series, scale: tuple[int, int]) -> pl.Series:
@@ -126,7 +177,7 @@ def _count(
     answer: pl.Series, code: Int32, n_groups: int, first: int, last: Int64, single: Sequence[int]
 ) -> Int64:
     """int64[n_groups, n_classes + 1 + n_single]; chunks are counted where they lie."""
-    codes = np.array(single, dtype=np.int64)
+    codes = np.array(single, dtype=np.int64) if single else _NO_VALUES
     table = np.zeros((n_groups, len(last) + 1 + len(codes)), dtype=np.int64)
     at = 0
     for chunk in (answer,) if answer.n_chunks() == 1 else answer.get_chunks():
@@ -159,6 +210,8 @@ def _bad_answer(
     return errors.out_of_scale(call, column.name, int(off.sum()), len(column), scale, value, row)
 
 
+#: no values counted apart
+_NO_VALUES = np.empty(0, dtype=np.int64)
 #: without ``by``: codes of no row, and a frame of one group and no column
 _NO_CODES, _ONE_GROUP = np.empty(0, dtype=np.int32), pl.DataFrame(height=1)
 
@@ -173,7 +226,7 @@ def row_groups(
     """
     if not _options.parts(by):
         return _NO_CODES, _ONE_GROUP, None
-    frame = _by_columns(call, house, by)
+    frame = columns_of(call, house, by, "by")
     names = frame.columns
     physical = frame.with_columns(cs.temporal().to_physical())
     if all(is_key(dtype) for dtype in physical.dtypes):
@@ -191,31 +244,32 @@ def row_groups(
 
 def by_schema(call: str, before: pl.Schema, by: Any) -> pl.Schema:
     """Names and types of the columns that ``by`` makes."""
-    with _fits(call, by):
+    with _fits(call, by, "by"):
         return pl.LazyFrame(schema=before).select(_options.parts(by)).collect_schema()
 
 
 @contextmanager
-def _fits(call: str, by: Any) -> Iterator[None]:
+def _fits(call: str, value: Any, role: str) -> Iterator[None]:
     """Expressions that do not fit the frame are refused in our words."""
     try:
         yield
     except pl.exceptions.PolarsError as error:
-        shown = ", ".join(str(part) for part in _options.parts(by))
+        shown = ", ".join(str(part) for part in _options.parts(value))
         problem = f"the frame cannot answer it: {str(error).splitlines()[0]}"
-        raise errors.bad_option(call, "by", shown, problem, "try the expression in select().") from error
+        raise errors.bad_option(call, role, shown, problem, "try the expression in select().") from error
 
 
-def _by_columns(call: str, house: pl.DataFrame, by: Any) -> pl.DataFrame:
-    with _fits(call, by):
-        frame = house.select(_options.parts(by))
+def columns_of(call: str, house: pl.DataFrame, value: Any, role: str) -> pl.DataFrame:
+    """The columns and expressions of a role, a value a row."""
+    with _fits(call, value, role):
+        frame = house.select(_options.parts(value))
     if len(frame) != len(house):
         problem = f"{len(frame):,} values for {len(house):,} rows."
         hint = "give one value a row; aggregate before or after."
-        raise errors.bad_option(call, "by", ", ".join(frame.columns), problem, hint)
+        raise errors.bad_option(call, role, ", ".join(frame.columns), problem, hint)
     for column in frame:
         if column.dtype == pl.Object:
             raise errors.wrong_dtype(
-                call, "by", column.name, column.dtype, "takes what can be sorted", "cast it to text."
+                call, role, column.name, column.dtype, "takes what can be sorted", "cast it to text."
             )
     return frame

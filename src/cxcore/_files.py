@@ -33,6 +33,11 @@ def write_parquet(path: str | os.PathLike[str], frame: pl.DataFrame, about: Mapp
     frame.write_parquet(written, metadata={**metadata, "cxcore.checksum": _MARK + "0" * _DIGITS})
     data, at = _without_checksum(written.getvalue())
     data[at : at + _DIGITS] = _checksum(data)
+    write_bytes(target, bytes(data))
+
+
+def write_bytes(target: Path, data: bytes) -> None:
+    """A file: killed, it leaves the one of before or the new one."""
     handle, beside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -51,7 +56,12 @@ def read_parquet(
     call: str, path: str | os.PathLike[str], key: str, version: int, writer: str
 ) -> tuple[dict[str, Any], pl.DataFrame]:
     """What ``write_parquet`` wrote, as a frame and the JSON under ``key``, which says the version."""
-    data = Path(path).read_bytes()
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        reason = "there is no such file" if isinstance(error, FileNotFoundError) else error.strerror
+        hint = f"name what {writer} wrote, or start anew."
+        raise errors.unreadable_file(call, path, f"cannot be read: {reason}.", hint) from error
     zeroed, at = _without_checksum(data)
     not_ours = f"is no file that {writer} wrote.", "name one, or start anew."
     if at < 0:

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from polars.io.plugins import register_io_source
 
 from cxcore import _options, errors
 from cxcore._columns import EventRoles
+from cxcore.engines.polars import deferred
 
 #: where a row stands in the log (Int64); an answer has its place in the order of answers under that name
 ROW = "cxcore: row"
@@ -74,8 +74,7 @@ def spill_of(call: str, spill: Any, events: Any, id: str) -> Spill | None:
     _options.within(call, "parts", disk.parts, 1, 4_096)
     folder = os.fspath(disk.folder)
     if not isinstance(events, pl.LazyFrame):
-        hint = "pass pl.scan_parquet(…), or leave spill= out."
-        raise errors.bad_option(call, "spill", folder, "only a LazyFrame can be larger than memory.", hint)
+        raise errors.only_lazy(call, "spill", folder)
     if not Path(folder).is_dir():
         raise errors.bad_option(call, "spill", folder, "no such folder.", "make it first.")
     if id == "dense":
@@ -87,37 +86,38 @@ def spill_of(call: str, spill: Any, events: Any, id: str) -> Spill | None:
 
 
 def by_parts(
-    call: str,
     spill: Spill,
+    call: str,
     frame: pl.LazyFrame,
     roles: EventRoles,
+    read: Sequence[str],
     more: Mapping[str, pl.Expr],
     compute: Callable[[pl.DataFrame], pl.DataFrame],
     schema: pl.Schema,
 ) -> pl.LazyFrame:
     """What ``compute`` gives for each part, rows by ``ROW``; the work waits until the answer is read.
 
-    ``compute`` takes a part, rows in their order, with ``ROW`` and the columns ``more`` (expressions, which
-    may look at the whole log); it gives ``schema`` and ``ROW``, which never falls.
+    ``compute`` takes a part, rows in their order, with ``ROW``, the columns ``read`` and ``more``
+    (expressions, which may look at the whole log), and those that the query wants; it gives ``schema``, as
+    far as it is wanted, and ``ROW``, which never falls.
     """
+    before = frame.collect_schema()
 
-    def source(
-        columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, _: int | None
-    ) -> Iterator[pl.DataFrame]:
+    def pieces(wanted: Sequence[str]) -> Iterator[pl.DataFrame]:
+        log = numbered(frame, read, more, wanted).with_columns(_part(before, roles, spill.parts).alias(_PART))
         with tempfile.TemporaryDirectory(prefix="cxcore-", dir=spill.folder) as folder:
-            for batch in _answers(call, Path(folder), spill.parts, log, compute):
-                if n_rows is not None:
-                    batch = batch.head(n_rows)
-                    n_rows -= len(batch)
-                if columns is not None:
-                    batch = batch.select(columns)
-                yield batch if predicate is None else batch.filter(predicate)
-                if n_rows == 0:
-                    return
+            yield from _answers(call, Path(folder), spill.parts, log, compute)
 
-    numbered = frame.with_columns(**more).with_row_index(ROW).with_columns(pl.col(ROW).cast(pl.Int64))
-    log = numbered.with_columns(_part(frame.collect_schema(), roles, spill.parts).alias(_PART))
-    return register_io_source(source, schema=schema, explain_name="cxcore, part by part")
+    return deferred(schema, pieces, f"cxcore {call}, part by part")
+
+
+def numbered(
+    frame: pl.LazyFrame, read: Sequence[str], more: Mapping[str, pl.Expr], wanted: Sequence[str]
+) -> pl.LazyFrame:
+    """The rows by ``ROW``, and of the columns those that somebody reads."""
+    keep = [name for name in frame.collect_schema() if name in read or name in wanted]
+    log = frame.with_columns(**more).select(*keep, *more).with_row_index(ROW)
+    return log.with_columns(pl.col(ROW).cast(pl.Int64))
 
 
 def _part(schema: pl.Schema, roles: EventRoles, parts: int) -> pl.Expr:

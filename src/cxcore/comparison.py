@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cxcore import _options, errors
-from cxcore._answers import ScoreCounts, by_schema, score_counts
+from cxcore._answers import ScoreCounts, by_counts, by_schema, score_counts
 from cxcore._columns import check_roles, needed
 from cxcore._design_columns import DesignRoles, DesignRows, design_roles, design_rows
 from cxcore.designs import design_sample
@@ -28,9 +30,9 @@ from cxcore.differences import (
 )
 from cxcore.engines import open_frame
 from cxcore.intervals import Sample, flag_texts
-from cxcore.intervals.base import Int64
+from cxcore.intervals.base import ENOUGH_OUTSIDE, Int64
 from cxcore.metrics import Metric, MetricName, score_for
-from cxcore.scores import By, Columns, Score, classes_of
+from cxcore.scores import By, Column, Columns, Score, classes_of
 
 __all__ = ["compare"]
 
@@ -49,7 +51,8 @@ def compare(
     confidence_level: float = 0.95,
     adjust: Adjustment | None = None,
     cluster: Columns = None,
-    weight: str | None = None,
+    weight: Column = None,
+    stratum: Columns = None,
 ) -> Any:
     """Score of each group less that of the control group, with an interval and a p-value.
 
@@ -75,17 +78,19 @@ def compare(
         Codes that mean 'no answer', such as 11 or 99.
     method : str or Difference, default None
         "mover" (from two score intervals; the default), "bootstrap" (exact BCa; "mover" where a side cannot
-        support it), or an object of ``cxcore.differences``. With ``cluster`` or ``weight`` "linearized", the
-        default there: Student's t, by the variance of the difference over clusters; a customer may have
-        answered in both groups.
+        support it), "bca", "percentile", "basic", "expanded" (of the same law, never guarded),
+        "always_valid", or an object of ``cxcore.differences``. Under a design "linearized", the default
+        there: Student's t, by the variance of the difference over clusters; a customer may have answered in
+        both groups.
     confidence_level : float, default 0.95
         How often the interval holds the true difference, between 0 and 1.
     adjust : {"holm", "bh"}, default None
         Add ``p_adjusted``, over all rows of the answer: "holm" guards against any false alarm, "bh"
         (Benjamini-Hochberg) bounds the share of false alarms. Intervals are not adjusted.
-    cluster, weight
-        Who answered more than once, and how many customers an answer speaks for, as in :func:`cxcore.nps`.
-        Where each cluster has one answer, answers are independent, and the default is that of no design.
+    cluster, weight, stratum
+        Who answered more than once, how many customers an answer speaks for, and the strata from which
+        answers or customers were drawn, as in :func:`cxcore.nps`. Where each cluster has one answer, without
+        weights and strata, answers are independent, and the default is that of no design.
 
     Returns
     -------
@@ -130,7 +135,7 @@ def compare(
     _options.column_name(call, "group", group)
     segments = _options.groups(call, by, ["group", "control", *measures(adjust)])
     codes = _options.codes(call, "missing", missing)
-    design = design_roles(call, cluster, weight, None, None)
+    design = design_roles(call, cluster, weight, stratum, None)
     what, chosen = checked(call, metric, scale, method, adjust, design)
     level = _options.level(call, "confidence_level", confidence_level)
     if control is None:
@@ -140,14 +145,14 @@ def compare(
     check_roles(call, engine.columns(frame), {"score": score, "group": group, "by": by, **design.roles})
     parts = [*_options.parts(by), pl.col(group).alias("group")]
 
-    def compute(house: pl.DataFrame) -> pl.DataFrame:
+    def compute(house: pl.DataFrame, many: Int64 | None = None) -> pl.DataFrame:
         last, weights = classes_of(what)
         threads = _options.n_threads(call, None)
         counted: ScoreCounts | DesignRows
         if design:
             counted = design_rows(call, house, score, parts, what.scale, codes, design, n_threads=threads)
         else:
-            counted = score_counts(call, house, score, parts, what.scale, codes, threads, last)
+            counted = score_counts(call, house, score, parts, what.scale, codes, threads, last, many)
         is_control = _is_control(call, counted.groups["group"], group, control)
         rows, of_control = _pairs(counted.groups, segments, is_control)
         name = counted.groups["group"].gather(np.flatnonzero(is_control)[:1].repeat(len(rows)))
@@ -163,7 +168,9 @@ def compare(
         found = by_schema(call, before, parts)
         return pl.Schema({**found, "control": found["group"], **measures(adjust)})
 
-    return engine.summary(call, frame, needed(score, group, by, *design.roles.values()), compute, schema)
+    read = needed(score, group, by, *design.roles.values())
+    spread = partial(by_counts, compute, by, by_row=bool(design))
+    return engine.summary(call, frame, read, compute, schema, spread)
 
 
 def checked(
@@ -237,6 +244,9 @@ def _measured(
     what: Score, pairs: Pairs, method: Difference, level: float, adjust: str | None
 ) -> pl.DataFrame:
     low, high, p = method.measured(pairs, 1 - level)
+    if n_thin := int(np.count_nonzero(method.thin(pairs))):
+        text = errors.thin_support("compare", method.name, n_thin, len(pairs.answered), ENOUGH_OUTSIDE)
+        warnings.warn(text, errors.DegenerateDataWarning, stacklevel=2)
     estimates = pairs.sample.estimate, pairs.control.estimate
     words = [
         word if some else None for word, some in zip(method.used(pairs), pairs.answered.tolist(), strict=True)
@@ -287,9 +297,9 @@ def _columns(
 
 def _flags(pairs: Pairs, method: Difference) -> list[set[str]]:
     """Words that hold for either side of a pair; where one has no answer, that alone."""
-    fell_back = method.fell_back(pairs).tolist()
+    fell_back, thin = method.fell_back(pairs).tolist(), method.thin(pairs).tolist()
     found = []
-    for one, two, fell in zip(pairs.sample.words, pairs.control.words, fell_back, strict=True):
-        words = one | two | ({"mover_fallback"} if fell else set())
+    for one, two, fell, few in zip(pairs.sample.words, pairs.control.words, fell_back, thin, strict=True):
+        words = one | two | ({"mover_fallback"} if fell else set()) | ({"thin_support"} if few else set())
         found.append({"no_answers"} if "no_answers" in words else words)
     return found

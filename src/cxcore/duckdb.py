@@ -47,7 +47,7 @@ def register(con: Any, schema: str = "cx") -> None:
     Raises
     ------
     MissingDependencyError
-        DuckDB is not installed.
+        DuckDB is not installed, or older than 2.0.
     InvalidOptionError
         ``con`` is no open connection, or the name is taken by something else.
 
@@ -124,6 +124,8 @@ def _import_duckdb() -> Any:
         import duckdb
     except ImportError as error:
         raise errors.missing_dependency(_CALL, "duckdb", "duckdb") from error
+    if int(duckdb.__version__.partition(".")[0]) < 2:
+        raise errors.old_dependency(_CALL, f"DuckDB {duckdb.__version__}", "2.0", "duckdb")
     return duckdb
 
 

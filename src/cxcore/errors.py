@@ -212,6 +212,22 @@ def unreadable_frame(call: str, engine: str, reason: str) -> UnsupportedFrameErr
     )
 
 
+def not_held(call: str, engine: str) -> UnsupportedFrameError:
+    """A verb that wants all rows in one place, in an order that they keep."""
+    problem = f"a {engine} lies in many places, and its rows are in no order."
+    return UnsupportedFrameError(
+        _text(call, None, problem, "bring it to this machine first: frame.toArrow().")
+    )
+
+
+def no_type(engine: str, column: str, dtype: object) -> UnsupportedFrameError:
+    """A column of an answer that the engine cannot hold."""
+    problem = f"a {engine} has no type for the column {column!r}, which is {dtype}."
+    return UnsupportedFrameError(
+        f"{problem}\n  Hint: cast what it is made of, such as times to microseconds."
+    )
+
+
 def closed_connection(call: str) -> UnsupportedFrameError:
     return UnsupportedFrameError(
         _text(
@@ -316,6 +332,44 @@ def in_a_part(call: str, error: InvalidDataError, n: int) -> InvalidDataError:
     return InvalidDataError(f"{error}\n{note}")
 
 
+def from_row(error: InvalidDataError, row: int) -> InvalidDataError:
+    """What is wrong with some users of a log that is read user by user."""
+    note = f"  Rows are counted from row {row:,} of the log, where these users begin."
+    return InvalidDataError(f"{error}\n{note}") if row else error
+
+
+def not_by_user(call: str, user: Sequence[str], row: int) -> InvalidDataError:
+    names = user[0] if len(user) == 1 else list(user)
+    problem = f"sorted_by_user=True, and the user of row {row:,} belongs before the row above it."
+    hint = "sort the log by user (ascending), or say spill='folder' in its place."
+    return InvalidDataError(_text(call, {"user": names}, problem, hint))
+
+
+def no_times(call: str) -> InvalidDataError:
+    """As the plugin of Polars says it, in ``_ext/include/cxcore/polars/sessions.hpp``."""
+    hint = "cast them, for example pl.col('ts').cast(pl.Datetime('us'))."
+    return InvalidDataError(_text(call, {}, "takes dates or datetimes.", hint))
+
+
+def only_lazy(call: str, option: str, value: object) -> InvalidOptionError:
+    hint = f"pass pl.scan_parquet(…), or leave {option}= out."
+    return bad_option(call, option, value, "only a LazyFrame can be larger than memory.", hint)
+
+
+def in_a_worker(error: InvalidDataError) -> InvalidDataError:
+    """What is wrong in the rows that a worker of an engine has read so far."""
+    note = "  Rows are counted in a piece of the frame, as one worker has read it, sorted."
+    return InvalidDataError(f"{error}\n{note}")
+
+
+def not_in_order(call: str, columns: Sequence[str]) -> InvalidDataError:
+    """An engine has brought the rows of a part in another order than it was asked for."""
+    problem = f"the rows of a part did not come sorted by {_names(columns)}."
+    return InvalidDataError(
+        _text(call, None, problem, "the engine has dropped the sort: pass another frame.")
+    )
+
+
 def bad_data(call: str, role: str, column: str, problem: str, hint: str) -> InvalidDataError:
     return InvalidDataError(_text(call, {role: column}, problem, hint))
 
@@ -407,6 +461,16 @@ def missing_dependency(call: str, package: str, extra: str) -> MissingDependency
     return MissingDependencyError(
         _text(call, None, f"{package} is not installed.", f"pip install 'cxcore[{extra}]'")
     )
+
+
+def old_dependency(call: str, package: str, least: str, extra: str) -> MissingDependencyError:
+    problem = f"{package} is too old; {least} or later is needed."
+    return MissingDependencyError(_text(call, None, problem, f"pip install --upgrade 'cxcore[{extra}]'"))
+
+
+def no_duckdb_extension(machine: str) -> MissingDependencyError:
+    problem = f"the library of DuckDB's functions is not built for this machine ({machine})."
+    return MissingDependencyError(_text("duckdb-extension", None, problem, "register(con) works everywhere."))
 
 
 NOT_BUILT = (

@@ -16,12 +16,14 @@ import polars as pl
 
 from cxcore import _options, errors
 from cxcore._index import index
+from cxcore._polars_plugin import sessions_expr
 from cxcore.attribution import attribute, attribute_paths, paths
 from cxcore.comparison import compare
 from cxcore.identity import stitch
 from cxcore.intervals import Method, MethodName, intervals_of, method_for, sample_of
 from cxcore.scores import NPS, Kind, Score, ces, csat, mean_score, nps, scale_score
 from cxcore.sessions import sessionize, sessions
+from cxcore.sessions.rules import GAP
 
 __all__ = ["ExprNamespace", "FrameNamespace", "LazyNamespace"]
 
@@ -112,7 +114,7 @@ class LazyNamespace(_Verbs[pl.LazyFrame]):
 
 
 class ExprNamespace:
-    """``pl.col("score").cx``: scores as aggregates of an expression of answers.
+    """``pl.col("score").cx``: scores as aggregates of an expression of answers, sessions of one of times.
 
     Nulls are no answers; a group without one gives null. Answers off the scale raise when the query runs.
 
@@ -122,6 +124,10 @@ class ExprNamespace:
     >>> answers = pl.DataFrame({"plan": ["pro", "pro", "free", "free"], "score": [10, 9, 8, 3]})
     >>> answers.group_by("plan", maintain_order=True).agg(pl.col("score").cx.nps()).rows()
     [('pro', 100.0), ('free', -50.0)]
+    >>> log = pl.DataFrame({"who": ["a", "b", "a"], "hour": [0, 0, 1]})
+    >>> time = pl.datetime(2026, 1, 5, pl.col("hour"))
+    >>> log.select(time.cx.session_number(gap="30m").over("who")).to_series().to_list()
+    [1, 1, 2]
     """
 
     def __init__(self, expr: pl.Expr) -> None:
@@ -168,6 +174,19 @@ class ExprNamespace:
         """CES with its interval, a struct of what :func:`cxcore.ces` gives for a group."""
         what = scale_score("ces_ci", scale, kind, top, default_top=3)
         return _interval(self._expr, "ces_ci", what, confidence_level, method)
+
+    def session_number(self, *, gap: Any = GAP) -> pl.Expr:
+        """The number of each event's session, 1, 2, 3 … in order of time, for the times of one user.
+
+        Say whose with ``over("user")``, or aggregate: ``max()`` in ``group_by("user").agg(…)`` counts
+        sessions. Rows may be in any order; a row without a time has none. Rule and ``gap`` as in
+        :func:`cxcore.sessionize`, which is faster for a whole log.
+        """
+        return sessions_expr(self._expr, "session_number", gap)
+
+    def session_start(self, *, gap: Any = GAP) -> pl.Expr:
+        """When each event's session began, for the times of one user; as ``session_number``."""
+        return sessions_expr(self._expr, "session_start", gap)
 
 
 def _counts(answers: pl.Expr, what: Score) -> pl.Expr:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from fractions import Fraction
 from statistics import NormalDist
 
@@ -230,3 +230,57 @@ def linearized_difference(
     shares = sum(sum(part) ** 2 / max(len(part) - 1, 1) for part in parts)
     dof = variance**2 / shares if shares else len(seen[0]) + len(seen[1]) - 2
     return estimates[0] - estimates[1], variance, dof
+
+
+def stratified_sum(
+    answers: Sequence[Answer], move_of: Callable[[Answer], float], groups: Container[object]
+) -> tuple[float, int]:
+    """Variance and degrees of freedom of a sum of moves within strata, over the answers of some groups.
+
+    A stratum has all clusters of ``answers``; its only one counts with its move. No degree: NaN.
+    """
+    moves: dict[object, dict[object, float]] = defaultdict(lambda: defaultdict(float))
+    for _, stratum, cluster, _, _ in answers:
+        moves[stratum][cluster] += 0.0
+    mine = [answer for answer in answers if answer[0] in groups]
+    for answer in mine:
+        moves[answer[1]][answer[2]] += move_of(answer)
+    variance = 0.0
+    for each in moves.values():
+        n, mean = len(each), sum(each.values()) / len(each)
+        if n == 1:
+            variance += mean**2
+        else:
+            variance += n / (n - 1) * sum((move - mean) ** 2 for move in each.values())
+    dof = len({answer[2] for answer in mine}) - len({answer[1] for answer in mine})
+    return variance if dof else math.nan, dof
+
+
+def stratified_difference(answers: Sequence[Answer], one: object, two: object) -> tuple[float, float, int]:
+    """Difference of two weighted means within strata, its variance, and degrees of freedom."""
+    mass, mean = {}, {}
+    for side in (one, two):
+        mine = [(weight, value) for group, _, _, weight, value in answers if group == side]
+        mass[side] = sum(weight for weight, _ in mine)
+        mean[side] = sum(weight * value for weight, value in mine) / mass[side]
+
+    def move(answer: Answer) -> float:
+        group, _, _, weight, value = answer
+        return (1 if group == one else -1) * weight * (value - mean[group]) / mass[group]
+
+    return mean[one] - mean[two], *stratified_sum(answers, move, (one, two))
+
+
+def slope(answers: Sequence[Answer]) -> tuple[float, float, int]:
+    """Weighted least squares of values on groups, which are places: slope, its variance, and freedom."""
+    mass = sum(weight for *_, weight, _ in answers)
+    middle = sum(weight * place for place, _, _, weight, _ in answers) / mass
+    level = sum(weight * value for *_, weight, value in answers) / mass
+    square = sum(weight * (place - middle) ** 2 for place, _, _, weight, _ in answers)
+    found = sum(weight * (place - middle) * value for place, _, _, weight, value in answers) / square
+
+    def move(answer: Answer) -> float:
+        place, _, _, weight, value = answer
+        return weight * (place - middle) * (value - level - found * (place - middle)) / square
+
+    return found, *stratified_sum(answers, move, {place for place, *_ in answers})

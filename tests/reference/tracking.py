@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from scipy import optimize, stats
@@ -119,3 +120,36 @@ def slope_error(answers: Sequence[tuple[str, float, int]]) -> tuple[float, int]:
         for customer in who
     ]
     return math.sqrt(len(who) / (len(who) - 1) * sum(move**2 for move in moves)), len(who)
+
+
+def inflation(answers: Sequence[tuple[int, str, int]], n_waves: int) -> float:
+    """How many times more a change has to gain: ``answers`` of one segment are (wave, customer, weight).
+
+    The largest of 1, the variance of waves' means over customers by that over answers, and the same of the
+    difference before and behind each wave, its moves less their mean; times G / (G - 1) for G customers.
+    """
+    who = sorted({customer for _, customer, _ in answers})
+    if len(who) == len(answers):
+        return 1.0
+    mean = sum(weight for *_, weight in answers) / len(answers)
+
+    def ratio(coefficient: Callable[[int], float], split: bool) -> float:
+        """Of sums of coefficient times residual, added up by customer (and wave) and by answer."""
+        sums: dict[tuple[str, int], float] = defaultdict(float)
+        alone = 0.0
+        for wave, customer, weight in answers:
+            move = coefficient(wave) * (weight - mean)
+            sums[customer, wave if split else 0] += move
+            alone += move**2
+        middle = 0.0 if split else sum(sums.values()) / len(sums)
+        return sum((each - middle) ** 2 for each in sums.values()) / alone if alone > 0 else 0.0
+
+    found = [ratio(lambda _: 1.0, split=True)]
+    for place in range(1, n_waves):
+        left = sum(wave < place for wave, *_ in answers)
+        right = len(answers) - left
+        if left and right:
+            found.append(
+                ratio(lambda wave, at=place, n=left, m=right: 1 / n if wave < at else -1 / m, split=False)
+            )
+    return max(1.0, max(found) * len(who) / max(len(who) - 1, 1))

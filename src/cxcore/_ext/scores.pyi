@@ -3,6 +3,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+ENOUGH_ANSWERS: int
+ENOUGH_OUTSIDE: int
+ENOUGH_OUTSIDE_OF_SHARE: int
+
 def count_levels(
     answer: NDArray[Any],
     group: NDArray[np.int32],
@@ -14,9 +18,16 @@ def count_levels(
 def describe(
     counts: NDArray[np.int64],
     weight: NDArray[np.int64],
-    few: int,
     sizes: NDArray[np.int64],
     moments: NDArray[np.float64],
+) -> None: ...
+def guarded_interval(
+    counts: NDArray[np.int64],
+    weight: NDArray[np.int64],
+    alpha: float,
+    given: int,
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
 ) -> None: ...
 def resample_interval(
     counts: NDArray[np.int64],

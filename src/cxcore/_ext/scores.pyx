@@ -1,6 +1,6 @@
 # Counts of answers, and intervals of a mean of integer weights from counts.
-# Design: docs/explanation/scores.md. The work is in levels.hpp and lattice.hpp; this is the border to NumPy.
-from libc.math cimport NAN, sqrt
+# Design: docs/explanation/scores.md. The work is in levels.hpp, lattice.hpp and guarded.hpp; this is the
+# border to NumPy.
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 ctypedef fused answer_t:
@@ -34,6 +34,21 @@ cdef extern from "cxcore/lattice.hpp" namespace "cxcore" nogil:
     void score_intervals(
         const int64_t*, const int64_t*, int64_t, int64_t, const double*, const double*, double*,
         double*) noexcept
+
+cdef extern from "cxcore/guarded.hpp" namespace "cxcore" nogil:
+    const int64_t c_enough_answers "cxcore::enough_answers"
+    const int64_t c_enough_outside "cxcore::enough_outside"
+    const int64_t c_enough_outside_of_share "cxcore::enough_outside_of_share"
+    cdef struct Described:
+        int64_t n
+        int64_t outside
+        int64_t flags
+        int given
+        double mean
+        double standard_error
+    Described _describe "cxcore::describe"(const int64_t*, const int64_t*, int64_t) noexcept
+    int guarded_intervals(
+        const int64_t*, const int64_t*, int64_t, int64_t, double, int, double*, double*) noexcept
 
 cdef extern from "cxcore/shifts.hpp" namespace "cxcore" nogil:
     int _find_shifts "cxcore::find_shifts"(
@@ -73,36 +88,52 @@ def count_levels(
                 &answer[0], <const int32_t*>&group[0], n, counts.shape[0], values, <int64_t*>&counts[0, 0])
 
 
+#: answers below which coverage swings most from case to case (docs/explanation/scores.md)
+ENOUGH_ANSWERS = c_enough_answers
+#: answers outside the largest weight class from which a bootstrap keeps its level
+ENOUGH_OUTSIDE = c_enough_outside
+#: the like of a share, below which BCa dips under 94 % here and there (docs/explanation/scores.md)
+ENOUGH_OUTSIDE_OF_SHARE = c_enough_outside_of_share
+
+
 def describe(
     const long long[:, ::1] counts,   # IN   [n_groups, n_levels]
     const long long[::1] weight,      # IN   n_levels
-    long long few,                    # IN   answers below which there are few
-    long long[:, ::1] sizes,          # OUT  [3, n_groups]: answers; answers outside the largest class; flags,
-                                      #      1: no answers, else 2: few, plus 4: all of one weight
+    long long[:, ::1] sizes,          # OUT  [4, n_groups]: answers; answers outside the largest class; flags,
+                                      #      1: no answers, else 2: few, plus 4: all of one weight; what the
+                                      #      default gives, 0: bca, 1: exact, 2: score, 3: score_n_minus_1
     double[:, ::1] moments,           # OUT  [2, n_groups]: mean weight; root of (sum c (w - mean)^2), over n;
                                       #      NaN without answers
 ):
-    """Size, flags, mean and standard error of each group."""
-    cdef Py_ssize_t g, k
-    cdef long long total, most, weighted
-    cdef double mean, away, squares
+    """Size, flags, default method, mean and standard error of each group."""
+    cdef Py_ssize_t g
+    cdef Described of
     with nogil:
         for g in range(counts.shape[0]):
-            total = most = weighted = 0
-            for k in range(counts.shape[1]):
-                total += counts[g, k]
-                most = max(most, counts[g, k])
-                weighted += counts[g, k] * weight[k]
-            sizes[0, g] = total
-            sizes[1, g] = total - most
-            sizes[2, g] = 2 * (total < few) + 4 * (total == most) if total else 1
-            mean = weighted / <double>total if total else NAN
-            squares = 0.0
-            for k in range(counts.shape[1]):
-                away = weight[k] - mean
-                squares += counts[g, k] * away * away
-            moments[0, g] = mean
-            moments[1, g] = sqrt(squares) / total if total else NAN
+            of = _describe(<const int64_t*>&counts[g, 0], <const int64_t*>&weight[0], counts.shape[1])
+            sizes[0, g], sizes[1, g], sizes[2, g], sizes[3, g] = of.n, of.outside, of.flags, <int>of.given
+            moments[0, g], moments[1, g] = of.mean, of.standard_error
+
+
+def guarded_interval(
+    const long long[:, ::1] counts,  # IN   [n_groups, n_levels]
+    const long long[::1] weight,     # IN   n_levels, ascending, distinct, the whole scale
+    double alpha,                    # 1 - confidence level
+    int given,                       # a method for all groups, as in describe (exact: of two weights); -1: as
+                                     # the default chooses
+    double[::1] low,                 # OUT  n_groups, weight units; NaN without answers
+    double[::1] high,                # OUT  n_groups
+):
+    """The default interval of the mean weight of each group."""
+    cdef int status = 0
+    if counts.shape[0] == 0:
+        return
+    with nogil:
+        status = guarded_intervals(
+            <const int64_t*>&counts[0, 0], <const int64_t*>&weight[0], counts.shape[0], counts.shape[1],
+            alpha, given, &low[0], &high[0])
+    if status:
+        raise MemoryError
 
 
 def resample_interval(

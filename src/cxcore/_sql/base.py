@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any, NoReturn
 
 from cxcore import _options, errors
@@ -85,7 +86,76 @@ def microseconds(call: str, option: str, text: str | None) -> int:
     return nanoseconds // 1_000
 
 
+# ---------------------------------------------------------------- errors, as SQL users read them
+
+#: what hints say in Python, and how SQL writes it; in this order
+_HINTS = tuple(
+    (re.compile(python), sql)
+    for python, sql in (
+        (
+            r"name codes that mean 'no answer' with missing=\[(.+?)\]",
+            r"make codes of 'no answer' NULL: nullif(…, \1)",
+        ),
+        (r"for another scale say who counts.*", "metric := 'mean_score' or 'csat' takes any scale."),
+        (r"by=pl\.col\('(.+?)'\)\.alias\('(.+?)'\)", r'"\1" AS "\2" in a view or a CTE'),
+        (r"fill_null\(\)", "coalesce()"),
+        (r"\b(user|time|channel|conversion|value|score|group|by|cluster|weight|stratum)=", r"\1_col="),
+        (r"\b(\w+)=\((.+?)\)", r"\1=[\2]"),
+        (r"\b(\w+)=(?=[\w'\[…])", r"\1 := "),
+        (r"\b(\w+)=(?!=)", r"\1"),
+    )
+)
+
+
+def in_sql(text: str) -> str:
+    """An error's text with its hint in SQL."""
+    said, mark, hint = text.partition("\n  Hint: ")
+    for python, sql in _HINTS:
+        hint = python.sub(sql, hint)
+    return said + mark + hint
+
+
+def saying_sql(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, whose hints are for who writes SQL."""
+
+    @wraps(function)  # DuckDB counts its parameters
+    def said(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except errors.CxError as error:
+            raise type(error)(in_sql(str(error))) from None
+
+    return said
+
+
 # ---------------------------------------------------------------- time and rows, as SQL
+
+
+_NUMBERS = (
+    *(f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")),
+    "INTEGER", "UINTEGER", "FLOAT", "DOUBLE", "BOOLEAN", '"NULL"',
+)  # fmt: skip
+
+
+def number(call: str, role: str, column: str) -> str:
+    """A column of any type of numbers as DOUBLE; others are refused by the first row, as in ``ticks``."""
+    name = identifier(column)
+    kinds = ", ".join(literal(kind) for kind in _NUMBERS)
+    said = ", ".join(literal(word) for word in (call, role, column))
+    return (
+        f"CASE WHEN typeof({name}) IN ({kinds}) OR typeof({name}) LIKE 'DECIMAL%'"
+        f" THEN try_cast({name} AS DOUBLE)"
+        f" ELSE __cx_refuse_number({said}, typeof({name}), {name} IS NULL) END"
+    )
+
+
+def refuse_number(call: str, role: str, column: str, dtype: str, _: bool) -> NoReturn:
+    """Raised while the query runs, where answers or weights are of a type that is no number."""
+    hint = f"make them so in a CTE or a view, such as try_cast({identifier(column)} AS DOUBLE)."
+    raise errors.wrong_dtype(call, role, column, dtype, "takes numbers", hint)
+
+
+REFUSE_NUMBER = Udf("__cx_refuse_number", refuse_number, (*["VARCHAR"] * 4, "BOOLEAN"), "DOUBLE")
 
 
 _NANOSECONDS = "('TIMESTAMP_NS', 'TIMESTAMPTZ_NS')"

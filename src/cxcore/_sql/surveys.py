@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from cxcore import _options, comparison, errors, scores
-from cxcore._design_columns import DesignRoles, design_roles
+from cxcore._design_columns import design_roles
 from cxcore._score_rows import design_columns, result_columns
 from cxcore._sql import base
 from cxcore._sql.base import Macro, Udf
@@ -25,6 +25,11 @@ from cxcore.designs import design_method_for
 from cxcore.metrics import score_for
 from cxcore.scores import Score
 
+#: what a cell is, in the order of the functions behind the queries
+_LISTS = {
+    "segment": "BIGINT[]", "name": "VARCHAR[]", "cluster": "VARCHAR[]", "stratum": "BIGINT[]",
+    "answer": "DOUBLE[]", "weight": "DOUBLE[]", "n": "BIGINT[]",
+}  # fmt: skip
 #: names of ours in the house frame; what a user named stands under that name
 _SEGMENT, _GROUP = "__cx_segment", "__cx_group"
 Names = list[str | None] | None
@@ -64,7 +69,7 @@ def scores_sql(
         "cluster": clusters, "weight": [weight] if weight else [], "stratum": strata, "method": method,
         "level": confidence_level,
     }  # fmt: skip
-    cells = _cells(table, score, segments, clusters, strata, weight, None)
+    cells = _cells(call, table, score, segments, clusters, strata, weight, None)
     return _answer(cells, "__cx_score_rows", about, segments, list(columns), group=False)
 
 
@@ -78,6 +83,7 @@ def compare_sql(
     by: Names,
     cluster: Names,
     weight: str | None,
+    stratum: Names,
     method: str | None,
     level: float | None,
     adjust: str | None,
@@ -88,16 +94,17 @@ def compare_sql(
     assert table is not None
     assert score is not None
     assert group is not None
-    segments, clusters = _names(by), _names(cluster)
+    segments, clusters, strata = _names(by), _names(cluster), _names(stratum)
     about = {
         "score": score, "control": control, "metric": metric, "scale": _scale(scale), "by": bool(segments),
-        "cluster": clusters, "weight": [weight] if weight else [], "method": method,
+        "cluster": clusters, "weight": [weight] if weight else [], "stratum": strata, "method": method,
         "level": _options.level(call, "level", level), "adjust": adjust,
     }  # fmt: skip
+    design = design_roles(call, clusters or None, weight, strata or None, None)
     measures = list(comparison.measures(adjust))
     _options.groups(call, segments, ["group", "control", *measures])
-    comparison.checked(call, metric, _scale(scale), method, adjust, _design(clusters, weight))
-    cells = _cells(table, score, segments, clusters, [], weight, group)
+    comparison.checked(call, metric, _scale(scale), method, adjust, design)
+    cells = _cells(call, table, score, segments, clusters, strata, weight, group)
     return _answer(cells, "__cx_compare_rows", about, segments, measures, group=True)
 
 
@@ -113,11 +120,8 @@ def _names(names: Names) -> list[str]:
     return [name for name in names or [] if name is not None]
 
 
-def _design(clusters: list[str], weight: str | None) -> DesignRoles:
-    return design_roles("compare", clusters or None, weight, None, None)
-
-
 def _cells(
+    call: str,
     table: str,
     score: str,
     segments: list[str],
@@ -133,9 +137,9 @@ def _cells(
     alike = "" if weight is None else ", place"
     return f"""
 __cx_coded AS MATERIALIZED (
-  SELECT {base.identifier(score)}::DOUBLE AS answer, {_code(segments, null_is_one=True)} AS segment,
+  SELECT {base.number(call, "score_col", score)} AS answer, {_code(segments, null_is_one=True)} AS segment,
          {_text(clusters)} AS cluster, {_code(strata)} AS stratum,
-         {"NULL" if weight is None else base.identifier(weight)}::DOUBLE AS weight,
+         {"NULL::DOUBLE" if weight is None else base.number(call, "weight_col", weight)} AS weight,
          {"NULL" if group is None else base.identifier(group)}::VARCHAR AS name, place
          {"".join(f", {one}" for one in kept)}
   FROM (SELECT *, row_number() OVER () AS place FROM query_table({base.literal(table)}))
@@ -169,10 +173,10 @@ def _text(names: list[str]) -> str:
 def _answer(
     cells: str, udf: str, about: dict[str, Any], segments: list[str], columns: list[str], *, group: bool
 ) -> str:
-    lists = ", ".join(
-        f"list({one} ORDER BY place)"
-        for one in ("segment", "name", "cluster", "stratum", "answer", "weight", "n")
-    )
+    used = {"answer", "n", *(role for role in ("cluster", "stratum", "weight") if about.get(role))}
+    used |= ({"segment"} if segments else set()) | ({"name"} if group else set())
+    cell = ", ".join(f"{one} := {one}" for one in _LISTS if one in used)
+    lists = ", ".join(f"[c.{one} FOR c IN cells]" if one in used else "NULL" for one in _LISTS)
     wanted = [f"g.s{at} AS {base.identifier(name)}" for at, name in enumerate(segments)]
     joins = ""
     if segments:
@@ -189,7 +193,8 @@ def _answer(
     return f"""
 WITH {cells},
 __cx_rows AS (
-  SELECT unnest({udf}({base.literal(json.dumps(about))}, {lists}), max_depth := 2) FROM __cx_cells
+  SELECT unnest({udf}({base.literal(json.dumps(about))}, {lists}), max_depth := 2)
+  FROM (SELECT list(struct_pack({cell}) ORDER BY place) AS cells FROM __cx_cells)
 )
 SELECT {", ".join(wanted)} FROM __cx_rows r{joins} ORDER BY {", ".join(order)}"""
 
@@ -200,20 +205,20 @@ SELECT {", ".join(wanted)} FROM __cx_rows r{joins} ORDER BY {", ".join(order)}""
 
 
 def _house(about: dict[str, Any], *columns: list[Any] | None) -> pl.DataFrame:
-    """The cells as rows again: what is alike, as often as it was."""
-    segment, name, cluster, stratum, answer, weight, n = (column or [] for column in columns)
-    roles = _columns(about)
+    """The cells as rows again: what is alike, as often as it was. A column that nobody asked for is null."""
+    *others, n = columns
+    many, roles = np.array(n or [], dtype=np.int64), _columns(about)
+    kinds = {
+        _SEGMENT: pl.Int64, _GROUP: pl.String, roles["cluster"]: pl.String, roles["stratum"]: pl.Int64,
+        about["score"]: pl.Float64, roles["weight"]: pl.Float64,
+    }  # fmt: skip
     house = pl.DataFrame(
         [
-            pl.Series(_SEGMENT, segment, dtype=pl.Int64),
-            pl.Series(_GROUP, name, dtype=pl.String),
-            pl.Series(roles["cluster"], cluster, dtype=pl.String),
-            pl.Series(roles["stratum"], stratum, dtype=pl.Int64),
-            pl.Series(roles["weight"], weight, dtype=pl.Float64),
-            pl.Series(about["score"], answer, dtype=pl.Float64),
+            pl.Series(name, column if column else [None] * len(many), dtype=kind)
+            for (name, kind), column in zip(kinds.items(), others, strict=True)
         ]
     )
-    return house[np.repeat(np.arange(len(house)), np.array(n, dtype=np.int64))]
+    return house if (many == 1).all() else house[np.repeat(np.arange(len(house)), many)]
 
 
 def _columns(about: dict[str, Any]) -> dict[str, str]:
@@ -269,7 +274,7 @@ def _rows_unnamed() -> Iterator[None]:
     try:
         yield
     except errors.InvalidDataError as error:
-        raise errors.InvalidDataError(re.sub(r", row [\d,]+", "", str(error))) from None
+        raise errors.InvalidDataError(re.sub(r"(, row|; the first is row) [\d,]+", "", str(error))) from None
 
 
 def score_rows(
@@ -324,9 +329,6 @@ def compare_rows(
     return _rows(found, _COMPARE_ROW, group="group_name", control="control_name", **{_SEGMENT: "segment"})
 
 
-_LISTS = ("BIGINT[]", "VARCHAR[]", "VARCHAR[]", "BIGINT[]", "DOUBLE[]", "DOUBLE[]", "BIGINT[]")
-
-
 def _list_of(argument: str) -> str:
     """One name or a list of them, as VARCHAR[]: a name is taken as it is, whatever stands in it."""
     many = f"try_cast({argument} AS VARCHAR[])"
@@ -347,10 +349,11 @@ MACROS = (
     Macro(
         "compare",
         "tbl, score_col := NULL, group_col := NULL, control := NULL, metric := 'nps', scale := NULL, "
-        "by_col := NULL, cluster_col := NULL, weight_col := NULL, method := NULL, level := 0.95, "
-        "adjust := NULL",
+        "by_col := NULL, cluster_col := NULL, weight_col := NULL, stratum_col := NULL, method := NULL, "
+        "level := 0.95, adjust := NULL",
         "TABLE SELECT * FROM query(__cx_compare_sql(tbl::VARCHAR, score_col::VARCHAR, group_col::VARCHAR, "
-        f"control::VARCHAR, {_METRIC}, {_DESIGN}, method::VARCHAR, level::DOUBLE, adjust::VARCHAR))",
+        f"control::VARCHAR, {_METRIC}, {_DESIGN}, {_list_of('stratum_col')}, method::VARCHAR, "
+        "level::DOUBLE, adjust::VARCHAR))",
         "one row per segment and group: its score less that of the control, with interval and p-value",
     ),
 )
@@ -365,9 +368,10 @@ UDFS = (
     Udf(
         "__cx_compare_sql",
         compare_sql,
-        (*["VARCHAR"] * 5, "DOUBLE[]", _NAMES, _NAMES, "VARCHAR", "VARCHAR", "DOUBLE", "VARCHAR"),
+        (*["VARCHAR"] * 5, "DOUBLE[]", _NAMES, _NAMES, "VARCHAR", _NAMES, "VARCHAR", "DOUBLE", "VARCHAR"),
         "VARCHAR",
     ),
-    Udf("__cx_score_rows", score_rows, ("VARCHAR", *_LISTS), _struct(_SCORE_ROW)),
-    Udf("__cx_compare_rows", compare_rows, ("VARCHAR", *_LISTS), _struct(_COMPARE_ROW)),
+    Udf("__cx_score_rows", score_rows, ("VARCHAR", *_LISTS.values()), _struct(_SCORE_ROW)),
+    Udf("__cx_compare_rows", compare_rows, ("VARCHAR", *_LISTS.values()), _struct(_COMPARE_ROW)),
+    base.REFUSE_NUMBER,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +27,7 @@ from cxcore.attribution.methods import METHODS, Analytic, Bootstrap, ErrorMethod
 from cxcore.attribution.milestones import W
 from cxcore.attribution.one_touch import FirstNon, LastNon, SameTouch
 from cxcore.attribution.order import choose_order
+from cxcore.attribution.partials import credit_partials
 from cxcore.attribution.path_answer import attribute_paths
 from cxcore.attribution.path_increment import PathIncrement
 from cxcore.attribution.path_table import paths
@@ -297,7 +299,9 @@ def attribute(
         kind = type_after(before[channel], transforms)
         return touches_schema(before, roles, kind) if touches else asks.schema_after(kind, by, before)
 
-    return answer_of_events(call, events, roles, others, by, models, windows, answer, schema)
+    what = (call, channel, by, value is not None, nulls, transforms, windows)
+    partials = partial(credit_partials, *what, asks, touches)
+    return answer_of_events(call, events, roles, others, by, models, windows, answer, schema, partials)
 
 
 # ---------------------------------------------------------------- options

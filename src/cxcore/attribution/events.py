@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import Any, cast
 
 import polars as pl
 
@@ -23,7 +25,9 @@ from cxcore._index import EventIndex, check_event_roles, event_roles, index_colu
 from cxcore.attribution.base import Model
 from cxcore.attribution.groups import Groups
 from cxcore.attribution.journeys import Touchpoints, Windows, looked_at, touchpoints
+from cxcore.attribution.partials import Partials, parts_of
 from cxcore.engines import open_frame
+from cxcore.engines.base import Engine, Parts
 
 #: index, what its rows say, the channels that some user met, the groups
 Answer = Callable[[EventIndex, Touchpoints, Int64, Groups | None], pl.DataFrame]
@@ -59,8 +63,12 @@ def answer_of_events(
     windows: Windows,
     answer: Answer,
     schema: Callable[[pl.Schema], pl.Schema],
+    partials: Callable[[], Partials | None] | None = None,
 ) -> Any:
-    """Reads and checks the log, sorts it where it is not an index, and gives the answer in its flavor."""
+    """Reads and checks the log, sorts it where it is not an index, and gives the answer in its flavor.
+
+    ``partials`` is asked by engines that spread rows; None: the answer is rows of each part.
+    """
     if isinstance(events, EventIndex):
         check_roles(call, events.house.columns, {**others, "by": by})
         log = touchpoints(call, events.house, models, **others, n_threads=windows.n_threads)
@@ -70,17 +78,51 @@ def answer_of_events(
     engine, frame = open_frame(call, events)
     check_event_roles(call, engine.columns(frame), roles, **others, by=by)
 
-    def compute(house: pl.DataFrame) -> pl.DataFrame:
-        _check_log(call, house, roles)
-        log = touchpoints(call, house, models, **others, n_threads=windows.n_threads)
-        who = _has_user(house, roles)
-        met = log.met(who)
-        log, groups = log.by(call, house, roles, by, who, windows)
-        columns, log = looked_at(call, house, roles, log, windows)
-        index = index_columns(columns, roles, house, engine, frame, n_threads=windows.n_threads)
-        return answer(index, log, met, groups)
+    asked = (call, roles, others, by, models)
 
-    return engine.summary(call, frame, needed(roles.columns, *others.values(), by), compute, schema)
+    def compute(house: pl.DataFrame) -> pl.DataFrame:
+        return _computed(*asked, windows, answer, house, engine, frame)
+
+    def spread() -> Parts:
+        some = None if partials is None else partials()
+        what = answer if some is None else some.answer
+        part = partial(_of_part, *asked, replace(windows, n_threads=1), what)
+        read = needed(*others.values(), by)
+        if some is None:
+            return parts_of(call, roles, read, part, None, None)
+        return parts_of(call, roles, read, part, some.schema, some.merge)
+
+    read, how = needed(roles.columns, *others.values(), by), None if partials is None else spread
+    return engine.summary(call, frame, read, compute, schema, how)
+
+
+def _of_part(call: str, *asked: Any) -> pl.DataFrame:
+    """In a worker, which knows no frame but its own: the last of what is asked."""
+    engine, frame = open_frame(call, asked[-1])
+    compute: Any = _computed
+    return cast(pl.DataFrame, compute(call, *asked, engine, frame))
+
+
+def _computed(
+    call: str,
+    roles: EventRoles,
+    others: Mapping[str, Any],
+    by: Any,
+    models: Sequence[Model],
+    windows: Windows,
+    answer: Answer,
+    house: pl.DataFrame,
+    engine: Engine,
+    frame: Any,
+) -> pl.DataFrame:
+    _check_log(call, house, roles)
+    log = touchpoints(call, house, models, **others, n_threads=windows.n_threads)
+    who = _has_user(house, roles)
+    met = log.met(who)
+    log, groups = log.by(call, house, roles, by, who, windows)
+    columns, log = looked_at(call, house, roles, log, windows)
+    index = index_columns(columns, roles, house, engine, frame, n_threads=windows.n_threads)
+    return answer(index, log, met, groups)
 
 
 def _check_log(call: str, house: pl.DataFrame, roles: EventRoles) -> None:

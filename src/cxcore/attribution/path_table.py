@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import polars as pl
 
-from cxcore import _options, errors
+from cxcore import _options
 from cxcore._answers import by_schema
 from cxcore._columns import Int64
-from cxcore._ext.path_table import PathTable
 from cxcore._index import EventIndex
 from cxcore._options import TimeUnit
-from cxcore._path_columns import Paths, check_separator
-from cxcore.attribution.base import Journeys
+from cxcore._path_columns import check_separator
 from cxcore.attribution.each_window import transformed
 from cxcore.attribution.events import answer_of_events, check_names, roles_of
 from cxcore.attribution.groups import Groups
 from cxcore.attribution.journeys import Touchpoints, Windows, journeys_of
+from cxcore.attribution.partials import PathPartials
+from cxcore.attribution.path_rows import COLUMNS, check_text, path_rows, path_schema
 from cxcore.attribution.transforms import transforms_of, type_after
 
 if TYPE_CHECKING:
     from cxcore.attribution import By, Transforms
 
 _CALL = "paths"
-_COLUMNS = ("path", "conversions", "value", "nulls")
 
 
 def paths(
@@ -138,7 +135,7 @@ def paths(
     separator = check_separator(_CALL, separator)
     transforms = transforms_of(_CALL, transform)
     by = _options.parts(by) or None
-    _options.groups(_CALL, by, _COLUMNS)
+    _options.groups(_CALL, by, COLUMNS)
     windows = Windows(
         lookback=limit,
         reset=reset,
@@ -150,75 +147,24 @@ def paths(
     def answer(index: EventIndex, log: Touchpoints, met: Int64, groups: Groups | None) -> pl.DataFrame:
         journeys = transformed(journeys_of(index, log, windows), transforms)
         if separator is not None:
-            _check_text(channel, journeys.names, separator)
+            check_text(channel, journeys.names, separator)
         has_value = value is not None
         if groups is None:
-            return _table(journeys, has_value, nulls, separator)
+            return path_rows(journeys, has_value, nulls, separator)
         assert log.group is not None
         found = []
         for at, part in enumerate(groups.parts(journeys, log.group.to_numpy())):
-            rows = _table(part, has_value, nulls, separator)
+            rows = path_rows(part, has_value, nulls, separator)
             found.append(pl.concat([groups.names[[at] * len(rows)], rows], how="horizontal"))
-        empty = _schema(journeys.names.dtype, separator)
+        empty = path_schema(journeys.names.dtype, separator)
         return pl.concat(found) if found else pl.DataFrame(schema={**groups.names.schema, **empty})
 
     def schema(before: pl.Schema) -> pl.Schema:
         kind = type_after(before[channel], transforms)
-        return pl.Schema({**by_schema(_CALL, before, by), **_schema(kind, separator)})
+        return pl.Schema({**by_schema(_CALL, before, by), **path_schema(kind, separator)})
 
-    return answer_of_events(_CALL, events, roles, others, by, [], windows, answer, schema)
+    def partials() -> PathPartials:
+        what = (_CALL, channel, by, value is not None, nulls, transforms, windows)
+        return PathPartials(*what, windows.n_threads, separator)
 
-
-def _schema(channel: pl.DataType, separator: str | None) -> pl.Schema:
-    path: Any = pl.List(channel) if separator is None else pl.String()
-    kinds = (path, pl.Int64(), pl.Float64(), pl.Int64())
-    return pl.Schema(dict(zip(_COLUMNS, kinds, strict=True)))
-
-
-def _check_text(channel: str, names: pl.Series, separator: str) -> None:
-    """Every text of these names is cut again where they met, and none is empty."""
-    dtype = names.dtype
-    if dtype == pl.Binary:
-        raise errors.wrong_dtype(_CALL, "channel", channel, dtype, "takes text", "leave the separator out.")
-    texts = [str(name) for name in names.cast(pl.String)]
-    bad = [text for text in texts if not text or (text + separator).find(separator) != len(text)]
-    if bad:
-        problem = (
-            f"{len(bad):,} of {len(texts):,} names are empty or hold the separator; first is {min(bad)!r}."
-        )
-        hint = "take another separator, or none: lists hold any name."
-        raise errors.bad_option(_CALL, "separator", separator, problem, hint)
-
-
-def _table(journeys: Journeys, has_value: bool, nulls: bool, separator: str | None) -> pl.DataFrame:
-    """One row a distinct path of these journeys, in order."""
-    took, left = np.empty(len(journeys.lo), np.int64), np.empty(len(journeys.null_lo), np.int64)
-    table = PathTable(journeys.view, took, left)
-    n, alone = table.n_paths, took < 0
-    offset, channel = np.empty(n + 1, np.int64), np.empty(table.n_touches, np.int32)
-    table.paths(offset, channel)
-    met = Paths(journeys.names, offset, channel)
-    order = met.order()
-    conversions = np.bincount(took[~alone], minlength=n)[order]
-    worth = np.bincount(took[~alone], journeys.value[~alone], minlength=n)[order]
-    lost = np.bincount(left[left >= 0], minlength=n)[order]
-    path = _lists(met.some(order))
-    if alone.any():
-        path = pl.concat([pl.Series("path", [[]], dtype=path.dtype), path])
-        conversions = np.concatenate(([alone.sum()], conversions))
-        worth = np.concatenate(([math.fsum(journeys.value[alone])], worth))
-        lost = np.concatenate(([0], lost))
-    columns = {
-        "path": path if separator is None else path.cast(pl.List(pl.String)).list.join(separator),
-        "conversions": conversions,
-        "value": worth if has_value else None,
-        "nulls": lost if nulls else None,
-    }
-    return pl.DataFrame(columns, schema=_schema(journeys.names.dtype, separator))
-
-
-def _lists(paths: Paths) -> pl.Series:
-    """Each path as a list of names; none is empty."""
-    row = pl.Series(np.repeat(np.arange(len(paths)), paths.size)).set_sorted()
-    items = pl.DataFrame({"row": row, "path": paths.names.gather(paths.channel)})
-    return items.group_by("row", maintain_order=True).agg("path")["path"]
+    return answer_of_events(_CALL, events, roles, others, by, [], windows, answer, schema, partials)

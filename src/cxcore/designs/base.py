@@ -142,12 +142,16 @@ class DesignSample:
         return np.where(self.plain & (n > 1) & (alone > 0), 1.0, effect)
 
     @cached_property
+    def _squares(self) -> Float64:
+        """Sum of the squares of the sizes of clusters."""
+        counted = self.counted
+        return summed(self.group, counted.count * counted.size**2, len(counted.groups))
+
+    @cached_property
     def guarded_effect(self) -> Float64:
         """The design effect, 1 or more; where answers are alike, that of customers who are of one mind."""
-        counted = self.counted
-        squares = np.bincount(self.group, counted.count * counted.size**2, len(counted.groups))
         with np.errstate(invalid="ignore"):
-            most = squares / self.mass
+            most = self._squares / self.mass
         found: Float64 = np.maximum(np.where(np.isnan(self.design_effect), most, self.design_effect), 1.0)
         return found
 
@@ -168,20 +172,38 @@ class DesignSample:
         return few
 
     @cached_property
+    def largest(self) -> Float64:
+        """Part of the weight that the heaviest cluster has."""
+        most = np.zeros(len(self.counted.groups))
+        np.maximum.at(most, self.group, self.counted.size)
+        with np.errstate(invalid="ignore"):
+            return np.nan_to_num(most / self.mass)
+
+    @cached_property
     def dominated(self) -> NDArray[np.bool_]:
         """Groups of which one cluster has a large part, by weight; among a few clusters that is no wonder."""
-        largest = np.zeros(len(self.counted.groups))
-        np.maximum.at(largest, self.group, self.counted.size)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            part, even = largest / self.mass, 1 / self.n_cluster
-        found: NDArray[np.bool_] = np.nan_to_num(part) > np.maximum(DOMINANT, DOMINANT_TIMES * even)
+        with np.errstate(divide="ignore"):
+            even = 1 / self.n_cluster
+        found: NDArray[np.bool_] = self.largest > np.maximum(DOMINANT, DOMINANT_TIMES * even)
         return found & bool(self.roles.cluster)
 
     @property
     def n_effective(self) -> Float64:
-        """Independent answers that would be as sure."""
+        """Independent answers that would be as sure: n over the design effect, but at most Kish's number.
+
+        The variance is the spread that the sample shows, and what nearly all of the weight agrees on shows
+        none. So weights make answers fewer, and never more, than (sum w)² / sum w²; strata and a finite
+        population can make them more. A cluster of more than half of the weight is nearly the estimate
+        itself; then it is the like of the clusters, below 4, under any design.
+        """
+        n, effect, roles = self.sample.n, self.design_effect, self.roles
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(self.design_effect > 0, self.sample.n / self.design_effect, np.nan)
+            found = np.where(effect > 0, n / effect, np.nan)
+            most = np.where(self.largest > 0.5, self.mass**2 / self._squares, np.inf)
+            if not roles.stratum and roles.population is None:
+                most = np.where(self.weighting > 1 + 1e-9, np.fmin(most, n / self.weighting), most)
+        worth = np.fmin(found, most)
+        return np.where(np.isnan(effect) | np.isinf(worth), np.nan, worth)
 
     @cached_property
     def marks(self) -> dict[str, NDArray[np.bool_]]:
@@ -200,7 +222,7 @@ class DesignSample:
 def need_clusters(call: str, method: str, roles: DesignRoles) -> None:
     """Refuses a method of clusters where there are none."""
     if not roles.cluster:
-        other = roles.weight or roles.stratum or roles.population is not None
+        other = roles.weight is not None or roles.stratum or roles.population is not None
         hint = "say method='linearized'." if other else "say cluster='customer'."
         raise errors.bad_option(call, "method", method, "there are no clusters.", hint)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cxcore._design_columns import DesignRows, cells_of, summed
 from cxcore.designs.base import DesignSample
 from cxcore.designs.linearized import t_quantiles
+from cxcore.designs.moves import within_strata
 from cxcore.differences import Mover, Pairs
 from cxcore.intervals import Sample
 from cxcore.intervals.base import Float64, Int64
@@ -24,7 +25,9 @@ class LinearizedDifference:
     A cluster moves the difference by its move of the group less its move of the control, each with the root
     of n / (n - 1) of its side; the variance is the sum of squares, so that what one customer said of both is
     counted as one thing said. The degrees of freedom are Satterthwaite's for three independent sums: clusters
-    in the group alone, in the control alone, and in both. For two sides apart that is Welch's t.
+    in the group alone, in the control alone, and in both. For two sides apart that is Welch's t. Within
+    strata both sides are domains of one sample: moves are less their mean in each stratum, with n / (n - 1)
+    of all its clusters, and the degrees of freedom are clusters less strata.
 
     ``sample`` has the groups; ``one`` and ``two`` int64[n_pairs] are the rows of a pair in it, -1 where a
     segment has no control.
@@ -65,18 +68,22 @@ class LinearizedDifference:
             group, cluster, size, total = cells_of(rows, sample.value)
         else:
             group, cluster = rows.group, rows.cluster
-            size = rows.weight  # there is no design without one of the two
+            size = rows.weight if len(rows.weight) else np.ones(len(group))
             total = size * sample.value[rows.level]
         n = sample.n_cluster[group].astype(np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
-            move = (total - sample.estimate[group] * size) / sample.mass[group] * np.sqrt(n / (n - 1))
+            move = (total - sample.estimate[group] * size) / sample.mass[group]
+            if not sample.roles.stratum:  # else that is of the stratum, which may hold both sides
+                move *= np.sqrt(n / np.maximum(n - 1, 1))  # one cluster has no spread, and no interval
         order = np.lexsort((group, cluster))
         return group[order].astype(np.int64), cluster[order].astype(np.int64), move[order]
 
     @cached_property
-    def _parts(self) -> tuple[Float64, Int64]:
-        """Variance and clusters of each pair, [3, n_pairs]: in the group alone, the control alone, both."""
-        group, cluster, move = self._cells
+    def _met(self) -> tuple[Int64, NDArray[np.bool_], NDArray[np.bool_], Int64]:
+        """Of each cell the pair whose group it is in, or -1; if so, whether its cluster is in the control
+        too, and the cell there.
+        """
+        group, cluster, _ = self._cells
         n_groups, n_pairs = len(self.sample.counted.groups), len(self.one)
         pair_of, control_of = np.full((2, n_groups + 1), -1, dtype=np.int64)  # a group is one pair's
         pair_of[self.one], control_of[self.one] = np.arange(n_pairs), self.two
@@ -84,7 +91,14 @@ class LinearizedDifference:
         at = np.minimum(np.searchsorted(key, wanted), max(len(key) - 1, 0))
         mine = pair_of[group] >= 0
         both = mine & (control_of[group] >= 0) & (key[at] == wanted) if len(key) else mine
-        alone, shared = pair_of[group[mine & ~both]], pair_of[group[both]]
+        return pair_of[group], mine, both, at
+
+    @cached_property
+    def _parts(self) -> tuple[Float64, Int64]:
+        """Variance and clusters of each pair, [3, n_pairs]: in the group alone, the control alone, both."""
+        (group, _, move), (pair, mine, both, at) = self._cells, self._met
+        n_groups, n_pairs = len(self.sample.counted.groups), len(self.one)
+        alone, shared = pair[mine & ~both], pair[both]
         other = move[at[both]]
         squares = summed(group, move**2, n_groups), np.bincount(group, minlength=n_groups)
         variances = (
@@ -107,8 +121,42 @@ class LinearizedDifference:
         return alone
 
     @cached_property
+    def _within_strata(self) -> tuple[Float64, Int64]:
+        """Variance and degrees of freedom of each pair, clusters less strata; NaN where there is none.
+
+        A cluster moves a pair by a = move of the group less move of the control; the sums of a and a² by
+        stratum are those of both sides, less twice the products of clusters in both.
+        """
+        (group, cluster, move), (pair, _, both, at) = self._cells, self._met
+        rows, n_strata, n_pairs = self.rows, len(self.rows.n_drawn), len(self.one)
+        home = np.zeros(rows.n_clusters, dtype=np.int64)
+        home[rows.cluster] = rows.stratum
+        stratum = home[cluster]
+        of_group, which = np.unique(group * n_strata + stratum, return_inverse=True)
+        n = len(of_group)
+        sums = np.array([np.bincount(which, each, n) for each in (np.ones(len(group)), move, move**2)])
+        first = np.searchsorted(of_group, np.arange(len(self.sample.counted.groups) + 1) * n_strata)
+        keys, parts = [], []
+        for side, sign in ((self.one, 1.0), (self.two, -1.0)):
+            here = np.flatnonzero(side >= 0)
+            length = np.diff(first)[side[here]]
+            row = np.repeat(first[side[here]] - np.cumsum(length) + length, length) + np.arange(length.sum())
+            keys.append(np.repeat(here, length) * n_strata + of_group[row] % n_strata)
+            parts.append(sums[:, row] * [[1.0], [sign], [1.0]])
+        shared = move[both] * move[at[both]]
+        keys.append(pair[both] * n_strata + stratum[both])
+        parts.append(np.array([-np.ones(len(shared)), np.zeros(len(shared)), -2 * shared]))
+        key, place = np.unique(np.concatenate(keys), return_inverse=True)
+        count, total, squares = (summed(place, each, len(key)) for each in np.hstack(parts))
+        variance, dof, _ = within_strata(key, count, total, np.maximum(squares, 0.0), n_pairs, rows)
+        variance = np.where(variance > self._nothing**2, variance, 0.0)
+        return np.where(self.answered & (dof > 0), variance, np.nan), np.where(self.answered, dof, 0)
+
+    @cached_property
     def _linear(self) -> tuple[Float64, Int64]:
         """Variance and degrees of freedom of each pair; 0 where a side has one cluster or none."""
+        if self.sample.roles.stratum:
+            return self._within_strata
         parts, count = self._parts
         n = np.append(self.sample.n_cluster, 0)
         enough = np.minimum(n[self.one], n[self.two]) > 1

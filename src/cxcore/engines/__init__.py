@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from cxcore import errors
-from cxcore.engines.arrow import ArrowTable
+from cxcore.engines.arrow import ArrowReader, ArrowTable
 from cxcore.engines.base import Engine
 from cxcore.engines.duckdb import DuckDBRelation
 from cxcore.engines.pandas import PandasFrame
 from cxcore.engines.polars import ArrowStream, PolarsFrame, PolarsLazy
+from cxcore.engines.spark import SparkFrame
 
 #: asked in this order; the general one comes last
 ENGINES: tuple[Engine, ...] = (
@@ -18,6 +19,8 @@ ENGINES: tuple[Engine, ...] = (
     DuckDBRelation(),
     PandasFrame(),
     ArrowTable(),
+    ArrowReader(),
+    SparkFrame(),
     ArrowStream(),
 )
 

@@ -1,4 +1,4 @@
-"""pyarrow: tables as they lie, with columns at their right; batches and readers come back as tables."""
+"""pyarrow: tables as they lie, with columns at their right; a reader comes back as a reader."""
 
 from __future__ import annotations
 
@@ -17,13 +17,11 @@ class ArrowTable(Engine):
 
     def handles(self, frame: Any) -> bool:
         pa = loaded("pyarrow")
-        return pa is not None and isinstance(frame, (pa.Table, pa.RecordBatch, pa.RecordBatchReader))
+        return pa is not None and isinstance(frame, (pa.Table, pa.RecordBatch))
 
     def open(self, call: str, frame: Any) -> tuple[Engine, Any]:
         import pyarrow as pa
 
-        if isinstance(frame, pa.RecordBatchReader):
-            return self, frame.read_all()
         return self, pa.Table.from_batches([frame]) if isinstance(frame, pa.RecordBatch) else frame
 
     def columns(self, frame: Any) -> list[str]:
@@ -47,6 +45,26 @@ class ArrowTable(Engine):
 
     def from_house(self, frame: Any, result: pl.DataFrame) -> Any:
         return _table(result)
+
+
+class ArrowReader(ArrowTable):
+    """A reader in, a reader out: all batches are read once, and the answer has the same batches."""
+
+    name = "pyarrow RecordBatchReader"
+
+    def handles(self, frame: Any) -> bool:
+        pa = loaded("pyarrow")
+        return pa is not None and isinstance(frame, pa.RecordBatchReader)
+
+    def open(self, call: str, frame: Any) -> tuple[Engine, Any]:
+        """Read at once, since a stream can be read once; from here on the frame is a table."""
+        return self, frame.read_all()
+
+    def with_columns(self, frame: Any, house: pl.DataFrame, new: pl.DataFrame) -> Any:
+        return super().with_columns(frame, house, new).to_reader()
+
+    def from_house(self, frame: Any, result: pl.DataFrame) -> Any:
+        return super().from_house(frame, result).to_reader()
 
 
 def _table(frame: pl.DataFrame) -> Any:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -16,6 +17,41 @@ import polars as pl
 Compute = Callable[[pl.DataFrame], pl.DataFrame]
 #: schema of the house frame -> schema of what *compute* gives, for engines that defer
 SchemaOf = Callable[[pl.Schema], pl.Schema]
+#: frames of one part, one after the other -> frames
+Walk = Callable[[Iterator[pl.DataFrame]], Iterator[pl.DataFrame]]
+
+#: how often a row was met, in the frames that ``Counted`` takes
+COUNT = "cxcore: count"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A verb that can go by parts of whole users: for engines that hold no log in one place.
+
+    Rows of equal ``keys`` lie in one part, in order of (``keys``, ``order``), nulls first. ``walk`` takes the
+    frames of a part as they come, and gives rows of the answer: one for each row, in their order (``rows``);
+    or a frame of its own (``summary``), which ``merge``, where it is given, makes of what all walks gave, of
+    ``partial`` schema. ``spread``: rows without a key may lie anywhere where these are equal.
+    """
+
+    keys: tuple[str, ...]
+    order: tuple[str, ...]
+    walk: Walk
+    spread: tuple[str, ...] = ()
+    partial: SchemaOf | None = None
+    merge: Compute | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A verb that asks only how often each row was met: ``compute`` takes each once, with its ``COUNT``."""
+
+    compute: Compute
+
+
+#: asked by engines that spread rows alone, so that options which cannot be kept there are refused there;
+#: None: only a whole frame has the answer
+Spread = Callable[[], Parts | Counted | None]
 
 
 class Engine(ABC):
@@ -64,14 +100,28 @@ class Engine(ABC):
     def from_house(self, frame: Any, result: pl.DataFrame) -> Any:
         """A result of its own (a summary) in the flavour of the frame."""
 
-    def rows(self, call: str, frame: Any, columns: Sequence[str], compute: Compute, schema: SchemaOf) -> Any:
+    def rows(
+        self,
+        call: str,
+        frame: Any,
+        columns: Sequence[str],
+        compute: Compute,
+        schema: SchemaOf,
+        spread: Spread | None = None,
+    ) -> Any:
         """Read once, compute one row for each row, give back the frame with the new columns."""
         held = self.hold(call, frame)
         house = self.read(call, held, columns)
         return self.with_columns(held, house, compute(house))
 
     def summary(
-        self, call: str, frame: Any, columns: Sequence[str] | None, compute: Compute, schema: SchemaOf
+        self,
+        call: str,
+        frame: Any,
+        columns: Sequence[str] | None,
+        compute: Compute,
+        schema: SchemaOf,
+        spread: Spread | None = None,
     ) -> Any:
         """Read once, compute a frame of its own, give it back in the flavour that came in."""
         return self.from_house(frame, compute(self.read(call, frame, columns)))

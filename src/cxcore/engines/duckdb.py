@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from cxcore import errors
-from cxcore.engines.base import Compute, Engine, SchemaOf, loaded
+from cxcore.engines.base import Compute, Engine, SchemaOf, Spread, loaded
 
 _HELD = "__cxcore_held"
 #: a held relation numbers its rows, because DuckDB may give them in another order at the next read
@@ -85,7 +85,15 @@ class DuckDBRelation(Engine):
         ]
         return _query(frame, f"SELECT {', '.join(shown)} FROM {{new}}", result)
 
-    def rows(self, call: str, frame: Any, columns: Sequence[str], compute: Compute, schema: SchemaOf) -> Any:
+    def rows(
+        self,
+        call: str,
+        frame: Any,
+        columns: Sequence[str],
+        compute: Compute,
+        schema: SchemaOf,
+        spread: Spread | None = None,
+    ) -> Any:
         held = self.hold(call, frame)
         house = self.read(call, held, columns)
         new = compute(house)
@@ -96,7 +104,13 @@ class DuckDBRelation(Engine):
         return self.with_columns(held, house, new)
 
     def summary(
-        self, call: str, frame: Any, columns: Sequence[str] | None, compute: Compute, schema: SchemaOf
+        self,
+        call: str,
+        frame: Any,
+        columns: Sequence[str] | None,
+        compute: Compute,
+        schema: SchemaOf,
+        spread: Spread | None = None,
     ) -> Any:
         result = compute(self.read(call, frame, columns))
         times = Counter(map(self.folded, result.columns))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from cxcore import errors
-from cxcore.engines.base import Compute, Engine, SchemaOf
+from cxcore.engines.base import Compute, Engine, SchemaOf, Spread
 
 
 class PolarsFrame(Engine):
@@ -41,6 +42,31 @@ _NO_PUSHDOWN: dict[str, bool] = dict.fromkeys(
 )
 
 
+def deferred(
+    schema: pl.Schema, pieces: Callable[[Sequence[str]], Iterator[pl.DataFrame]], name: str
+) -> pl.LazyFrame:
+    """A LazyFrame of this schema; ``pieces`` runs when it is read, and is told which columns are wanted.
+
+    It may give more columns than those. Filters and heads of the query are met here, behind it.
+    """
+
+    def source(
+        columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, _: int | None
+    ) -> Iterator[pl.DataFrame]:
+        names = list(schema) if columns is None else columns
+        for piece in pieces(names):
+            if n_rows is not None:
+                piece = piece.head(n_rows)
+                n_rows -= len(piece)
+            piece = piece.select(names)
+            yield piece if predicate is None else piece.filter(predicate)
+            if n_rows == 0:
+                return
+
+    # pure: a query that uses the answer twice reads it once
+    return register_io_source(source, schema=schema, is_pure=True, explain_name=name)
+
+
 class PolarsLazy(Engine):
     """Lazy in, lazy out: the rows are read when the result is collected, and once."""
 
@@ -65,14 +91,22 @@ class PolarsLazy(Engine):
         return result.lazy()
 
     def rows(
-        self, call: str, frame: pl.LazyFrame, columns: Sequence[str], compute: Compute, schema: SchemaOf
+        self,
+        call: str,
+        frame: pl.LazyFrame,
+        columns: Sequence[str],
+        compute: Compute,
+        schema: SchemaOf,
+        spread: Spread | None = None,
     ) -> pl.LazyFrame:
         before = frame.collect_schema()
-        return frame.map_batches(
-            lambda house: house.hstack(compute(house)),
-            schema=pl.Schema({**before, **schema(before)}),
-            **_NO_PUSHDOWN,
-        )
+
+        def pieces(wanted: Sequence[str]) -> Iterator[pl.DataFrame]:
+            """Reads what the roles and the rest of the query want, and nothing else."""
+            house = frame.select(name for name in before if name in columns or name in wanted).collect()
+            yield house.hstack(compute(house))
+
+        return deferred(pl.Schema({**before, **schema(before)}), pieces, f"cxcore {call}")
 
     def summary(
         self,
@@ -81,6 +115,7 @@ class PolarsLazy(Engine):
         columns: Sequence[str] | None,
         compute: Compute,
         schema: SchemaOf,
+        spread: Spread | None = None,
     ) -> pl.LazyFrame:
         narrow = frame if columns is None else frame.select(columns)
         return narrow.map_batches(compute, schema=schema(narrow.collect_schema()), **_NO_PUSHDOWN)

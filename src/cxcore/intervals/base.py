@@ -17,15 +17,15 @@ from cxcore._ext import scores as kernels
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 
-#: answers outside the largest weight class from which a bootstrap keeps its level
-ENOUGH_OUTSIDE = 15
-#: the like of a share, below which BCa dips under 94 % here and there (docs/explanation/scores.md)
-ENOUGH_OUTSIDE_SHARE = 30
-#: answers below which coverage swings most from case to case (docs/explanation/scores.md)
-ENOUGH_ANSWERS = 30
+ENOUGH_ANSWERS = kernels.ENOUGH_ANSWERS
+ENOUGH_OUTSIDE = kernels.ENOUGH_OUTSIDE
+ENOUGH_OUTSIDE_SHARE = kernels.ENOUGH_OUTSIDE_OF_SHARE
+
+#: the methods that the default gives, as the kernels count them
+GIVEN = ("bca", "exact", "score", "score_n_minus_1")
 
 #: every word of the column ``flags``, in the order in which they are written and of the bits of a code; the
-#: kernel ``describe`` sets the first three
+#: kernels know the first four (guarded.hpp)
 FLAGS = {
     "no_answers": "the group has no answer; estimate and interval are null",
     "few_answers": "fewer than 30 answers; coverage then holds on average, and swings from case to case",
@@ -53,8 +53,9 @@ class Sample:
     the scale among them even where nobody answered there.
 
     ``n``, ``outside`` int64[n_groups]: answers, and those outside the largest weight class; ``flags``
-    int64[n_groups]: words of ``FLAGS`` that hold for any method, bit by bit; ``estimate``, ``standard_error``
-    float64[n_groups]: mean weight, and its error under the bootstrap law; NaN without answers.
+    int64[n_groups]: words of ``FLAGS`` that hold for any method, bit by bit; ``given`` int64[n_groups]: what
+    the default gives, a place in ``GIVEN``; ``estimate``, ``standard_error`` float64[n_groups]: mean weight,
+    and its error under the bootstrap law; NaN without answers.
     """
 
     counts: Int64
@@ -62,14 +63,15 @@ class Sample:
     n: Int64 = field(init=False, repr=False)
     outside: Int64 = field(init=False, repr=False)
     flags: Int64 = field(init=False, repr=False)
+    given: Int64 = field(init=False, repr=False)
     estimate: Float64 = field(init=False, repr=False)
     standard_error: Float64 = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         n_groups = len(self.counts)
-        sizes, moments = np.empty((3, n_groups), dtype=np.int64), np.empty((2, n_groups))
-        kernels.describe(self.counts, self.weights, ENOUGH_ANSWERS, sizes, moments)
-        self.n, self.outside, self.flags = sizes
+        sizes, moments = np.empty((4, n_groups), dtype=np.int64), np.empty((2, n_groups))
+        kernels.describe(self.counts, self.weights, sizes, moments)
+        self.n, self.outside, self.flags, self.given = sizes
         self.estimate, self.standard_error = moments
 
     @property

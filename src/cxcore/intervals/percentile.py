@@ -26,7 +26,8 @@ class Percentile(Unguarded):
     name = "percentile"
 
     def limits(self, sample: Sample, alpha: float | Float64) -> tuple[Float64, Float64]:
-        low, high, level = np.empty((3, len(sample.counts)))
+        n = len(sample.counts)
+        low, high, level = np.empty(n), np.empty(n), np.empty(n)
         level[:] = alpha
         kernels.resample_interval(sample.counts, sample.weights, level, False, low, high)
         return low, high

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cxcore.intervals.base import Float64, Method, Sample
-from cxcore.intervals.score import ScoreInterval
+from cxcore._ext import scores as kernels
+from cxcore.intervals.base import GIVEN, Float64, Method, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class ScoreNMinus1(Method):
     name = "score_n_minus_1"
 
     def limits(self, sample: Sample, alpha: float) -> tuple[Float64, Float64]:
-        low, high = ScoreInterval().limits(sample, alpha, np.sqrt(sample.n / np.maximum(sample.n - 1, 1)))
-        one = sample.n == 1
-        low[one], high[one] = sample.weights[0], sample.weights[-1]
+        low, high = np.empty((2, len(sample.counts)))
+        given = GIVEN.index("score_n_minus_1")
+        kernels.guarded_interval(sample.counts, sample.weights, alpha, given, low, high)
         return low, high

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal
 
 import polars as pl
 
 from cxcore import _options, errors
+from cxcore._by_user import by_user, check_sorted_by_user
 from cxcore._columns import check_roles, needed
 from cxcore._index import (
     EventIndex,
@@ -19,9 +21,10 @@ from cxcore._index import (
     index_of,
 )
 from cxcore._options import TimeUnit
-from cxcore._spill import Spill, spill_of
+from cxcore._spill import Spill, by_parts, spill_of
 from cxcore.engines import open_frame
 from cxcore.engines.base import Engine
+from cxcore.sessions.carried import row_parts, table_parts
 from cxcore.sessions.found import (
     REASON,
     ROW_COLUMNS,
@@ -32,7 +35,7 @@ from cxcore.sessions.found import (
     table_schema,
 )
 from cxcore.sessions.measures import Measures, measure, measures_of
-from cxcore.sessions.parts import rows_by_parts, table_by_parts
+from cxcore.sessions.parts import Cut, rows_by_parts, table_by_parts
 from cxcore.sessions.rules import (
     GAP,
     GAP_CLOSED,
@@ -89,6 +92,7 @@ def sessionize(
     null_user: NullUser = "null",
     null_time: NullTime = "error",
     spill: SpillTo = None,
+    sorted_by_user: bool = False,
     n_threads: int | None = None,
 ) -> Any:
     """Give every event the session it belongs to.
@@ -158,6 +162,10 @@ def sessionize(
         A folder for what memory does not hold: a LazyFrame is read once and spread by user over 64 parts on
         disk, memory holds one part, and the answer comes piece by piece; take it with ``sink_parquet`` or
         ``collect_batches``, since ``collect`` wants it whole. Same rows, same order, same ids.
+    sorted_by_user : bool, default False
+        True says that the rows of a LazyFrame come sorted by user, ascending: users pass by, memory holds a
+        few hundred thousand rows or the busiest user, and nothing goes to disk. A row that is not in this
+        order is an error when it is met. Take the answer as with ``spill``.
     n_threads : int, optional
         Threads to use; as many as Polars has where None. The answer does not depend on it.
 
@@ -207,9 +215,8 @@ def sessionize(
     }
     rules = rules_of(call, preset, options)
     added = _row_schema(call, reason, rules)
-    _options.word(call, "id", id, ("stable", "dense"))
     threads = _options.n_threads(call, n_threads)
-    disk = spill_of(call, spill, events, id)
+    cut = _cut_of(call, events, id, null_user, spill, sorted_by_user)
 
     def rows(index: EventIndex) -> pl.DataFrame:
         found = find(call, index, rules, threads, "rows").named(id)
@@ -226,14 +233,15 @@ def sessionize(
     engine, frame = open_frame(call, events)
     check_event_roles(call, names := engine.columns(frame), roles, **rules.roles)
     _refuse_names(call, engine, names, list(added))
-    if disk is not None:
-        return rows_by_parts(call, disk, engine, frame, roles, rules, reason, pl.Schema(added), threads)
+    if cut is not None:
+        return rows_by_parts(call, cut, engine, frame, roles, rules, reason, pl.Schema(added), threads)
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
         return rows(index_of(call, house, roles, engine, frame, n_threads=threads, is_passing=True))
 
+    how = partial(row_parts, call, roles, rules, id, reason)
     read = needed(roles.columns, *rules.roles.values())
-    return engine.rows(call, frame, read, compute, lambda _: pl.Schema(added))
+    return engine.rows(call, frame, read, compute, lambda _: pl.Schema(added), how)
 
 
 def sessions(
@@ -265,13 +273,14 @@ def sessions(
     null_user: NullUser = "null",
     null_time: NullTime = "error",
     spill: SpillTo = None,
+    sorted_by_user: bool = False,
     n_threads: int | None = None,
 ) -> Any:
     """One row for each session: who, from when to when, how many events.
 
     Parameters
     ----------
-    events, user, time, order, time_unit, null_user, null_time, id, spill, n_threads
+    events, user, time, order, time_unit, null_user, null_time, id, spill, sorted_by_user, n_threads
         As in :func:`cxcore.sessionize`.
     gap, gap_closed, max_duration, max_events, calendar, time_zone, start_on, end_on, split_on, split_null
         As in :func:`cxcore.sessionize`.
@@ -332,12 +341,10 @@ def sessions(
         "long_after": long_after,
     }
     rules = rules_of(call, preset, options)
-    _options.word(call, "id", id, ("stable", "dense"))
     measures = measures_of(call, first=first, last=last, sum=sum, any=any)
     threads = _options.n_threads(call, n_threads)
-    disk = spill_of(call, spill, events, id)
+    cut = _cut_of(call, events, id, null_user, spill, sorted_by_user)
     read, added = {**rules.roles, **measures.roles}, [*TABLE_COLUMNS, *_flags(rules), *measures.names]
-
     if isinstance(events, EventIndex):
         _refuse_roles(call, user, time, order, time_unit, null_user, null_time)
         check_roles(call, events.house.columns, read)
@@ -357,9 +364,10 @@ def sessions(
     def schema(before: pl.Schema) -> pl.Schema:
         return pl.Schema({**table_schema(before, roles), **_flags(rules), **measures.schema(before)})
 
-    if disk is not None:
-        return table_by_parts(call, disk, engine, frame, roles, rules, measures, schema, threads)
-    return engine.summary(call, frame, needed(roles.columns, *read.values()), compute, schema)
+    if cut is not None:
+        return table_by_parts(call, cut, engine, frame, roles, rules, measures, schema, threads)
+    how = partial(table_parts, call, roles, rules, id, measures)
+    return engine.summary(call, frame, needed(roles.columns, *read.values()), compute, schema, how)
 
 
 def _sheet(
@@ -372,6 +380,17 @@ def _sheet(
 
 
 # ---------------------------------------------------------------- options
+
+
+def _cut_of(
+    call: str, events: Any, id: Id, null_user: NullUser, spill: SpillTo, sorted_by_user: bool
+) -> Cut | None:
+    """What cuts a log larger than memory into parts, None for one that is not; checks ``id``, too."""
+    _options.word(call, "id", id, ("stable", "dense"))
+    if check_sorted_by_user(call, sorted_by_user, events, id, null_user, spill):
+        return by_user
+    disk = spill_of(call, spill, events, id)
+    return None if disk is None else partial(by_parts, disk)
 
 
 def _flags(rules: Rules) -> dict[str, pl.DataType]:

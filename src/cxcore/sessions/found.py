@@ -47,8 +47,9 @@ class Sessions:
     events that repeat one, in their order, and of what they repeat; or ``label`` int32[n_rows], -1 where a
     row has no session, and ``session`` int64[n_labels], the session of a label (no item where a label is the
     session itself). For a table alone neither is there. Walks by rules
-    also know ``until``, the last tick at which silence has not ended a session, and ``same``, how many
-    earlier sessions of the user began in its microsecond; int64[n_sessions].
+    also know ``until``, the last tick at which silence has not ended a session, and, as do sessions that
+    follow on others, ``same``, how many earlier sessions of the user began in its microsecond;
+    int64[n_sessions].
     """
 
     columns: EventColumns
@@ -109,14 +110,25 @@ def find(
     return found
 
 
-def _of_index(index: EventIndex, gap: int, n_threads: int, named: bool) -> Sessions:
+def find_next(call: str, index: EventIndex, rules: Rules, before: Int64) -> Sessions:
+    """Sessions that follow on others of their users; ``before`` as ``walk`` takes it."""
+    if rules.is_plain:
+        return _of_index(index, rules.gap_ticks(index.columns.tick_length), 1, True, before)
+    read = rule_columns(call, index.house, index.columns, index.roles, rules, 1)
+    return walk(index, rules, read, 1, before)
+
+
+def _of_index(
+    index: EventIndex, gap: int, n_threads: int, named: bool, before: Int64 | None = None
+) -> Sessions:
     columns = index.columns
     offset, begin = kernels.find_sessions(index.offset, index.tick, gap, columns.own, n_threads)
     start, end, events = (empty(len(begin) - 1, np.int64) for _ in range(3))
     kernels.edges(begin, index.tick, n_threads, start, end, events)
     index.let_go(rows=False)
-    name, user = _names(columns, offset, start, n_threads) if named else _no_names(offset)
-    return Sessions(columns, start, end, events, name, user, gap_reasons(name), begin)
+    same = _none() if before is None else np.empty(len(start), np.int64)
+    name, user = _names(columns, offset, start, n_threads, before, same) if named else _no_names(offset)
+    return Sessions(columns, start, end, events, name, user, gap_reasons(name), begin, same=same)
 
 
 def _of_slots(index: EventIndex, gap: int, n_threads: int, with_rows: bool, named: bool) -> Sessions:

@@ -1,4 +1,4 @@
-"""Sessions of a log larger than memory, part by part (``spill=``)."""
+"""Sessions of a log larger than memory: part by part (``spill=``), or user by user (``sorted_by_user=``)."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ import polars as pl
 
 from cxcore._columns import EventRoles, needed
 from cxcore._index import EventIndex, index_of
-from cxcore._spill import LAST, ROW, Spill, by_parts
+from cxcore._spill import LAST, ROW
 from cxcore.engines.base import Engine
 from cxcore.sessions.found import find, row_columns, table
 from cxcore.sessions.measures import Measures, measure
 from cxcore.sessions.rules import Rules
 
+#: ``_spill.by_parts`` of some folder, or ``_by_user.by_user``: what cuts a log into parts of whole users
+Cut = Callable[..., pl.LazyFrame]
+
 
 def rows_by_parts(
     call: str,
-    spill: Spill,
+    cut: Cut,
     engine: Engine,
     frame: pl.LazyFrame,
     roles: EventRoles,
@@ -36,15 +39,15 @@ def rows_by_parts(
         index = index_of(call, part, roles, engine, frame, n_threads=n_threads, is_passing=True)
         found = find(call, index, rules, n_threads, "rows")
         new = row_columns(found, index, n_threads, reason=reason, long_after=rules.long_after)
-        return part.select(*before, ROW).hstack(new)
+        return part.drop(*more).hstack(new)
 
-    schema = pl.Schema({**before, **added})
-    return by_parts(call, spill, frame, roles, more, compute, schema)
+    read = needed(roles.columns, *rules.roles.values())
+    return cut(call, frame, roles, read, more, compute, pl.Schema({**before, **added}))
 
 
 def table_by_parts(
     call: str,
-    spill: Spill,
+    cut: Cut,
     engine: Engine,
     frame: pl.LazyFrame,
     roles: EventRoles,
@@ -66,7 +69,7 @@ def table_by_parts(
         sheet = table(found, part, roles, rules.long_after).hstack(measured)
         return sheet.with_columns(_first_rows(part, index).gather(found.user).alias(ROW))
 
-    return by_parts(call, spill, frame.select(read), roles, more, compute, schema(before))
+    return cut(call, frame, roles, read, more, compute, schema(before))
 
 
 def _first_rows(part: pl.DataFrame, index: EventIndex) -> pl.Series:

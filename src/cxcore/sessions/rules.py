@@ -144,6 +144,18 @@ class Rules:
         return isinstance(self.gap, int) and not self.roles and all(other is None for other in others)
 
     @property
+    def reads_order(self) -> bool:
+        """Does it matter which of the events of one instant comes first?"""
+        marks = (self.start_on, self.end_on, self.keep_alive, self.max_events)
+        return isinstance(self.gap, pl.Expr) or bool(self.split_on or any(one is not None for one in marks))
+
+    @property
+    def sees_more_than_a_row(self) -> bool:
+        """May a rule look at rows of the user beside those of the session? An expression may, by ``over``."""
+        read = [part for role in self.roles.values() for part in _options.parts(role)]
+        return bool(self.unique) or any(isinstance(part, pl.Expr) for part in read)
+
+    @property
     def key(self) -> object:
         """Equal for rules that give the same sessions of the same log; None where nothing can tell."""
         return (self.gap, self.closed) if self.is_plain else None

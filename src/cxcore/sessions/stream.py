@@ -292,7 +292,7 @@ class SessionStream:
         Raises
         ------
         InvalidDataError
-            Where the file is no saved stream, or one of another version.
+            Where the file is not there, is no saved stream, or one of another version.
         """
         options, state = saved.load(f"{_CALL}.load", path)
         stream = cls(**options, n_threads=n_threads)

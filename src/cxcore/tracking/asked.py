@@ -45,8 +45,7 @@ class Asked:
         self, house: pl.DataFrame, score: str, wave: str, counted: WaveCounts, design: DesignRoles
     ) -> tuple[DesignRows, DesignSample]:
         """The rows that count and their clusters, by the rows of ``counted``: every segment in every wave."""
-        rows, every = self.design_rows(house, score, house[wave], counted, design), counted.rows()
-        rows = replace(rows, groups=every.groups, n_null=every.n_null)
+        rows = self.design_rows(house, score, house[wave], counted, design)
         return rows, design_sample(rows, self.what.weights, design)
 
     def design_rows(
@@ -55,7 +54,10 @@ class Asked:
         """The rows that count, by their place in ``counted``: segment times waves plus wave."""
         parts = [*self.by, pl.lit(wave).alias(WAVE)]
         rows = design_rows(self.call, house, score, parts, self.what.scale, self.missing, design)
-        return replace(rows, group=counted.place.astype(np.int32)[rows.group])
+        every, place = counted.rows().groups, counted.place
+        n_null = np.zeros(len(every), dtype=np.int64)
+        n_null[place] = rows.n_null  # without those of weight 0
+        return replace(rows, groups=every, n_null=n_null, group=place.astype(np.int32)[rows.group])
 
     def sample(self, counted: ScoreCounts) -> Sample:
         return Sample(counted.counts, classes_of(self.what)[1])

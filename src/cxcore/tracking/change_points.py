@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,16 +14,18 @@ from numpy.typing import NDArray
 
 from cxcore import _options, errors
 from cxcore._answers import ScoreCounts
-from cxcore._columns import Float64
+from cxcore._columns import Float64, Int64
+from cxcore._design_columns import DesignRows, cells_of, design_roles, summed
 from cxcore._ext import scores as kernels
 from cxcore._wave_columns import WaveCounts
-from cxcore.intervals import Method, MethodName, method_for
+from cxcore.designs import DesignMethod, design_sample
 from cxcore.metrics import Metric, MetricName
-from cxcore.scores import By, classes_of
-from cxcore.tracking.asked import answer, asked, score_columns, step_columns, steps
+from cxcore.scores import AnyMethod, By, Columns, Score, any_method, classes_of
+from cxcore.tracking.asked import answer, asked, design_steps, score_columns, step_columns, steps
 
 __all__ = ["change_points"]
 
+Whole = NDArray[np.signedinteger[Any]]
 #: 20 seconds of pairs
 _MOST_WAVES = 20_000
 
@@ -36,8 +39,9 @@ def change_points(
     by: By = None,
     scale: tuple[int, int] | None = None,
     missing: Iterable[int] | None = None,
-    method: MethodName | Method = "bootstrap",
+    method: AnyMethod = "bootstrap",
     confidence_level: float = 0.95,
+    cluster: Columns = None,
 ) -> Any:
     """Where the level of a score shifted: periods in which it stayed, however many there are.
 
@@ -54,6 +58,10 @@ def change_points(
         As in :func:`cxcore.waves`.
     confidence_level : float, default 0.95
         Of the intervals; and of series without any shift, at most the rest (one in twenty) is given one.
+    cluster : str, expression, or list of both, default None
+        Who answered more than once, in one wave or in several: the customer, the flight. A shift then has to
+        gain as many times more as clusters make differences between periods less sure. There is no
+        ``weight``: likelihoods are of answers, and an answer that speaks for many is still one.
 
     Returns
     -------
@@ -62,7 +70,8 @@ def change_points(
         the score as :func:`cxcore.nps` has them, of all answers of the period, then ``difference``,
         ``difference_low``, ``difference_high`` to the period before. Every row but the first of a segment
         begins at a change point; a segment without one has a single row. A wave without answers belongs to
-        the period before it.
+        the period before it. With ``cluster`` the columns of the score are those of a design, ``n_cluster``
+        among them.
 
     Raises
     ------
@@ -83,6 +92,10 @@ def change_points(
     any gain by chance at all places together. Intervals of differences are for a place that was known before;
     at one that was found the difference is somewhat too large.
 
+    With clusters the penalty is multiplied by the largest of three: 1; the variance of the waves' means over
+    that of independent answers; and, over all places, the like of the difference between what lies before and
+    behind, with moves of clusters less their mean. Where each has one answer, periods are those of answers.
+
     Examples
     --------
     >>> import polars as pl
@@ -98,7 +111,8 @@ def change_points(
     call = "change_points"
     _options.column_name(call, "score", score)
     _options.column_name(call, "wave", wave)
-    chosen = method_for(call, method)
+    design = design_roles(call, cluster, None, None, None)
+    chosen = any_method(call, method, design)
     what = asked(
         call,
         metric=metric,
@@ -106,7 +120,13 @@ def change_points(
         by=by,
         missing=missing,
         confidence_level=confidence_level,
-        columns=lambda score: ["first_wave", "last_wave", "n_waves", *score_columns(score), *_steps()],
+        columns=lambda score: [
+            "first_wave",
+            "last_wave",
+            "n_waves",
+            *score_columns(score, design),
+            *_steps(),
+        ],
     )
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
@@ -114,28 +134,37 @@ def change_points(
         if (n_waves := len(table.waves)) > _MOST_WAVES:
             problem = f"{n_waves:,} waves; their pairs are too many from {_MOST_WAVES:,} on."
             raise errors.bad_option(call, "wave", wave, problem, "take longer waves, such as days or weeks.")
-        begins = _begins(table, classes_of(what.what)[1], 1 - what.level)
+        rows = what.design_rows(house, score, house[wave], table, design) if design else None
+        dearer = np.ones(len(table.segments)) if rows is None else _dearer(table, what.what, rows)
+        begins = _begins(table, classes_of(what.what)[1], 1 - what.level, dearer)
         counted, opens = _periods(table, begins)
         before = np.where(opens, -1, np.arange(len(opens)) - 1)
+        if isinstance(chosen, DesignMethod):
+            assert rows is not None
+            period = (np.cumsum(begins.reshape(-1)) - 1)[rows.group].astype(np.int32)
+            rows = replace(rows, groups=counted.groups, n_null=counted.n_null, group=period)
+            sample = design_sample(rows, what.what.weights, design)
+            moved = design_steps(what, rows, sample, before, None).select(*_steps())
+            return what.design_scores(sample, chosen).hstack(moved)
         return what.scores(counted, chosen).hstack(steps(what, counted, before, None).select(*_steps()))
 
     def schema(before: pl.Schema) -> dict[str, pl.DataType]:
         places = {"first_wave": before[wave], "last_wave": before[wave], "n_waves": pl.Int64()}
-        return {**places, **score_columns(what.what), **_steps()}
+        return {**places, **score_columns(what.what, design), **_steps()}
 
-    return answer(call, answers, {"score": score, "wave": wave, "by": by}, compute, schema)
+    return answer(call, answers, {"score": score, "wave": wave, "by": by, **design.roles}, compute, schema)
 
 
 def _steps() -> dict[str, pl.DataType]:
     return {name: kind for name, kind in step_columns(None).items() if name != "p_value"}
 
 
-def _begins(table: WaveCounts, weights: NDArray[np.int64], alpha: float) -> NDArray[np.bool_]:
-    """Where a period begins, bool[n_segments, n_waves]."""
+def _begins(table: WaveCounts, weights: Int64, alpha: float, dearer: Float64) -> NDArray[np.bool_]:
+    """Where a period begins, bool[n_segments, n_waves]; ``dearer`` multiplies each segment's penalty."""
     answered = (table.counts.sum(axis=2) > 0).sum(axis=1)
     penalties: Float64 = np.array([penalty(n, alpha) for n in answered.tolist()], dtype=np.float64)
     begins = np.zeros(table.n_null.shape, dtype=np.uint8)
-    kernels.find_shifts(table.counts, weights, penalties, begins)
+    kernels.find_shifts(table.counts, weights, penalties * dearer, begins)
     return begins.astype(np.bool_)
 
 
@@ -158,6 +187,53 @@ def _periods(table: WaveCounts, begins: NDArray[np.bool_]) -> tuple[ScoreCounts,
 
 
 # ---------------------------------------------------------------- the penalty
+
+
+def _dearer(table: WaveCounts, what: Score, rows: DesignRows) -> Float64:
+    """How many times more a change has to gain where answers come in clusters, 1 or more a segment."""
+    weights = classes_of(what)[1].astype(np.float64)
+    n = table.counts.sum(axis=2)
+    mean = (table.counts.sum(axis=1) @ weights) / np.maximum(n.sum(axis=1), 1)
+    alone = (table.counts * (weights - mean[:, None, None]) ** 2).sum(axis=2)
+    cell, cluster, size, total = cells_of(rows, np.array(what.weights, dtype=np.float64))
+    order = np.lexsort((cell, cluster, cell // max(n.shape[1], 1)))
+    cell, cluster = cell[order].astype(np.int64), cluster[order]
+    segment = cell // max(n.shape[1], 1)
+    residual = total[order] - mean[segment] * size[order]
+    opens = np.ones(len(cell), dtype=np.bool_)
+    opens[1:] = (cluster[1:] != cluster[:-1]) | (segment[1:] != segment[:-1])
+    n_cluster = np.bincount(segment[opens], minlength=len(n)).astype(np.int64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        places = _at_places(n, alone, cell, opens, residual, n_cluster)
+        within = np.nan_to_num(summed(segment, residual**2, len(n)) / alone.sum(axis=1), posinf=0.0)
+        most = np.maximum(within, places.max(axis=1, initial=0.0)) * n_cluster / np.maximum(n_cluster - 1, 1)
+    return np.where((n_cluster < n.sum(axis=1)) & (most > 1), most, 1.0)
+
+
+def _at_places(
+    n: Whole, alone: Float64, cell: Whole, opens: NDArray[np.bool_], residual: Float64, n_cluster: Int64
+) -> Float64:
+    """Variance over clusters by that over answers of what lies before a wave less what lies behind.
+
+    A cluster moves it by L / n - (T - L) / n', T the sum of its residuals, L of those before, n and n' the
+    answers there; L grows from wave to wave, so that sums over clusters are running sums over waves. Moves
+    are less their mean, which is the shift itself. ``opens`` where a cluster's cells begin in a segment.
+    """
+    who = np.cumsum(opens) - 1
+    whole = np.bincount(who, residual)[who] if len(who) else residual
+    after = np.cumsum(residual)
+    after -= (after - residual)[opens][who]
+    squares, products, sums, wholes = (
+        np.cumsum(summed(cell, each, n.size).reshape(n.shape), axis=1)
+        for each in (after**2 - (after - residual) ** 2, residual * whole, residual, opens * whole**2)
+    )
+    left = np.cumsum(n, axis=1)[:, :-1]
+    right = n.sum(axis=1)[:, None] - left
+    both, spread = 1 / left + 1 / right, np.cumsum(alone, axis=1)
+    drawn = squares[:, :-1] * both**2 - products[:, :-1] * 2 * both / right + wholes[:, -1:] / right**2
+    drawn -= (sums[:, :-1] * both) ** 2 / n_cluster[:, None]
+    free = spread[:, :-1] / left**2 + (spread[:, -1:] - spread[:, :-1]) / right**2
+    return np.where((left > 0) & (right > 0) & (free > 0), drawn / free, 0.0)
 
 
 @lru_cache(maxsize=4096)

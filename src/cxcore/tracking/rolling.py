@@ -17,7 +17,7 @@ from cxcore._design_columns import DesignRows, design_roles
 from cxcore._wave_columns import MOST_CELLS, WaveCounts
 from cxcore.designs import DesignMethod, design_sample
 from cxcore.metrics import Metric, MetricName
-from cxcore.scores import AnyMethod, By, Columns, any_method
+from cxcore.scores import AnyMethod, By, Column, Columns, any_method
 from cxcore.tracking.asked import answer, asked, score_columns
 
 __all__ = ["rolling"]
@@ -45,6 +45,7 @@ def rolling(
     method: AnyMethod = "bootstrap",
     confidence_level: float = 0.95,
     cluster: Columns = None,
+    weight: Column = None,
 ) -> Any:
     """Score of the last four weeks, for every day: a window that slides in time, with an interval each.
 
@@ -65,9 +66,12 @@ def rolling(
         ``window`` is 24 hours.
     metric, by, scale, missing, method, confidence_level
         As in :func:`cxcore.waves`.
-    cluster : str or list of str, default None
+    cluster : str, expression, or list of both, default None
         Who answered more than once: the customer, the flight. Each window is a sample of its own, as
-        ``cxcore.nps(…, cluster=)`` has it.
+        ``cxcore.nps(…, cluster=)`` has it of the window's rows.
+    weight : str or expression, default None
+        How many customers an answer speaks for, as in :func:`cxcore.nps`. There is no ``stratum``: what was
+        drawn of one is a number of each window, so ask ``cxcore.nps`` of the window's rows.
 
     Returns
     -------
@@ -92,7 +96,7 @@ def rolling(
     One pass over the rows for the counts of each step; a window is then the difference of two running sums of
     counts, exact as they are whole, so that its row is that of the window's answers alone, to the bit. 15 µs
     a row of the answer, whatever the length of the window. Windows that overlap share answers: their
-    differences are no news, and :func:`cxcore.waves` compares such as do not overlap. With ``cluster`` an
+    differences are no news, and :func:`cxcore.waves` compares such as do not overlap. Under a design an
     answer is looked at in every window that holds it (28 times for four weeks by days), 60 ns each and a few
     million at a time, so that memory does not grow with them.
 
@@ -115,7 +119,7 @@ def rolling(
     step, length = _span(call, "every", every), _span(call, "window", window)
     if step[1] not in _DAYS and length[1] in ("mo", "q", "y"):
         raise errors.calendar_duration(call, "window", window)
-    design = design_roles(call, cluster, None, None, None)
+    design = design_roles(call, cluster, weight, None, None)
     chosen = any_method(call, method, design)
     what = asked(
         call,
@@ -143,7 +147,7 @@ def rolling(
         if not isinstance(chosen, DesignMethod):
             return what.scores(counted, chosen)
         rows = what.design_rows(house, score, buckets, table, design)
-        parts = _clustered(rows, table, starts, opened, counted)
+        parts = _drawn(rows, table, starts, opened, counted)
         found = [what.design_scores(design_sample(part, what.what.weights, design), chosen) for part in parts]
         return pl.concat(found)
 
@@ -151,7 +155,7 @@ def rolling(
         kind = pl.Date() if step[1] in _DAYS else before[time]
         return {"start": kind, "end": kind, **score_columns(what.what, design)}
 
-    roles = {"score": score, "time": time, "by": by, "cluster": cluster}
+    roles = {"score": score, "time": time, "by": by, **design.roles}
     return answer(call, answers, roles, compute, schema)
 
 
@@ -269,10 +273,12 @@ def _groups(table: WaveCounts, start: pl.Series, end: pl.Series) -> pl.DataFrame
     )
 
 
-def _clustered(
+def _drawn(
     rows: DesignRows, table: WaveCounts, starts: pl.Series, opened: pl.Series, windows: ScoreCounts
 ) -> Iterator[DesignRows]:
     """The rows of each window, some windows at a time: a window has all answers of its steps."""
+    table = replace(table, n_null=rows.n_null.reshape(table.n_null.shape))  # without those of weight 0
+    windows = replace(windows, n_null=_windows(table, starts, opened)[1])
     place, n_steps = starts.to_physical().to_numpy(), len(starts)
     at = np.searchsorted(place, table.waves.to_physical().to_numpy())
     last = np.searchsorted(opened.to_physical().to_numpy(), place[at], side="right") - 1
@@ -295,6 +301,7 @@ def _clustered(
             group=(np.repeat(opens, times) + ramp - begin).astype(np.int32),
             cluster=rows.cluster[row],
             level=rows.level[row],
+            weight=rows.weight[row] if len(rows.weight) else rows.weight,
             stratum=rows.stratum[row],
         )
         begin = end

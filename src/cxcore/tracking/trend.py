@@ -8,19 +8,21 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cxcore import _options, errors
 from cxcore._columns import Float64, Int64
-from cxcore._design_columns import DesignRows, cells_of, design_roles, design_rows, summed
-from cxcore._wave_columns import WAVE, WaveCounts
+from cxcore._design_columns import DesignRows, cells_of, design_roles, summed
+from cxcore.designs import DesignSample
 from cxcore.designs.base import ENOUGH_CLUSTERS
 from cxcore.designs.linearized import t_quantiles
+from cxcore.designs.moves import variance_of
 from cxcore.differences import Adjustment, adjusted
 from cxcore.differences.contrast import Contrast
 from cxcore.intervals import Sample, flag_texts
 from cxcore.intervals.student import t_tail
 from cxcore.metrics import Metric, MetricName
-from cxcore.scores import By, Columns
+from cxcore.scores import By, Column, Columns
 from cxcore.tracking.asked import Asked, answer, asked, check_adjust
 
 __all__ = ["trend"]
@@ -39,6 +41,8 @@ def trend(
     confidence_level: float = 0.95,
     adjust: Adjustment | None = None,
     cluster: Columns = None,
+    weight: Column = None,
+    stratum: Columns = None,
 ) -> Any:
     """Slope of a score over its waves, with an interval and a p-value: the line nearest to all answers.
 
@@ -57,8 +61,10 @@ def trend(
         As in :func:`cxcore.waves`.
     adjust : {"holm", "bh"}, default None
         Add ``p_adjusted``, over all rows of the answer, as :func:`cxcore.compare`.
-    cluster : str or list of str, default None
+    cluster : str, expression, or list of both, default None
         Who answered more than once, in one wave or in several: the customer, the flight.
+    weight, stratum
+        How many customers an answer speaks for, and the strata of the sample, as in :func:`cxcore.waves`.
 
     Returns
     -------
@@ -66,7 +72,7 @@ def trend(
         One row a segment: ``by`` …, ``n_waves`` (waves with answers), ``n`` (Int64), ``slope``, ``low``,
         ``high``, ``standard_error`` (units of the score per wave, or per ``per``), ``p_value`` (Float64;
         ``p_adjusted`` where asked for), ``flags``. With answers in fewer than two waves the numbers are null.
-        With ``cluster`` also ``n_cluster``, behind ``n``.
+        Under a design also ``n_cluster``, behind ``n``.
 
     Raises
     ------
@@ -85,9 +91,11 @@ def trend(
     waves do round the line; the interval is MOVER's for that sum (Zou, Huang and Zhang 2009), and the p-value
     is the interval read backwards. For two waves they are those of :func:`cxcore.compare`.
 
-    With clusters each moves the slope by r = sum c_i (total - f_i size) / n_i over its waves, f_i the line
-    there; the variance is G / (G - 1) sum r², and interval and p-value are those of Student's t with G - 1
-    degrees of freedom. A segment whose clusters have one answer each keeps MOVER's.
+    Under a design n_i is the sum of weights, and each cluster (each answer, where there is none) moves the
+    slope by r = sum c_i (total - f_i size) / n_i over its waves, f_i the line there; the variance is
+    G / (G - 1) sum r², within strata that of :func:`cxcore.nps`, and interval and p-value are those of
+    Student's t with as many degrees of freedom as there are clusters less strata. A segment whose clusters
+    have one answer each, without weights and strata, keeps MOVER's.
 
     Examples
     --------
@@ -108,7 +116,7 @@ def trend(
     check_adjust(call, adjust)
     if per is not None:
         _options.duration(call, "per", per)
-    design = design_roles(call, cluster, None, None, None)
+    design = design_roles(call, cluster, weight, stratum, None)
     what = asked(
         call,
         metric=metric,
@@ -116,26 +124,25 @@ def trend(
         by=by,
         missing=missing,
         confidence_level=confidence_level,
-        columns=lambda _: _columns(adjust, clustered=bool(design)),
+        columns=lambda _: _columns(adjust, drawn=bool(design)),
     )
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
         table = what.counted(house, score, wave)
-        line = _line(what, table, _places(call, table.waves, per))
+        place = _places(call, table.waves, per)
+        line = _line(what, what.sample(table.rows()), place, len(table.segments))
         if design:
-            parts = [*what.by, pl.lit(house[wave]).alias(WAVE)]
-            rows = design_rows(call, house, score, parts, what.what.scale, what.missing, design)
-            line = _clustered(what, table, line, rows)
-        return table.segments.hstack(_rows(what, table, line, adjust))
+            line = _drawn(what, *what.clustered(house, score, wave, table, design), line, place)
+        return table.segments.hstack(_rows(what, line, adjust))
 
-    roles = {"score": score, "wave": wave, "by": by, "cluster": cluster}
-    return answer(call, answers, roles, compute, lambda _: _columns(adjust, clustered=bool(design)))
+    roles = {"score": score, "wave": wave, "by": by, **design.roles}
+    return answer(call, answers, roles, compute, lambda _: _columns(adjust, drawn=bool(design)))
 
 
-def _columns(adjust: str | None, *, clustered: bool) -> dict[str, pl.DataType]:
+def _columns(adjust: str | None, *, drawn: bool) -> dict[str, pl.DataType]:
     numbers = ["slope", "low", "high", "standard_error", "p_value", *(["p_adjusted"] if adjust else [])]
     return {
-        **dict.fromkeys(("n_waves", "n", *(["n_cluster"] if clustered else [])), pl.Int64()),
+        **dict.fromkeys(("n_waves", "n", *(["n_cluster"] if drawn else [])), pl.Int64()),
         **dict.fromkeys(numbers, pl.Float64()),
         "flags": pl.String(),
     }
@@ -157,84 +164,100 @@ def _places(call: str, waves: pl.Series, per: Any) -> Float64:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A slope for each segment: float64[n_segments] in weight units. Of each wave of it the ``coefficients``
-    of its mean, and how far ``away`` it lies from the middle of all answers; float64[n_segments, n_waves].
-    """
+    """A slope for each segment: float64[n_segments] in weight units. ``sample`` has its waves, row by row."""
 
-    coefficients: Float64
-    away: Float64
+    sample: Sample
     slope: Float64
     low: Float64
     high: Float64
     error: Float64
     p: Float64
     n_cluster: Int64 | None = None
+    few: NDArray[np.bool_] | None = None
+    lonely: NDArray[np.bool_] | None = None
+
+    @property
+    def counts(self) -> Int64:
+        """Answers of each segment and wave, int64[n_segments, n_waves, n_classes]."""
+        n_segments, (n_rows, n_classes) = len(self.slope), self.sample.counts.shape
+        return self.sample.counts.reshape(n_segments, n_rows // max(n_segments, 1), n_classes)
 
 
-def _line(what: Asked, table: WaveCounts, place: Float64) -> _Line:
-    sample = what.sample(table.rows())
-    n = sample.n.reshape(table.n_null.shape)
-    with np.errstate(invalid="ignore", divide="ignore"):  # NaN where fewer than two waves have answers
-        away = place - (n @ place / n.sum(axis=1))[:, None]
-        coefficients = n * away / (n * away**2).sum(axis=1)[:, None]
-    coefficients[(n > 0).sum(axis=1) < 2] = np.nan
+def _coefficients(mass: Float64, place: Float64) -> tuple[Float64, Float64]:
+    """What each wave's mean counts in the slope, and how far the wave lies from the middle of all answers.
+
+    float64[n_segments, n_waves] each, as ``mass``; NaN where fewer than two waves have answers.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        away = place - (mass @ place / mass.sum(axis=1))[:, None]
+        coefficients = mass * away / (mass * away**2).sum(axis=1)[:, None]
+    coefficients[(mass > 0).sum(axis=1) < 2] = np.nan
+    return coefficients, away
+
+
+def _line(what: Asked, sample: Sample, place: Float64, n_segments: int) -> _Line:
+    n = sample.n.reshape(n_segments, len(place)).astype(np.float64)
+    coefficients, _ = _coefficients(n, place)
     line = Contrast(sample, coefficients)
     numbers = np.stack([line.estimate, *line.limits(1 - what.level), line.standard_error, line.p_values()])
     numbers[:, (n > 0).sum(axis=1) < 2] = np.nan
-    return _Line(coefficients, away, *numbers)
+    return _Line(sample, *numbers)
 
 
-def _clustered(what: Asked, table: WaveCounts, line: _Line, rows: DesignRows) -> _Line:
-    """The same with the variance between clusters, where any has more than one answer.
+def _drawn(what: Asked, rows: DesignRows, sample: DesignSample, line: _Line, place: Float64) -> _Line:
+    """The same with the variance between clusters, but where answers are independent.
 
     Residuals are those from the line (the sandwich of Liang and Zeger, Biometrika 73, 1986): from the means
     of waves they would vanish where a wave has one answer.
     """
-    n_segments, n_waves = table.n_null.shape
-    value = np.array(what.what.weights, dtype=np.float64)
-    sample = what.sample(table.rows())
-    group, cluster, size, total = cells_of(rows, value)
-    cell = table.place[group]
-    n = sample.n.reshape(n_segments, n_waves)
+    n_waves, value = max(len(place), 1), sample.value
+    mass = sample.mass.reshape(len(line.slope), len(place))
+    coefficients, away = _coefficients(mass, place)
+    cell, cluster, size, total = cells_of(rows, value)
     with np.errstate(invalid="ignore", divide="ignore"):
-        means = np.where(n > 0, sample.estimate.reshape(n.shape), 0.0)
-        middle = (n * means).sum(axis=1) / n.sum(axis=1)
-        fitted = middle[:, None] + line.slope[:, None] * line.away
-        moved = (
-            line.coefficients.reshape(-1)[cell] * (total - fitted.reshape(-1)[cell] * size) / sample.n[cell]
-        )
-        nothing = (
-            1e-12 * np.abs(line.coefficients).sum(axis=1) * np.abs(value).max()
-        )  # a slope of rounding alone
-    who, at = np.unique(cell // max(n_waves, 1) * rows.n_clusters + cluster, return_inverse=True)
-    home = who // max(rows.n_clusters, 1)
-    n_cluster = np.bincount(home, minlength=n_segments)
-    squares = summed(home, summed(at, moved, len(who)) ** 2, n_segments)
+        means = np.where(mass > 0, sample.estimate.reshape(mass.shape), 0.0)
+        slope = (coefficients * means).sum(axis=1)
+        middle = (mass * means).sum(axis=1) / mass.sum(axis=1)
+        fitted = (middle[:, None] + slope[:, None] * away).reshape(-1)[cell]
+        moved = coefficients.reshape(-1)[cell] * (total - fitted * size) / sample.mass[cell]
+    who, at = np.unique(cell // n_waves * rows.n_clusters + cluster, return_inverse=True)
+    segment = who // max(rows.n_clusters, 1)
+    n_cluster = np.bincount(segment, minlength=len(mass))
+    home = np.zeros(rows.n_clusters, dtype=np.int64)
+    home[rows.cluster] = rows.stratum
+    stratum, moves = home[who % max(rows.n_clusters, 1)], summed(at, moved, len(who))
+    variance, dof, lonely = variance_of(
+        segment, stratum, moves, len(mass), rows, strata=bool(sample.roles.stratum)
+    )
+    nothing = 1e-12 * np.abs(coefficients).sum(axis=1) * np.abs(value).max()  # a slope of rounding alone
     with np.errstate(invalid="ignore", divide="ignore"):
-        error = np.sqrt(np.where(n_cluster > 1, n_cluster / (n_cluster - 1) * squares, np.nan))
-        t = np.where(np.abs(line.slope) <= nothing, 0.0, np.abs(line.slope) / error)
-    half = error * t_quantiles((1 - what.level) / 2, n_cluster - 1)
-    p = np.array([t_tail(*pair) for pair in zip(t.tolist(), (n_cluster - 1).tolist(), strict=True)])
-    alone = n_cluster == table.counts.sum(axis=(1, 2))
-    ends = (line.slope - half, line.slope + half, error, 2 * p)
-    of_one = (line.low, line.high, line.error, line.p)
-    low, high, error, p = (np.where(alone, one, many) for one, many in zip(of_one, ends, strict=True))
-    return _Line(line.coefficients, line.away, line.slope, low, high, error, p, n_cluster.astype(np.int64))
+        error = np.sqrt(np.where(dof > 0, variance, np.nan))
+        t = np.where(np.abs(slope) <= nothing, 0.0, np.abs(slope) / error)
+    half = error * t_quantiles((1 - what.level) / 2, dof)
+    p = 2 * np.array([t_tail(*pair) for pair in zip(t.tolist(), dof.tolist(), strict=True)])
+    n = sample.sample.n.reshape(mass.shape).sum(axis=1)
+    alone = (n_cluster == n) & sample.clusters_alone
+    drawn = (slope, slope - half, slope + half, error, p)
+    free = (line.slope, line.low, line.high, line.error, line.p)
+    found, low, high, error, p = (np.where(alone, one, many) for one, many in zip(free, drawn, strict=True))
+    few = bool(sample.roles.cluster) & (n_cluster < ENOUGH_CLUSTERS) & (n > 0) & ~alone
+    return _Line(sample.sample, found, low, high, error, p, n_cluster.astype(np.int64), few, lonely)
 
 
-def _rows(what: Asked, table: WaveCounts, line: _Line, adjust: str | None) -> pl.DataFrame:
-    n_waves = (table.counts.sum(axis=2) > 0).sum(axis=1)
-    pooled = Sample(table.counts.sum(axis=1), what.sample(table.rows()).weights)
+def _rows(what: Asked, line: _Line, adjust: str | None) -> pl.DataFrame:
+    n_waves = (line.counts.sum(axis=2) > 0).sum(axis=1)
+    pooled = Sample(line.counts.sum(axis=1), line.sample.weights)
     numbers = [each * what.what.factor for each in (line.slope, line.low, line.high, line.error)] + [line.p]
     if adjust:
         numbers.append(adjusted(line.p, adjust))
     words, sizes = pooled.words, [n_waves, pooled.n]
     if line.n_cluster is not None:
         sizes.append(line.n_cluster)
-        few = (line.n_cluster < ENOUGH_CLUSTERS) & (pooled.n > line.n_cluster)
-        words = [each | ({"few_clusters"} if some else set()) for each, some in zip(words, few, strict=True)]
+        for word, where in (("few_clusters", line.few), ("lonely_stratum", line.lonely)):
+            assert where is not None
+            words = [each | ({word} if some else set()) for each, some in zip(words, where, strict=True)]
     columns: list[Any] = [*sizes, *numbers, flag_texts(words)]
-    schema = _columns(adjust, clustered=line.n_cluster is not None)
+    schema = _columns(adjust, drawn=line.n_cluster is not None)
     return pl.DataFrame(
         [
             pl.Series(name, column, dtype=dtype, nan_to_null=dtype == pl.Float64)

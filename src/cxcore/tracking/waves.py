@@ -15,7 +15,7 @@ from cxcore._wave_columns import WAVE
 from cxcore.designs import DesignMethod
 from cxcore.differences import Adjustment
 from cxcore.metrics import Metric, MetricName
-from cxcore.scores import AnyMethod, By, Columns, any_method
+from cxcore.scores import AnyMethod, By, Column, Columns, any_method
 from cxcore.tracking.asked import (
     answer,
     asked,
@@ -42,6 +42,8 @@ def waves(
     confidence_level: float = 0.95,
     adjust: Adjustment | None = None,
     cluster: Columns = None,
+    weight: Column = None,
+    stratum: Columns = None,
 ) -> Any:
     """Score of each wave of a survey, in order, and its difference to the wave before.
 
@@ -63,15 +65,19 @@ def waves(
     missing : list of int, default None
         Codes that mean 'no answer', such as 11 or 99.
     method : str or Method, default "bootstrap"
-        How each wave's own interval is made, as in :func:`cxcore.nps`. Differences are always by MOVER, with
-        ``cluster`` linearized.
+        How each wave's own interval is made, as in :func:`cxcore.nps`. Differences are always by MOVER, under
+        a design linearized.
     confidence_level : float, default 0.95
         How often an interval holds the truth, between 0 and 1.
     adjust : {"holm", "bh"}, default None
         Add ``p_adjusted``, over all rows of the answer, as :func:`cxcore.compare`.
-    cluster : str or list of str, default None
+    cluster : str, expression, or list of both, default None
         Who answered more than once, in one wave or in several: the customer, the flight. What a customer said
         in both waves is then counted as one thing said.
+    weight, stratum
+        How many customers an answer speaks for, and the strata from which answers, or customers, were drawn,
+        as in :func:`cxcore.nps`. Within strata a wave is a domain of all that was drawn; strata that are
+        drawn anew for each wave are ``stratum=["wave", "region"]``.
 
     Returns
     -------
@@ -80,8 +86,8 @@ def waves(
         them, then ``previous`` (the wave that this one is compared with), ``difference``, ``difference_low``,
         ``difference_high``, ``p_value`` (Float64; ``p_adjusted`` where asked for). Every segment has a row
         for every wave of the frame. A wave in which a segment has no answers is a row of nulls, flagged
-        ``no_answers``, and the next one is compared with the last wave before it that has some. With
-        ``cluster`` the columns of the score are those of a design, ``n_cluster`` among them.
+        ``no_answers``, and the next one is compared with the last wave before it that has some. Under
+        a design the columns of the score are those of one, ``n_cluster`` among them.
 
     Raises
     ------
@@ -114,7 +120,7 @@ def waves(
     _options.column_name(call, "score", score)
     _options.column_name(call, "wave", wave)
     check_adjust(call, adjust)
-    design = design_roles(call, cluster, None, None, None)
+    design = design_roles(call, cluster, weight, stratum, None)
     chosen = any_method(call, method, design)
     what = asked(
         call,
@@ -128,11 +134,14 @@ def waves(
 
     def compute(house: pl.DataFrame) -> pl.DataFrame:
         table = what.counted(house, score, wave)
-        before = _before(table.counts.sum(axis=2) > 0)
+        answered = table.counts.sum(axis=2) > 0
+        if design:
+            rows, sample = what.clustered(house, score, wave, table, design)
+            answered = (sample.sample.n > 0).reshape(answered.shape)  # an answer of weight 0 is none
+        before = _before(answered)
         named = table.waves.gather(np.where(before < 0, 0, before % max(len(table.waves), 1)))
         previous = named.to_frame("previous").select(pl.when(pl.Series(before) >= 0).then("previous"))
         if isinstance(chosen, DesignMethod):
-            rows, sample = what.clustered(house, score, wave, table, design)
             scores = what.design_scores(sample, chosen).rename({WAVE: "wave"})
             return scores.hstack(previous).hstack(design_steps(what, rows, sample, before, adjust))
         counted = table.rows()
@@ -143,7 +152,7 @@ def waves(
         kind = before[wave]
         return {"wave": kind, **score_columns(what.what, design), "previous": kind, **step_columns(adjust)}
 
-    roles = {"score": score, "wave": wave, "by": by, "cluster": cluster}
+    roles = {"score": score, "wave": wave, "by": by, **design.roles}
     return answer(call, answers, roles, compute, schema)
 
 

@@ -405,24 +405,31 @@ inline void bca_levels(const ResampleLaw& law, double alpha, double& lower, doub
     efron_levels(z0, law.acceleration(), alpha, lower, upper);
 }
 
-// low, high float64[n_groups] in weight units; NaN without answers. 0, or -1 where memory ran out.
+// Exact bootstrap interval in weight units, BCa or percentile; NaN without answers.
+inline void resample_interval(ResampleLaw& law, const std::int64_t* count, const std::int64_t* weight,
+                              std::int64_t n_levels, double alpha, bool corrected, double& low,
+                              double& high) {
+    law.fit(count, weight, n_levels);
+    if (law.n == 0) {
+        low = high = NOT_A_NUMBER;
+    } else if (law.one_category()) {
+        low = high = law.mean();
+    } else {
+        double lower = 0.5 * alpha, upper = 1.0 - 0.5 * alpha;
+        if (corrected) bca_levels(law, alpha, lower, upper);
+        quantile_interval(law, lower, upper, low, high);
+    }
+}
+
+// low, high float64[n_groups]. 0, or -1 where memory ran out.
 inline int resample_intervals(const std::int64_t* counts, const std::int64_t* weight, std::int64_t n_groups,
                               std::int64_t n_levels, const double* alpha, bool corrected, double* low,
                               double* high) noexcept {
     try {
         ResampleLaw law;
-        for (std::int64_t g = 0; g < n_groups; ++g) {
-            law.fit(counts + g * n_levels, weight, n_levels);
-            if (law.n == 0) {
-                low[g] = high[g] = NOT_A_NUMBER;
-            } else if (law.one_category()) {
-                low[g] = high[g] = law.mean();
-            } else {
-                double lower = 0.5 * alpha[g], upper = 1.0 - 0.5 * alpha[g];
-                if (corrected) bca_levels(law, alpha[g], lower, upper);
-                quantile_interval(law, lower, upper, low[g], high[g]);
-            }
-        }
+        for (std::int64_t g = 0; g < n_groups; ++g)
+            resample_interval(law, counts + g * n_levels, weight, n_levels, alpha[g], corrected, low[g],
+                              high[g]);
     } catch (...) {
         return -1;
     }
@@ -517,25 +524,30 @@ class ScoreLimit {
     std::int64_t n_levels_, sign_;
 };
 
-// low, high float64[n_groups] in weight units; NaN without answers. Weights ascend and span the whole scale.
+// Score interval in weight units, with `stretch` times the normal quantile; NaN without answers. Weights
+// ascend and span the whole scale.
+inline void score_interval(const std::int64_t* count, const std::int64_t* weight, std::int64_t n_levels,
+                           double alpha, double stretch, double& low, double& high) noexcept {
+    std::int64_t n = 0, sum = 0;
+    for (std::int64_t k = 0; k < n_levels; ++k) {
+        n += count[k];
+        sum += count[k] * weight[k];
+    }
+    if (n == 0) {
+        low = high = NOT_A_NUMBER;
+        return;
+    }
+    const double z = -normal_quantile(0.5 * alpha) * stretch;
+    low = ScoreLimit(count, weight, n_levels, 1).lower(n, sum, z);
+    high = -ScoreLimit(count, weight, n_levels, -1).lower(n, sum, z);
+}
+
+// low, high float64[n_groups]
 inline void score_intervals(const std::int64_t* counts, const std::int64_t* weight, std::int64_t n_groups,
                             std::int64_t n_levels, const double* alpha, const double* stretch, double* low,
                             double* high) noexcept {
-    for (std::int64_t g = 0; g < n_groups; ++g) {
-        const std::int64_t* row = counts + g * n_levels;
-        std::int64_t n = 0, sum = 0;
-        for (std::int64_t k = 0; k < n_levels; ++k) {
-            n += row[k];
-            sum += row[k] * weight[k];
-        }
-        if (n == 0) {
-            low[g] = high[g] = NOT_A_NUMBER;
-            continue;
-        }
-        const double z = -normal_quantile(0.5 * alpha[g]) * stretch[g];
-        low[g] = ScoreLimit(row, weight, n_levels, 1).lower(n, sum, z);
-        high[g] = -ScoreLimit(row, weight, n_levels, -1).lower(n, sum, z);
-    }
+    for (std::int64_t g = 0; g < n_groups; ++g)
+        score_interval(counts + g * n_levels, weight, n_levels, alpha[g], stretch[g], low[g], high[g]);
 }
 
 }  // namespace cxcore

@@ -17,6 +17,8 @@ namespace cxcore {
 constexpr int MOST_CELLS = 256;
 constexpr std::int64_t BLOCK = 4096;
 constexpr std::int64_t SMALL_TABLE = 1024;
+// Bytes of a column that are asked for ahead: processors stop doing so by themselves at the end of a page.
+constexpr std::int64_t AHEAD = 8192;
 
 #if defined(__GNUC__)
 #define CXCORE_LANES(T) T __attribute__((vector_size(32), aligned(1), may_alias))
@@ -31,6 +33,10 @@ inline __attribute__((always_inline)) const Lanes& lanes_at(const unsigned char*
     return *reinterpret_cast<const Lanes*>(block + step * static_cast<std::int64_t>(sizeof(Lanes)));
 }
 
+inline __attribute__((always_inline)) void ask_ahead(const unsigned char* block, std::int64_t step) {
+    __builtin_prefetch(block + step * static_cast<std::int64_t>(sizeof(Lanes)) + AHEAD);
+}
+
 inline __attribute__((always_inline)) std::int64_t sum_lanes(const Lanes& lanes) {
     const Lanes16 pairs = ((Lanes16)lanes & 0xff) + ((Lanes16)lanes >> 8);
     const Lanes32 fours = ((Lanes32)pairs & 0xffff) + ((Lanes32)pairs >> 16);
@@ -39,12 +45,13 @@ inline __attribute__((always_inline)) std::int64_t sum_lanes(const Lanes& lanes)
 }
 
 // hits of some values among steps <= 255 lanes, which share each load
-template <int SOME>
+template <int SOME, bool FAR>
 inline __attribute__((always_inline)) void count_equal(const unsigned char* block, std::int64_t steps,
                                                        const unsigned char* value, std::int64_t* counts) {
     Lanes want[SOME] = {}, sum[SOME] = {};
     for (int k = 0; k < SOME; ++k) want[k] = want[k] + value[k];
     for (std::int64_t step = 0; step < steps; ++step) {
+        if (FAR) ask_ahead(block, step);
         const Lanes x = lanes_at(block, step);
         for (int k = 0; k < SOME; ++k) sum[k] -= (Lanes)(x == want[k]);  // a hit is -1
     }
@@ -53,7 +60,7 @@ inline __attribute__((always_inline)) void count_equal(const unsigned char* bloc
 
 // What lies further above base than some bounds; is anything above the end? Signed compares are one
 // instruction where unsigned ones are two, so bytes are counted from base + 128.
-template <int SOME>
+template <int SOME, bool FAR>
 inline __attribute__((always_inline)) bool count_above(const unsigned char* block, std::int64_t steps,
                                                        unsigned char base, const unsigned char* bound,
                                                        unsigned char end, std::int64_t* counts) {
@@ -64,6 +71,7 @@ inline __attribute__((always_inline)) bool count_above(const unsigned char* bloc
     most = most + static_cast<signed char>(-128);
 #pragma GCC unroll 4
     for (std::int64_t step = 0; step < steps; ++step) {
+        if (FAR) ask_ahead(block, step);
         const SignedLanes x = (SignedLanes)(lanes_at(block, step) - down);
         most = x > most ? x : most;
         for (int k = 0; k < SOME; ++k) sum[k] -= (Lanes)(x > want[k]);
@@ -74,6 +82,7 @@ inline __attribute__((always_inline)) bool count_above(const unsigned char* bloc
 }
 
 // The last bound is the end of the scale: compared only in a block that has something above it.
+template <bool FAR>
 inline __attribute__((always_inline)) void count_block_above(const unsigned char* block, std::int64_t steps,
                                                              unsigned char base, const unsigned char* bound,
                                                              int n_bounds, std::int64_t* counts) {
@@ -81,33 +90,35 @@ inline __attribute__((always_inline)) void count_block_above(const unsigned char
     const unsigned char end = bound[inner];
     bool past = inner == 0;
     int k = 0;
-    for (; k + 2 <= inner; k += 2) past = count_above<2>(block, steps, base, bound + k, end, counts + k);
-    for (; k < inner; ++k) past = count_above<1>(block, steps, base, bound + k, end, counts + k);
-    if (past) count_above<1>(block, steps, base, bound + inner, end, counts + inner);
+    for (; k + 2 <= inner; k += 2) past = count_above<2, FAR>(block, steps, base, bound + k, end, counts + k);
+    for (; k < inner; ++k) past = count_above<1, FAR>(block, steps, base, bound + k, end, counts + k);
+    if (past) count_above<1, false>(block, steps, base, bound + inner, end, counts + inner);
 }
 
+template <bool FAR>
 inline __attribute__((always_inline)) void count_block_equal(const unsigned char* block, std::int64_t steps,
                                                              const unsigned char* value, int n_values,
                                                              std::int64_t* counts) {
     int k = 0;
-    for (; k + 6 <= n_values; k += 6) count_equal<6>(block, steps, value + k, counts + k);
-    for (; k + 5 <= n_values; k += 5) count_equal<5>(block, steps, value + k, counts + k);
-    for (; k + 3 <= n_values; k += 3) count_equal<3>(block, steps, value + k, counts + k);
-    for (; k < n_values; ++k) count_equal<1>(block, steps, value + k, counts + k);
+    for (; k + 6 <= n_values; k += 6) count_equal<6, FAR>(block, steps, value + k, counts + k);
+    for (; k + 5 <= n_values; k += 5) count_equal<5, FAR>(block, steps, value + k, counts + k);
+    for (; k + 3 <= n_values; k += 3) count_equal<3, FAR>(block, steps, value + k, counts + k);
+    for (; k < n_values; ++k) count_equal<1, FAR>(block, steps, value + k, counts + k);
 }
 
+// FAR: the bytes are a column, not a block that was just written.
 // hits of each value among n bytes, behind n_upto bounds: bytes at most so far above base; adds to counts
-CXCORE_CLONES
-static void count_bytes(const unsigned char* answer, std::int64_t n, unsigned char base, int n_upto,
-                        const unsigned char* value, int n_values, std::int64_t* counts) {
+template <bool FAR>
+CXCORE_CLONES void count_bytes(const unsigned char* answer, std::int64_t n, unsigned char base, int n_upto,
+                               const unsigned char* value, int n_values, std::int64_t* counts) {
     constexpr std::int64_t WIDTH = sizeof(Lanes), STEPS = 255;
     std::int64_t above[MOST_CELLS] = {0};
     std::int64_t done = 0;
     while (n - done >= WIDTH) {
         std::int64_t steps = (n - done) / WIDTH;
         if (steps > STEPS) steps = STEPS;
-        if (n_upto) count_block_above(answer + done, steps, base, value, n_upto, above);
-        count_block_equal(answer + done, steps, value + n_upto, n_values - n_upto, counts + n_upto);
+        if (n_upto) count_block_above<FAR>(answer + done, steps, base, value, n_upto, above);
+        count_block_equal<FAR>(answer + done, steps, value + n_upto, n_values - n_upto, counts + n_upto);
         done += steps * WIDTH;
     }
     for (; done < n; ++done) {
@@ -118,8 +129,9 @@ static void count_bytes(const unsigned char* answer, std::int64_t n, unsigned ch
     for (int k = 0; k < n_upto; ++k) counts[k] += n - above[k];
 }
 #else
-static void count_bytes(const unsigned char* answer, std::int64_t n, unsigned char base, int n_upto,
-                        const unsigned char* value, int n_values, std::int64_t* counts) {
+template <bool FAR>
+void count_bytes(const unsigned char* answer, std::int64_t n, unsigned char base, int n_upto,
+                 const unsigned char* value, int n_values, std::int64_t* counts) {
     std::int64_t table[256] = {0};
     for (std::int64_t i = 0; i < n; ++i) ++table[answer[i]];
     for (int k = 0; k < n_upto; ++k)
@@ -198,13 +210,14 @@ inline void count_levels(const T* answer, std::int64_t n, const Values& values, 
         wanted[n_classes + k] = static_cast<unsigned char>(bytes ? values.single[k] : n_levels + 1 + k);
     const int n_upto = each ? 0 : n_classes;
     if constexpr (sizeof(T) == 1) {
-        count_bytes(reinterpret_cast<const unsigned char*>(answer), n, base, n_upto, wanted, n_wanted, hits);
+        count_bytes<true>(reinterpret_cast<const unsigned char*>(answer), n, base, n_upto, wanted, n_wanted,
+                          hits);
     } else {
         unsigned char cell[BLOCK];
         for (std::int64_t done = 0; done < n; done += BLOCK) {
             const std::int64_t some = n - done < BLOCK ? n - done : BLOCK;
             narrow_block(answer + done, some, values, cell);
-            count_bytes(cell, some, base, n_upto, wanted, n_wanted, hits);
+            count_bytes<false>(cell, some, base, n_upto, wanted, n_wanted, hits);
         }
     }
     for (int k = n_upto - 1; k > 0; --k) hits[k] -= hits[k - 1];

@@ -1,7 +1,8 @@
-// What is used of DuckDB's C API v1, which is stable, and of its registry of linked extensions. Declared by
-// hand from the published interface (duckdb.h, duckdb_extension.h, duckdb_static_extension.h): handles are
-// opaque, so that no header of DuckDB is needed, and functions are found by name in the engine that the
-// process has loaded, so that none is linked. Where one is missing there are no native functions.
+// What is used of DuckDB's C API v1, which is stable. Declared by hand from the published interface
+// (duckdb.h, duckdb_extension.h, duckdb_static_extension.h): handles are opaque, so that no header of DuckDB
+// is needed, and functions are found by name in the engine that the process has loaded, or in the table that
+// an engine gives to a file that it loads, so that none is linked. Where one is missing there are no native
+// functions.
 #pragma once
 
 #include <dlfcn.h>
@@ -79,58 +80,68 @@ struct Access {
     const void* (*get_api)(Handle info, const char* version);
 };
 
-// Name, result and arguments of each function.
-#define CXCORE_DUCKDB_API(FUNCTION)                                                 \
-    FUNCTION(duckdb_library_version, const char*, ())                               \
-    FUNCTION(duckdb_register_static_extension, int32_t, (int32_t (*)(Descriptor*))) \
-    FUNCTION(duckdb_connect, int, (Handle, Handle*))                                \
-    FUNCTION(duckdb_disconnect, void, (Handle*))                                    \
-    FUNCTION(duckdb_create_logical_type, Handle, (int))                             \
-    FUNCTION(duckdb_destroy_logical_type, void, (Handle*))                          \
-    FUNCTION(duckdb_create_aggregate_function, Handle, ())                          \
-    FUNCTION(duckdb_destroy_aggregate_function, void, (Handle*))                    \
-    FUNCTION(duckdb_aggregate_function_set_name, void, (Handle, const char*))       \
-    FUNCTION(duckdb_aggregate_function_add_parameter, void, (Handle, Handle))       \
-    FUNCTION(duckdb_aggregate_function_set_return_type, void, (Handle, Handle))     \
-    FUNCTION(duckdb_aggregate_function_set_functions, void,                         \
-             (Handle, StateSize, Init, Update, Combine, Finalize))                  \
-    FUNCTION(duckdb_aggregate_function_set_special_handling, void, (Handle))        \
-    FUNCTION(duckdb_aggregate_function_set_error, void, (Handle, const char*))      \
-    FUNCTION(duckdb_create_aggregate_function_set, Handle, (const char*))           \
-    FUNCTION(duckdb_destroy_aggregate_function_set, void, (Handle*))                \
-    FUNCTION(duckdb_add_aggregate_function_to_set, int, (Handle, Handle))           \
-    FUNCTION(duckdb_register_aggregate_function_set, int, (Handle, Handle))         \
-    FUNCTION(duckdb_create_scalar_function, Handle, ())                             \
-    FUNCTION(duckdb_destroy_scalar_function, void, (Handle*))                       \
-    FUNCTION(duckdb_scalar_function_set_name, void, (Handle, const char*))          \
-    FUNCTION(duckdb_scalar_function_add_parameter, void, (Handle, Handle))          \
-    FUNCTION(duckdb_scalar_function_set_return_type, void, (Handle, Handle))        \
-    FUNCTION(duckdb_scalar_function_set_function, void, (Handle, Execute))          \
-    FUNCTION(duckdb_scalar_function_set_special_handling, void, (Handle))           \
-    FUNCTION(duckdb_scalar_function_set_error, void, (Handle, const char*))         \
-    FUNCTION(duckdb_create_scalar_function_set, Handle, (const char*))              \
-    FUNCTION(duckdb_destroy_scalar_function_set, void, (Handle*))                   \
-    FUNCTION(duckdb_add_scalar_function_to_set, int, (Handle, Handle))              \
-    FUNCTION(duckdb_register_scalar_function_set, int, (Handle, Handle))            \
-    FUNCTION(duckdb_data_chunk_get_size, idx_t, (Handle))                           \
-    FUNCTION(duckdb_data_chunk_get_vector, Handle, (Handle, idx_t))                 \
-    FUNCTION(duckdb_vector_get_data, void*, (Handle))                               \
-    FUNCTION(duckdb_vector_get_validity, uint64_t*, (Handle))                       \
-    FUNCTION(duckdb_vector_ensure_validity_writable, void, (Handle))
+// Place in the table of v1.2.0, which only grows, name, result and arguments of each function.
+#define CXCORE_DUCKDB_API(FUNCTION)                                                        \
+    FUNCTION(7, duckdb_library_version, const char*, ())                                   \
+    FUNCTION(3, duckdb_connect, int, (Handle, Handle*))                                    \
+    FUNCTION(6, duckdb_disconnect, void, (Handle*))                                        \
+    FUNCTION(156, duckdb_create_logical_type, Handle, (int))                               \
+    FUNCTION(166, duckdb_get_type_id, int, (Handle))                                       \
+    FUNCTION(163, duckdb_create_struct_type, Handle, (Handle*, const char**, idx_t))       \
+    FUNCTION(184, duckdb_destroy_logical_type, void, (Handle*))                            \
+    FUNCTION(226, duckdb_create_aggregate_function, Handle, ())                            \
+    FUNCTION(227, duckdb_destroy_aggregate_function, void, (Handle*))                      \
+    FUNCTION(228, duckdb_aggregate_function_set_name, void, (Handle, const char*))         \
+    FUNCTION(229, duckdb_aggregate_function_add_parameter, void, (Handle, Handle))         \
+    FUNCTION(230, duckdb_aggregate_function_set_return_type, void, (Handle, Handle))       \
+    FUNCTION(231, duckdb_aggregate_function_set_functions, void,                           \
+             (Handle, StateSize, Init, Update, Combine, Finalize))                         \
+    FUNCTION(234, duckdb_aggregate_function_set_special_handling, void, (Handle))          \
+    FUNCTION(237, duckdb_aggregate_function_set_error, void, (Handle, const char*))        \
+    FUNCTION(238, duckdb_create_aggregate_function_set, Handle, (const char*))             \
+    FUNCTION(239, duckdb_destroy_aggregate_function_set, void, (Handle*))                  \
+    FUNCTION(240, duckdb_add_aggregate_function_to_set, int, (Handle, Handle))             \
+    FUNCTION(241, duckdb_register_aggregate_function_set, int, (Handle, Handle))           \
+    FUNCTION(209, duckdb_create_scalar_function, Handle, ())                               \
+    FUNCTION(210, duckdb_destroy_scalar_function, void, (Handle*))                         \
+    FUNCTION(211, duckdb_scalar_function_set_name, void, (Handle, const char*))            \
+    FUNCTION(215, duckdb_scalar_function_add_parameter, void, (Handle, Handle))            \
+    FUNCTION(216, duckdb_scalar_function_set_return_type, void, (Handle, Handle))          \
+    FUNCTION(218, duckdb_scalar_function_set_function, void, (Handle, Execute))            \
+    FUNCTION(213, duckdb_scalar_function_set_special_handling, void, (Handle))             \
+    FUNCTION(221, duckdb_scalar_function_set_error, void, (Handle, const char*))           \
+    FUNCTION(222, duckdb_create_scalar_function_set, Handle, (const char*))                \
+    FUNCTION(223, duckdb_destroy_scalar_function_set, void, (Handle*))                     \
+    FUNCTION(224, duckdb_add_scalar_function_to_set, int, (Handle, Handle))                \
+    FUNCTION(225, duckdb_register_scalar_function_set, int, (Handle, Handle))              \
+    FUNCTION(191, duckdb_data_chunk_get_size, idx_t, (Handle))                             \
+    FUNCTION(190, duckdb_data_chunk_get_vector, Handle, (Handle, idx_t))                   \
+    FUNCTION(194, duckdb_vector_get_data, void*, (Handle))                                 \
+    FUNCTION(195, duckdb_vector_get_validity, uint64_t*, (Handle))                         \
+    FUNCTION(196, duckdb_vector_ensure_validity_writable, void, (Handle))                  \
+    FUNCTION(197, duckdb_vector_assign_string_element, void, (Handle, idx_t, const char*)) \
+    FUNCTION(203, duckdb_struct_vector_get_child, Handle, (Handle, idx_t))
 
-#define CXCORE_DECLARE(name, result, arguments) result(*name) arguments = nullptr;
+#define CXCORE_DECLARE(place, name, result, arguments) result(*name) arguments = nullptr;
 struct Api {
     CXCORE_DUCKDB_API(CXCORE_DECLARE)
 
     // All of them, or false.
     bool find(void* engine) {
         bool all = true;
-#define CXCORE_FIND(name, result, arguments)                            \
+#define CXCORE_FIND(place, name, result, arguments)                     \
     name = reinterpret_cast<result(*) arguments>(dlsym(engine, #name)); \
     all = all && name;
         CXCORE_DUCKDB_API(CXCORE_FIND)
 #undef CXCORE_FIND
         return all;
+    }
+
+    void take(const void* table) {
+        void* const* const at = static_cast<void* const*>(table);
+#define CXCORE_TAKE(place, name, result, arguments) name = reinterpret_cast<result(*) arguments>(at[place]);
+        CXCORE_DUCKDB_API(CXCORE_TAKE)
+#undef CXCORE_TAKE
     }
 };
 #undef CXCORE_DECLARE
@@ -166,11 +177,40 @@ struct Result {
 
 // ------------------------------------------------------------------ registration
 
-template <class Use>
-void with_type(Type id, Use&& use) {
-    Handle type = api.duckdb_create_logical_type(id);
-    use(type);
-    api.duckdb_destroy_logical_type(&type);
+// What a parameter or a result is: one of the types above, or a struct of some.
+class LogicalType {
+  public:
+    struct Field {
+        const char* name;
+        Type type;
+    };
+    LogicalType(Type type) : type_(api.duckdb_create_logical_type(type)) {}
+    LogicalType(std::initializer_list<Field> fields) {
+        Handle types[16];
+        const char* names[16];
+        idx_t n = 0;
+        for (const Field& field : fields) {
+            types[n] = api.duckdb_create_logical_type(field.type);
+            names[n++] = field.name;
+        }
+        type_ = api.duckdb_create_struct_type(types, names, n);
+        for (idx_t i = 0; i < n; ++i) api.duckdb_destroy_logical_type(&types[i]);
+    }
+    ~LogicalType() { api.duckdb_destroy_logical_type(&type_); }
+    LogicalType(const LogicalType&) = delete;
+    LogicalType& operator=(const LogicalType&) = delete;
+    operator Handle() const { return type_; }
+    bool is_known() const { return api.duckdb_get_type_id(type_) != 0; }
+
+  private:
+    Handle type_;
+};
+
+// Older engines lack some types: an overload that takes one is left out.
+inline bool are_known(std::initializer_list<Type> types) {
+    bool all = true;
+    for (const Type type : types) all = all && LogicalType(type).is_known();
+    return all;
 }
 
 // The overloads of an aggregate, registered together at the end of the scope.
@@ -189,14 +229,14 @@ class Aggregates {
 
     // A state is plain data; zeros are that of no rows.
     template <class State>
-    void add(std::initializer_list<Type> parameters, Type gives, Update update, Combine combine,
+    void add(std::initializer_list<Type> parameters, const LogicalType& gives, Update update, Combine combine,
              Finalize finalize) {
+        if (!are_known(parameters)) return;
         Handle function = api.duckdb_create_aggregate_function();
         api.duckdb_aggregate_function_set_name(function, name_);
         for (const Type parameter : parameters)
-            with_type(parameter,
-                      [&](Handle type) { api.duckdb_aggregate_function_add_parameter(function, type); });
-        with_type(gives, [&](Handle type) { api.duckdb_aggregate_function_set_return_type(function, type); });
+            api.duckdb_aggregate_function_add_parameter(function, LogicalType(parameter));
+        api.duckdb_aggregate_function_set_return_type(function, gives);
         api.duckdb_aggregate_function_set_special_handling(function);  // nulls come, and are judged here
         api.duckdb_aggregate_function_set_functions(
             function, [](Handle) -> idx_t { return sizeof(State); },
@@ -225,13 +265,13 @@ class Scalars {
     Scalars(const Scalars&) = delete;
     Scalars& operator=(const Scalars&) = delete;
 
-    void add(std::initializer_list<Type> parameters, Type gives, Execute execute) {
+    void add(std::initializer_list<Type> parameters, const LogicalType& gives, Execute execute) {
+        if (!are_known(parameters)) return;
         Handle function = api.duckdb_create_scalar_function();
         api.duckdb_scalar_function_set_name(function, name_);
         for (const Type parameter : parameters)
-            with_type(parameter,
-                      [&](Handle type) { api.duckdb_scalar_function_add_parameter(function, type); });
-        with_type(gives, [&](Handle type) { api.duckdb_scalar_function_set_return_type(function, type); });
+            api.duckdb_scalar_function_add_parameter(function, LogicalType(parameter));
+        api.duckdb_scalar_function_set_return_type(function, gives);
         api.duckdb_scalar_function_set_special_handling(function);
         api.duckdb_scalar_function_set_function(function, execute);
         api.duckdb_add_scalar_function_to_set(set_, function);

@@ -1,6 +1,7 @@
 // cx_nps, cx_csat and cx_ces as aggregates of DuckDB: integer counters, so that the answer is the same for
 // any order of rows, thread count and tree of frames. The rules and the formulas are those of scores.py
-// (nps, csat, ces with their defaults) and the texts those of errors.answers_off_scale.
+// (nps, csat, ces with their defaults) and the texts those of errors.answers_off_scale. Intervals:
+// intervals.hpp.
 #pragma once
 
 #include <algorithm>
@@ -15,23 +16,33 @@ struct Answers {
     int64_t n, n_bad, up, down;
 };
 
+// Answers are of classes of one weight each, ascending; `factor` makes a mean weight a score.
 struct Nps {
-    static constexpr const char* name = "cx_nps";
+    static constexpr const char *name = "cx_nps", *interval = "cx_nps_ci";
     static constexpr int low = 0, high = 10;
+    static constexpr int64_t weight[] = {-1, 0, 1};
+    static constexpr double factor = 100.0;
+    static int place(int answer) { return (answer > 6) + (answer > 8); }
     static int up(int answer) { return answer >= 9; }
     static int down(int answer) { return answer <= 6; }
     static double value(double n, double up, double down) { return 100.0 * ((up - down) / n); }
 };
 struct Csat {
-    static constexpr const char* name = "cx_csat";
+    static constexpr const char *name = "cx_csat", *interval = "cx_csat_ci";
     static constexpr int low = 1, high = 5;
+    static constexpr int64_t weight[] = {0, 1};
+    static constexpr double factor = 100.0;
+    static int place(int answer) { return answer > 3; }
     static int up(int answer) { return answer >= 4; }
     static int down(int) { return 0; }
     static double value(double n, double up, double) { return 100.0 * (up / n); }
 };
 struct Ces {
-    static constexpr const char* name = "cx_ces";
+    static constexpr const char *name = "cx_ces", *interval = "cx_ces_ci";
     static constexpr int low = 1, high = 7;
+    static constexpr int64_t weight[] = {1, 2, 3, 4, 5, 6, 7};
+    static constexpr double factor = 1.0;
+    static int place(int answer) { return answer - 1; }
     static int up(int answer) { return answer; }
     static int down(int) { return 0; }
     static double value(double n, double up, double) { return up / n; }
@@ -42,12 +53,18 @@ inline void add(Answers& into, const Answers& part) {
 }
 
 template <class Score, class T>
-Answers counted(T answer) {
+bool is_level(T answer) {
     bool is_level = answer <= T{Score::high};
     if constexpr (std::is_signed_v<T> || Score::low > 0) is_level = is_level && answer >= T{Score::low};
     if constexpr (std::is_floating_point_v<T>) is_level = is_level && answer == std::floor(answer);
-    const int level = is_level ? static_cast<int>(answer) : Score::low;
-    return {1, !is_level, Score::up(level), Score::down(level)};
+    return is_level;
+}
+
+template <class Score, class T>
+Answers counted(T answer) {
+    const bool is_good = is_level<Score>(answer);
+    const int level = is_good ? static_cast<int>(answer) : Score::low;
+    return {1, !is_good, Score::up(level), Score::down(level)};
 }
 
 template <class Score, class T>
@@ -67,15 +84,13 @@ inline void add_answers(Handle, void** from, void** to, idx_t n) {
     for (idx_t i = 0; i < n; ++i) add(*static_cast<Answers*>(to[i]), *static_cast<const Answers*>(from[i]));
 }
 
-template <class Score>
-void refuse_answers(Handle info, const Answers& bad) {
+inline void refuse_answers(Handle info, const char* name, int low, int high, int64_t n_bad, int64_t n) {
     char text[256];
     std::snprintf(text, sizeof text,
                   "%s(): %s of %s answers %s from %d to %d.\n"
                   "  Hint: drop them, or make them null, which says 'no answer'.",
-                  Score::name, Grouped(bad.n_bad).text, Grouped(bad.n).text,
-                  bad.n_bad == 1 ? "is not a whole number" : "are not whole numbers", Score::low,
-                  Score::high);
+                  name, Grouped(n_bad).text, Grouped(n).text,
+                  n_bad == 1 ? "is not a whole number" : "are not whole numbers", low, high);
     api.duckdb_aggregate_function_set_error(info, text);
 }
 
@@ -84,7 +99,7 @@ void score_answers(Handle info, void** states, Handle vector, idx_t n, idx_t off
     Result<double> result(vector);
     for (idx_t i = 0; i < n; ++i) {
         const auto& of = *static_cast<const Answers*>(states[i]);
-        if (of.n_bad) return refuse_answers<Score>(info, of);
+        if (of.n_bad) return refuse_answers(info, Score::name, Score::low, Score::high, of.n_bad, of.n);
         if (of.n)
             result.value[offset + i] = Score::value(static_cast<double>(of.n), static_cast<double>(of.up),
                                                     static_cast<double>(of.down));
@@ -93,22 +108,21 @@ void score_answers(Handle info, void** states, Handle vector, idx_t n, idx_t off
     }
 }
 
+// Calls use(type, T) for the types of answers.
+template <class Use>
+void for_each_answer_type(Use&& use) {
+    use(tinyint, int8_t{}), use(smallint, int16_t{}), use(integer, int32_t{}), use(bigint, int64_t{});
+    use(utinyint, uint8_t{}), use(usmallint, uint16_t{}), use(uinteger, uint32_t{}), use(ubigint, uint64_t{});
+    use(real, float{}), use(dbl, double{});
+}
+
 template <class Score>
 void register_score(Handle connection) {
     Aggregates functions(connection, Score::name);
-    const auto add = [&](Type type, Update update) {
-        functions.add<Answers>({type}, dbl, update, add_answers, score_answers<Score>);
-    };
-    add(tinyint, count_answers<Score, int8_t>);
-    add(smallint, count_answers<Score, int16_t>);
-    add(integer, count_answers<Score, int32_t>);
-    add(bigint, count_answers<Score, int64_t>);
-    add(utinyint, count_answers<Score, uint8_t>);
-    add(usmallint, count_answers<Score, uint16_t>);
-    add(uinteger, count_answers<Score, uint32_t>);
-    add(ubigint, count_answers<Score, uint64_t>);
-    add(real, count_answers<Score, float>);
-    add(dbl, count_answers<Score, double>);
+    for_each_answer_type([&](Type type, auto answer) {
+        functions.add<Answers>({type}, dbl, count_answers<Score, decltype(answer)>, add_answers,
+                               score_answers<Score>);
+    });
 }
 
 }  // namespace cxcore::duck

@@ -1,0 +1,306 @@
+"""Spark: rows stay where they lie. Workers take parts of whole users through the verb, or Spark counts rows.
+
+``repartition`` by the user, ``sortWithinPartitions`` and ``mapInArrow`` of the DataFrame API alone, so that
+classic Spark and Spark Connect go one way. What only a whole log can answer comes to the driver: the columns
+that are asked for, as far as ``spark.driver.maxResultSize`` lets them. Why so: docs/adr/0033.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+import polars.selectors as cs
+
+from cxcore import errors
+from cxcore.engines.base import COUNT, Compute, Counted, Engine, Parts, SchemaOf, Spread, Walk, loaded
+
+
+class SparkFrame(Engine):
+    name = "Spark DataFrame"
+    extra = "spark"
+
+    def handles(self, frame: Any) -> bool:
+        kinds = (loaded("pyspark.sql"), loaded("pyspark.sql.connect.dataframe"))
+        return any(kind is not None and isinstance(frame, kind.DataFrame) for kind in kinds)
+
+    def open(self, call: str, frame: Any) -> tuple[Engine, Any]:
+        if frame.isStreaming:
+            hint = "Spark's own session_window counts as gap= does; or call the verb in foreachBatch."
+            raise errors.not_a_frame(call, "a stream of Spark's", hint)
+        return self, frame
+
+    def columns(self, frame: Any) -> list[str]:
+        return list(frame.columns)
+
+    def folded(self, name: str) -> str:
+        return name.casefold()
+
+    def hold(self, call: str, frame: Any) -> Any:
+        raise errors.not_held(call, self.name)
+
+    def read(self, call: str, frame: Any, columns: Sequence[str] | None) -> pl.DataFrame:
+        """On the driver."""
+        asked = frame if columns is None else frame.select(*_quoted(columns))
+        return _house(call, _collected(asked), _zone(frame))
+
+    def with_columns(self, frame: Any, house: pl.DataFrame, new: pl.DataFrame) -> Any:
+        raise errors.not_held("with_columns", self.name)
+
+    def from_house(self, frame: Any, result: pl.DataFrame) -> Any:
+        ready = _held_by_spark(result)
+        table = ready.to_arrow(compat_level=pl.CompatLevel.oldest())
+        return frame.sparkSession.createDataFrame(table, schema=_struct(ready.schema))
+
+    def rows(
+        self,
+        call: str,
+        frame: Any,
+        columns: Sequence[str],
+        compute: Compute,
+        schema: SchemaOf,
+        spread: Spread | None = None,
+    ) -> Any:
+        parts = None if spread is None else spread()
+        if not isinstance(parts, Parts):
+            raise errors.not_held(call, self.name)
+        names, zone = list(dict.fromkeys(columns)), _zone(frame)
+        new = _struct(schema(_schema(call, frame, names)))
+        both = type(new)([*frame.schema.fields, *new.fields])
+        read = dict(zip(names, map(frame.columns.index, names), strict=True))
+        return _sorted(frame, parts).mapInArrow(_rows(parts.walk, read, zone, _arrow(frame, new)), both)
+
+    def summary(
+        self,
+        call: str,
+        frame: Any,
+        columns: Sequence[str] | None,
+        compute: Compute,
+        schema: SchemaOf,
+        spread: Spread | None = None,
+    ) -> Any:
+        parts = None if spread is None else spread()
+        if parts is None or columns is None:
+            return self.from_house(frame, compute(self.read(call, frame, columns)))
+        narrow, zone = frame.select(*_quoted(dict.fromkeys(columns))), _zone(frame)
+        if isinstance(parts, Counted):
+            counted = narrow.groupBy(*_quoted(narrow.columns)).count().withColumnRenamed("count", COUNT)
+            return self.from_house(frame, parts.compute(_house(call, _collected(counted), zone)))
+        before, read = _schema(call, frame, columns), {name: at for at, name in enumerate(narrow.columns)}
+        partial = pl.Schema((parts.partial or schema)(before))
+        kind = _struct(partial)
+        found = _sorted(narrow, parts).mapInArrow(_frames(parts.walk, read, zone, _arrow(frame, kind)), kind)
+        if parts.merge is None:
+            return found
+        return self.from_house(frame, parts.merge(_house(call, _collected(found), zone).cast(partial)))
+
+
+# ---------------------------------------------------------------- on the driver
+
+
+def _quoted(names: Any) -> list[str]:
+    return ["`" + name.replace("`", "``") + "`" for name in names]
+
+
+#: what a worker refused, inside the text of Spark's error: the lines of ours are indented
+_REFUSED = re.compile(r"cxcore\.errors\.(\w+): (.+(?:\n  \S.*)*)")
+
+
+def _collected(frame: Any) -> Any:
+    """On the driver, as Arrow; what a worker refused is refused here."""
+    try:
+        return frame.toArrow()
+    except Exception as error:
+        refused = _REFUSED.search(str(error))
+        if refused is None:
+            raise
+        raise getattr(errors, refused[1])(refused[2]) from error
+
+
+def _zone(frame: Any) -> str:
+    """Where the days of Spark's timestamps begin: in the zone of the session, if Polars knows it by name."""
+    zone: str = frame.sparkSession.conf.get("spark.sql.session.timeZone")
+    try:
+        pl.Series([], dtype=pl.Datetime("us", "UTC")).dt.convert_time_zone(zone)
+    except pl.exceptions.PolarsError:
+        return "UTC"
+    return zone
+
+
+def _house(call: str, table: Any, zone: str) -> pl.DataFrame:
+    try:
+        return _local(pl.DataFrame(table), zone)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise errors.unreadable_frame(call, SparkFrame.name, str(error)) from error
+
+
+def _local(house: pl.DataFrame, zone: str) -> pl.DataFrame:
+    return house.with_columns(cs.datetime(time_zone="*").dt.convert_time_zone(zone))
+
+
+def _schema(call: str, frame: Any, columns: Sequence[str]) -> pl.Schema:
+    """As the house will see these columns; Spark answers for no row without a job."""
+    return _house(
+        call, frame.select(*_quoted(dict.fromkeys(columns))).limit(0).toArrow(), _zone(frame)
+    ).schema
+
+
+def _sorted(frame: Any, parts: Parts) -> Any:
+    """Whole users in each partition, in order. All nulls would lie in one, so they are spread."""
+    from pyspark.sql import functions as sf
+
+    keys, order, spread = (
+        list(map(sf.col, _quoted(names))) for names in (parts.keys, parts.order, parts.spread)
+    )
+    nobody = keys[0].isNull()
+    for key in keys[1:]:
+        nobody = nobody | key.isNull()
+    by = [*keys, *(sf.when(nobody, column) for column in spread)]
+    placed = frame.repartition(*by).sortWithinPartitions(*keys, *order)
+    return placed.toDF(*(f"c{at}" for at in range(len(frame.columns))))  # mapInArrow takes no name with a dot
+
+
+def _arrow(frame: Any, kind: Any) -> Any:
+    """What Spark takes for columns of these types from a worker."""
+    return frame.sparkSession.createDataFrame([], kind).toArrow().schema
+
+
+def _struct(schema: Any) -> Any:
+    from pyspark.sql import types
+
+    return types.StructType([types.StructField(name, _type(name, dtype)) for name, dtype in schema.items()])
+
+
+def _type(name: str, dtype: Any) -> Any:
+    """The type of Spark's for a column of the house."""
+    from pyspark.sql import types as spark
+
+    if isinstance(dtype, pl.List | pl.Array):
+        return spark.ArrayType(_type(name, dtype.inner))
+    if isinstance(dtype, pl.Struct):
+        return _struct({field.name: field.dtype for field in dtype.fields})
+    if isinstance(dtype, pl.Decimal):
+        return spark.DecimalType(dtype.precision or 38, dtype.scale)
+    if isinstance(dtype, pl.Datetime):
+        return spark.TimestampNTZType() if dtype.time_zone is None else spark.TimestampType()
+    kinds = {
+        pl.Boolean: spark.BooleanType,
+        pl.Int8: spark.ByteType,
+        **dict.fromkeys((pl.Int16, pl.UInt8), spark.ShortType),
+        **dict.fromkeys((pl.Int32, pl.UInt16, pl.Null), spark.IntegerType),
+        **dict.fromkeys((pl.Int64, pl.UInt32, pl.UInt64), spark.LongType),
+        pl.Float32: spark.FloatType,
+        pl.Float64: spark.DoubleType,
+        **dict.fromkeys((pl.String, pl.Categorical, pl.Enum), spark.StringType),
+        pl.Binary: spark.BinaryType,
+        pl.Date: spark.DateType,
+        pl.Duration: spark.DayTimeIntervalType,
+    }
+    kind = kinds.get(type(dtype))
+    if kind is None:
+        raise errors.no_type(SparkFrame.name, name, dtype)
+    return kind()
+
+
+#: types that Spark lacks, as the next that hold their values
+_WIDER: dict[Any, Any] = {
+    pl.UInt8: pl.Int16,
+    pl.UInt16: pl.Int32,
+    pl.UInt32: pl.Int64,
+    pl.UInt64: pl.Int64,
+    pl.Null: pl.Int32,
+    pl.Categorical: pl.String,
+    pl.Enum: pl.String,
+}
+
+
+def _held_by_spark(house: pl.DataFrame) -> pl.DataFrame:
+    """The same values in types that Spark has; refused where it cannot hold one."""
+    return pl.DataFrame([_column(column) for column in house], height=len(house) if house.width else None)
+
+
+def _column(column: pl.Series) -> pl.Series:
+    dtype: Any = column.dtype
+    wanted = _WIDER.get(type(dtype))
+    if isinstance(dtype, pl.Datetime) and dtype.time_unit != "us":
+        wanted = pl.Datetime("us", dtype.time_zone)
+    elif isinstance(dtype, pl.Duration) and dtype.time_unit != "us":
+        wanted = pl.Duration("us")
+    if wanted is None:
+        return column
+    ready = column.cast(wanted, strict=False)
+    if not ready.cast(dtype, strict=False).equals(column, null_equal=True):
+        raise errors.no_type(SparkFrame.name, column.name, dtype)
+    return ready
+
+
+# ---------------------------------------------------------------- in the workers
+
+
+def _rows(
+    walk: Walk, read: Mapping[str, int], zone: str, schema: Any
+) -> Callable[[Iterator[Any]], Iterator[Any]]:
+    """Rows as they came, with what the walk says of each at their right; columns of the user's stay Arrow."""
+
+    def run(batches: Iterator[Any]) -> Iterator[Any]:
+        import pyarrow as pa
+
+        waiting: deque[Any] = deque()
+
+        def houses() -> Iterator[pl.DataFrame]:
+            for batch in batches:
+                if len(batch):
+                    waiting.append(batch)
+                    yield _narrow(batch, read, zone)
+
+        for new in _answered(walk, houses()):
+            made = _made(new, schema).to_batches()
+            for of_new in made:
+                at = 0
+                while at < len(of_new):
+                    batch = waiting.popleft()
+                    n = min(len(batch), len(of_new) - at)
+                    if n < len(batch):
+                        waiting.appendleft(batch.slice(n))
+                    columns = [*batch.slice(0, n).columns, *of_new.slice(at, n).columns]
+                    yield pa.RecordBatch.from_arrays(columns, schema=pa.schema([*batch.schema, *schema]))
+                    at += n
+
+    return run
+
+
+def _frames(
+    walk: Walk, read: Mapping[str, int], zone: str, schema: Any
+) -> Callable[[Iterator[Any]], Iterator[Any]]:
+    """Frames of the walk's own."""
+
+    def run(batches: Iterator[Any]) -> Iterator[Any]:
+        houses = (_narrow(batch, read, zone) for batch in batches if len(batch))
+        for found in _answered(walk, houses):
+            yield from _made(found, schema).to_batches()
+
+    return run
+
+
+def _answered(walk: Walk, houses: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    try:
+        yield from walk(houses)
+    except errors.InvalidDataError as error:
+        raise errors.in_a_worker(error) from None
+
+
+def _narrow(batch: Any, read: Mapping[str, int], zone: str) -> pl.DataFrame:
+    """Columns of a batch by their names and places; zero-copy."""
+    import pyarrow as pa
+
+    table = pa.Table.from_arrays([batch.column(at) for at in read.values()], names=list(read))
+    return _local(pl.DataFrame(table), zone)
+
+
+def _made(new: pl.DataFrame, schema: Any) -> Any:
+    """As Spark wants it: by position, and of exactly these types."""
+    table = _held_by_spark(new).to_arrow(compat_level=pl.CompatLevel.oldest())
+    return table.select(schema.names).cast(schema).combine_chunks()

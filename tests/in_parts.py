@@ -1,0 +1,98 @@
+"""An engine that spreads rows as Spark does, on one machine: what the verbs promise to such engines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from cxcore.engines.base import COUNT, Compute, Counted, Engine, Parts, SchemaOf, Spread
+
+
+@dataclass(frozen=True)
+class Apart:
+    """A frame whose order nobody may know: ``parts`` of whole keys, brought ``batch`` rows at a time."""
+
+    rows: pl.DataFrame
+    parts: int = 3
+    batch: int = 7
+
+
+class InParts(Engine):
+    name = "frame in parts"
+
+    def handles(self, frame: Any) -> bool:
+        return isinstance(frame, Apart)
+
+    def columns(self, frame: Apart) -> list[str]:
+        return frame.rows.columns
+
+    def read(self, call: str, frame: Apart, columns: Sequence[str] | None) -> pl.DataFrame:
+        raise AssertionError("no verb here reads the whole")
+
+    def with_columns(self, frame: Apart, house: pl.DataFrame, new: pl.DataFrame) -> Apart:
+        raise AssertionError("rows have no place")
+
+    def from_house(self, frame: Apart, result: pl.DataFrame) -> pl.DataFrame:
+        return result
+
+    def rows(
+        self,
+        call: str,
+        frame: Apart,
+        columns: Sequence[str],
+        compute: Compute,
+        schema: SchemaOf,
+        spread: Spread | None = None,
+    ) -> pl.DataFrame:
+        assert spread is not None
+        parts = spread()
+        assert isinstance(parts, Parts)
+        found = [
+            part.hstack(pl.concat(parts.walk(batches(part.select(columns), frame.batch))))
+            for part in spread_over(frame, frame.rows, parts)
+        ]
+        empty = pl.DataFrame(schema={**frame.rows.schema, **schema(frame.rows.schema)})
+        return pl.concat([empty, *found])
+
+    def summary(
+        self,
+        call: str,
+        frame: Apart,
+        columns: Sequence[str] | None,
+        compute: Compute,
+        schema: SchemaOf,
+        spread: Spread | None = None,
+    ) -> pl.DataFrame:
+        assert spread is not None
+        assert columns is not None
+        parts, narrow = spread(), frame.rows.select(columns)
+        if parts is None:  # as a driver does
+            return compute(narrow)
+        if isinstance(parts, Counted):
+            counted = narrow.group_by(columns).len(COUNT).with_columns(pl.col(COUNT).cast(pl.Int64))
+            return parts.compute(counted)
+        partial = pl.Schema((parts.partial or schema)(narrow.schema))
+        found = [
+            rows
+            for part in spread_over(frame, narrow, parts)
+            for rows in parts.walk(batches(part, frame.batch))
+        ]
+        together = pl.concat([pl.DataFrame(schema=partial), *found])
+        return together if parts.merge is None else parts.merge(together)
+
+
+def batches(part: pl.DataFrame, size: int) -> Iterator[pl.DataFrame]:
+    return (part[at : at + size] for at in range(0, len(part), size))
+
+
+def spread_over(frame: Apart, rows: pl.DataFrame, parts: Parts) -> Iterator[pl.DataFrame]:
+    """Rows with all keys by these, others by what they may be spread by; each part sorted."""
+    nobody = pl.any_horizontal(pl.col(parts.keys).is_null())
+    anywhere = pl.struct(pl.col(name) for name in parts.spread or parts.keys).hash()
+    where = pl.when(nobody).then(anywhere).otherwise(pl.struct(parts.keys).hash()) % frame.parts
+    order = list(dict.fromkeys((*parts.keys, *parts.order)))
+    for part in rows.with_columns(where.alias("part")).partition_by("part", include_key=False):
+        yield part.sort(order, nulls_last=False)

@@ -1,0 +1,303 @@
+"""Verbs on Spark give the answer of one machine: ``make spark-test``."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+import cxcore as cx
+import cxcore.spark
+from tests.spark import as_spark_holds, collect, spark, to_spark  # noqa: F401  (a fixture)
+from tests.test_spill import OPTIONS, ROLES, clicks
+
+# warnings of Spark's are not ours to repair
+pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+LOG = (
+    clicks(20_000)
+    .with_row_index("row")
+    .with_columns(
+        pl.col("row").cast(pl.Int64),
+        pl.col("page").cast(pl.String),
+        pl.col("time").cast(pl.Datetime("us", "UTC")),
+    )
+)
+BY_USER = {name: options for name, options in OPTIONS.items() if name != "whole log"}
+NAMES = ["session_id", "session_number"]
+
+
+# ---------------------------------------------------------------- sessions
+
+
+@pytest.mark.parametrize("name", ["gap", "splits", "copies", "all"])
+def test_sessions_by_rules(spark: Any, name: str) -> None:  # noqa: F811
+    options: Any = {**ROLES, **BY_USER[name], "order": "row", "null_user": "own"}
+    frame = to_spark(spark, LOG)
+    rows = collect(cx.sessionize(frame, **options, reason=True))
+    assert_frame_equal(rows.sort("row"), as_spark_holds(cx.sessionize(LOG, **options, reason=True)))
+    options |= {"first": "page", "last": "row", "sum": ["minutes", "value"], "any": "is_on"}
+    table = collect(cx.sessions(frame, **options))
+    assert_frame_equal(table.sort(NAMES), as_spark_holds(cx.sessions(LOG, **options)).sort(NAMES))
+
+
+def test_any_number_of_partitions_gives_one_answer(spark: Any) -> None:  # noqa: F811
+    options: Any = {**ROLES, "split_on": "campaign", "max_events": 4}
+    frame = to_spark(spark, LOG)
+    before, answers = spark.conf.get("spark.sql.shuffle.partitions"), []
+    for n in (1, 3, 8):
+        spark.conf.set("spark.sql.shuffle.partitions", str(n))
+        answers.append(collect(cx.sessions(frame.repartition(n), **options)).sort("user", *NAMES))
+    spark.conf.set("spark.sql.shuffle.partitions", before)
+    assert answers[0].equals(answers[1])
+    assert answers[0].equals(answers[2])
+
+
+def test_days_are_those_of_the_session(spark: Any) -> None:  # noqa: F811
+    """Nights on which clocks change; a timestamp without a zone has its own days."""
+    night = int(dt.datetime(2026, 3, 28, 20, tzinfo=dt.UTC).timestamp()) * 1_000_000
+    log = pl.DataFrame({"who": [1] * 48, "at": night + 900_000_000 * np.arange(48), "row": np.arange(48)})
+    at = pl.col("at").cast(pl.Datetime("us"))
+    spark.conf.set("spark.sql.session.timeZone", "Europe/Berlin")
+    berlin = log.with_columns(at=at.dt.replace_time_zone("UTC").dt.convert_time_zone("Europe/Berlin"))
+    options: Any = {"user": "who", "time": "at", "gap": None, "calendar": "1d"}
+    try:
+        for house in (berlin, log.with_columns(at=at)):
+            found = collect(cx.sessionize(to_spark(spark, house), **options)).sort("row")
+            assert_frame_equal(found, as_spark_holds(cx.sessionize(house, **options)))
+            table = cx.sessions(to_spark(spark, house), **options)
+            assert_frame_equal(
+                collect(table).sort(NAMES), as_spark_holds(cx.sessions(house, **options)).sort(NAMES)
+            )
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
+
+
+def test_columns_of_the_users_come_back_as_they_were(spark: Any) -> None:  # noqa: F811
+    """Also those that Polars cannot read, under any name; and Spark's frame is not changed."""
+    frame = to_spark(spark, LOG.head(500)).selectExpr(
+        "*",
+        "map('a', row) AS `a.map`",
+        "INTERVAL '3' DAY AS `it``s`",
+        "CAST(row AS DECIMAL(20, 3)) AS exact",
+    )
+    found = cx.sessionize(frame, **ROLES)
+    assert found.columns == [*frame.columns, *NAMES]
+    assert found.schema[: len(frame.columns)] == frame.schema[:]
+    both = found.join(frame.withColumnRenamed("exact", "as_it_was"), "row")
+    assert both.where("exact = as_it_was").count() == 500
+    with pytest.raises(cx.InvalidDataError, match="already"):
+        cx.sessionize(frame.withColumnRenamed("page", "SESSION_ID"), **ROLES)
+
+
+def test_no_rows_and_one_row(spark: Any) -> None:  # noqa: F811
+    for n in (0, 1):
+        house = LOG.head(n)
+        frame = to_spark(spark, LOG).limit(0) if n == 0 else to_spark(spark, house)
+        assert_frame_equal(
+            collect(cx.sessionize(frame, **ROLES)), as_spark_holds(cx.sessionize(house, **ROLES))
+        )
+        assert_frame_equal(collect(cx.sessions(frame, **ROLES)), as_spark_holds(cx.sessions(house, **ROLES)))
+
+
+def test_what_a_worker_refuses_reaches_the_driver(spark: Any) -> None:  # noqa: F811
+    frame = to_spark(spark, LOG.with_columns(time=pl.when(pl.col("row") != 7).then("time")))
+    with pytest.raises(Exception, match=r"InvalidDataError: sessionize\(time='time'\): 1 of .* have no time"):
+        collect(cx.sessionize(frame, **ROLES))
+    with pytest.raises(cx.ColumnNotFoundError, match="did you mean 'user'"):
+        cx.sessionize(frame, user="usr", time="time")
+    with pytest.raises(cx.InvalidOptionError, match="a worker sees some users"):
+        cx.sessionize(frame, **ROLES, id="dense")
+    with pytest.raises(cx.UnsupportedFrameError, match="lies in many places"):
+        cx.index(frame, **ROLES)
+
+
+def test_a_stream_is_refused(spark: Any) -> None:  # noqa: F811
+    with pytest.raises(cx.UnsupportedFrameError, match="session_window"):
+        cx.sessions(spark.readStream.format("rate").load(), user="value", time="timestamp")
+
+
+def test_times_that_spark_cannot_hold(spark: Any) -> None:  # noqa: F811
+    """Nanoseconds become microseconds where that is exact, and are refused where it is not."""
+    frame = to_spark(spark, LOG.head(200).with_columns(score=pl.col("minutes") % 11))
+    time = pl.col("time").dt.truncate("1d").cast(pl.Datetime("ns", "UTC"))
+    found = collect(cx.nps(frame, score="score", by=time))
+    assert found.schema["time"] == pl.Datetime("us", "UTC")
+    with pytest.raises(cx.UnsupportedFrameError, match="has no type for the column 'time'"):
+        cx.nps(frame, score="score", by=time + pl.duration(nanoseconds=1))
+    with pytest.raises(cx.UnsupportedFrameError, match="has no type for the column 'time', which is Time"):
+        cx.nps(frame, score="score", by=pl.col("time").dt.time())
+
+
+def test_nothing_is_read_before_it_is_asked_for(spark: Any, tmp_path: Path) -> None:  # noqa: F811
+    LOG.write_parquet(tmp_path / "log.parquet")
+    frame = spark.read.parquet(str(tmp_path))
+    rows, table = cx.sessionize(frame, **ROLES), cx.sessions(frame, **ROLES)
+    (tmp_path / "log.parquet").unlink()
+    for answer in (rows, table):
+        with pytest.raises(Exception, match=r"log\.parquet"):
+            answer.count()
+
+
+@pytest.mark.shared
+def test_the_readers_of_wikipedia(spark: Any, shared: Path) -> None:  # noqa: F811
+    log = pl.read_parquet(shared / "data/wiki_readers_2014/wiki_readers_2014.parquet")
+    log = log.with_columns(
+        alive=pl.col("page").str.ends_with(".gif").not_(), ts=pl.col("ts").cast(pl.Datetime("us"))
+    )
+    log = log.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
+    options: Any = {"user": "user_id", "time": "ts", "order": "row", "max_events": 50, "keep_alive": "alive"}
+    options |= {"unique": ["ts", "page"], "calendar": "1d", "time_zone": "America/Los_Angeles"}
+    found = collect(cx.sessionize(to_spark(spark, log), **options, reason=True)).sort("row")
+    assert_frame_equal(found, as_spark_holds(cx.sessionize(log, **options, reason=True)))
+
+
+@pytest.mark.shared
+def test_the_service_desk(spark: Any, shared: Path) -> None:  # noqa: F811
+    log = pl.read_parquet(shared / "data/servicenow_incidents/servicenow_incidents.parquet")
+    log = log.with_columns(closed=pl.col("incident_state") == "Closed").with_row_index("row")
+    log = log.with_columns(pl.col("row").cast(pl.Int64), pl.col("sys_updated_at").cast(pl.Datetime("us")))
+    options: Any = {"user": "caller_id", "time": "sys_updated_at", "order": "row", "gap": "7d"}
+    options |= {"end_on": "closed", "split_on": "contact_type"}
+    frame = to_spark(spark, log.select("caller_id", "sys_updated_at", "row", "closed", "contact_type"))
+    assert_frame_equal(
+        collect(cx.sessions(frame, **options)).sort(NAMES),
+        as_spark_holds(cx.sessions(log, **options)).sort(NAMES),
+    )
+
+
+# ---------------------------------------------------------------- attribution
+
+
+TOUCHES = cx.datasets.touchpoints(3_000, rng=5).frame.with_row_index("row")
+TOUCHES = TOUCHES.with_columns(pl.col("row").cast(pl.Int64), plan=pl.col("user_id") % 3)
+CONVERTS: dict[str, Any] = {"user": "user_id", "time": "ts", "channel": "channel", "order": "row"}
+CONVERTS |= {"conversion": "conversion", "value": "value"}
+
+
+def close(found: pl.DataFrame, want: pl.DataFrame) -> None:
+    assert_frame_equal(found, as_spark_holds(want), check_exact=False, rel_tol=1e-12, abs_tol=1e-10)
+
+
+def test_credit_and_paths(spark: Any) -> None:  # noqa: F811
+    frame = to_spark(spark, TOUCHES)
+    models = [word for word in cx.attribution.MODELS if word not in ("w", "additive_hazard")]
+    want = cx.attribute(TOUCHES, **CONVERTS, model=models, by="plan")
+    close(collect(cx.attribute(frame, **CONVERTS, model=models, by="plan")), want)
+    close(collect(cx.paths(frame, **CONVERTS)), cx.paths(TOUCHES, **CONVERTS))
+    asked: Any = {**CONVERTS, "model": "time_decay", "touches": True}
+    by = ["user_id", "conversion_time", "position"]
+    close(collect(cx.attribute(frame, **asked)).sort(by), cx.attribute(TOUCHES, **asked).sort(by))
+
+
+def test_counts_are_the_same_bits_in_any_number_of_partitions(spark: Any) -> None:  # noqa: F811
+    frame, answers = to_spark(spark, TOUCHES), []
+    for n in ("1", "3", "8"):
+        spark.conf.set("spark.sql.shuffle.partitions", n)
+        answers.append(collect(cx.attribute(frame, **CONVERTS, model=["last_touch", "markov"])).drop("value"))
+    spark.conf.set("spark.sql.shuffle.partitions", "3")
+    assert answers[0].equals(answers[1])
+    assert answers[0].equals(answers[2])
+
+
+def test_what_parts_cannot_answer_is_refused(spark: Any) -> None:  # noqa: F811
+    frame = to_spark(spark, TOUCHES.head(100))
+    with pytest.raises(cx.InvalidOptionError, match="what one customer changes is not known"):
+        cx.attribute(frame, **CONVERTS, confidence_level=0.9)
+    text = r"^attribute\(time='ts'\): .* rows have no time; .*\n  Hint: .*\n  Rows are counted .* sorted\.$"
+    with pytest.raises(cx.InvalidDataError, match=text):
+        cx.attribute(frame.selectExpr("* EXCEPT (ts)", "CAST(NULL AS TIMESTAMP) AS ts"), **CONVERTS)
+
+
+# ---------------------------------------------------------------- scores
+
+ANSWERS = cx.datasets.answers(
+    5_000, rng=3, answers_per_customer=2, correlation=0.4, no_answer=0.1
+).frame.with_columns(
+    pl.when(pl.col("customer_id") % 9 > 0).then("group").alias("group"),
+    weight=1.0 + pl.col("customer_id") % 4,
+)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"total": True},
+        {"method": "score", "missing": [10]},
+        {"cluster": "customer_id"},
+        {"weight": "weight", "cluster": "customer_id"},
+    ],
+    ids=str,
+)
+def test_scores(spark: Any, options: dict[str, Any]) -> None:  # noqa: F811
+    asked: Any = {"score": "score", "by": "group", **options}
+    close(collect(cx.nps(to_spark(spark, ANSWERS), **asked)), cx.nps(ANSWERS, **asked))
+
+
+def test_a_comparison_and_the_verbs_of_the_driver(spark: Any) -> None:  # noqa: F811
+    frame = to_spark(spark, ANSWERS)
+    asked: Any = {"score": "score", "group": "group", "control": "basic"}
+    close(collect(cx.compare(frame, **asked)), cx.compare(ANSWERS, **asked))
+    by = pl.col("customer_id") % 2 == 0
+    close(collect(cx.nps(frame, score="score", by=by)), cx.nps(ANSWERS, score="score", by=by))
+    dated = ANSWERS.with_columns(month=pl.col("customer_id") % 3)
+    asked = {"score": "score", "wave": "month"}
+    close(collect(cx.waves(to_spark(spark, dated), **asked)), cx.waves(dated, **asked))
+
+
+def test_sql_functions_give_the_numbers_of_the_verbs(spark: Any) -> None:  # noqa: F811
+    cxcore.spark.register(spark)
+    cxcore.spark.register(spark)
+    to_spark(spark, ANSWERS).createOrReplaceTempView("answers")
+    for call, verb, options in (
+        ("nps({})", cx.nps, {}),
+        ("csat({}, 0, 10)", cx.csat, {"scale": (0, 10)}),
+        ("ces({}, 0, 10)", cx.ces, {"scale": (0, 10)}),
+    ):
+        name, arguments = call.format("score").split("(")
+        both = f"cx_{name}({arguments} AS point, cx_{name}_ci({arguments} AS it"
+        found = (
+            collect(spark.sql(f"SELECT group, {both} FROM answers GROUP BY group"))
+            .unnest("it")
+            .sort("group", nulls_last=True)
+        )
+        want = verb(ANSWERS, score="score", by="group", **options)
+        assert found["point"].equals(want["estimate"].rename("point"))
+        names = ["estimate", "low", "high", "standard_error", "n", "method", "flags"]
+        assert_frame_equal(found.select(names), want.select(names), check_exact=True)
+    over = spark.sql("SELECT DISTINCT group, cx_nps(score) OVER (PARTITION BY group) AS point FROM answers")
+    assert over.count() == 4
+    nobody = spark.sql(
+        "SELECT group, cx_nps_ci(CASE WHEN score < 0 THEN score END) AS it FROM answers GROUP BY group"
+    )
+    assert collect(nobody)["it"].null_count() == 4
+    with pytest.raises(Exception, match=r"answers are outside 1\.\.5"):
+        spark.sql("SELECT cx_csat(score) FROM answers").collect()
+    with pytest.raises(cx.InvalidOptionError, match="not a Spark session"):
+        cxcore.spark.register("spark")
+
+
+# ---------------------------------------------------------------- size
+
+
+#: 10_000_000 takes a minute
+EVENTS = int(os.environ.get("CXCORE_SPARK_EVENTS", 2_000_000))
+
+
+def test_a_large_log_in_which_one_user_has_a_tenth(spark: Any, tmp_path: Path) -> None:  # noqa: F811
+    n = EVENTS
+    log = cx.datasets.clickstream(n, rng=7, order="random").frame.select("user_id", "ts")
+    hot = pl.int_range(pl.len()) % 10 == 0
+    log = log.with_columns(user_id=pl.when(hot).then(0).otherwise("user_id"), row=pl.int_range(pl.len()))
+    log.write_parquet(tmp_path / "log.parquet")
+    frame = spark.read.parquet(str(tmp_path / "log.parquet"))
+    cx.sessionize(frame, user="user_id", time="ts").select("row", *NAMES).write.parquet(str(tmp_path / "out"))
+    found = pl.read_parquet(tmp_path / "out" / "*.parquet").sort("row")
+    want = cx.sessionize(log, user="user_id", time="ts").select("row", *NAMES)
+    assert found.equals(want)
