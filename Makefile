@@ -25,7 +25,7 @@ OLD_DUCKDB := 1.4 1.5
 
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet --quiet
-NATIVE := setup.py $(shell find src/cxcore/_ext -name '*.pyx' -o -name '*.pxd' -o -name '*.hpp' -o -name '*.cpp')
+NATIVE := setup.py $(shell find src/cxcore/_ext -name '*.pyx' -o -name '*.pxd' -o -name '*.hpp' -o -name '*.cpp' -o -name '*.map')
 SOURCES := $(NATIVE) $(shell find src/cxcore -name '*.py' -o -name '*.pyi')
 CPP := $(filter %.hpp %.cpp,$(NATIVE))
 

@@ -642,6 +642,31 @@ def numpy_multinomial_groups(
     return out
 
 
+def polars_groups(frame: pl.DataFrame) -> np.ndarray:
+    """Detractors, passives and promoters of each group, by its number, as everybody writes it."""
+    promoters, detractors = (pl.col("score") >= 9).sum(), (pl.col("score") <= 6).sum()
+    found = frame.group_by("group").agg(d=detractors, p=promoters, n=pl.len()).sort("group")
+    d, p, n = (found[name].to_numpy().astype(np.int64) for name in "dpn")
+    return np.stack([d, n - d - p, p], 1)
+
+
+def polars_packed_groups(frame: pl.DataFrame, n_groups: int) -> np.ndarray:
+    """The same where groups are known to be small numbers: group and answer are one small key."""
+    key = pl.col("group").cast(pl.UInt16) * 11 + pl.col("score").cast(pl.UInt16)
+    found = frame.lazy().select(k=key).group_by("k").len().collect()
+    counts = np.zeros(n_groups * 11, dtype=np.int64)
+    counts[found["k"].to_numpy()] = found["len"].to_numpy()
+    return _three(counts.reshape(-1, 11))
+
+
+def numpy_groups(group: np.ndarray, score: np.ndarray, n_groups: int) -> np.ndarray:
+    return _three(np.bincount(group * 11 + score, minlength=n_groups * 11).reshape(-1, 11))
+
+
+def _three(levels: np.ndarray) -> np.ndarray:
+    return np.stack([levels[:, :7].sum(1), levels[:, 7:9].sum(1), levels[:, 9:].sum(1)], 1)
+
+
 def scipy_bootstrap(value: np.ndarray, method: str, resamples: int, rng: np.random.Generator) -> np.ndarray:
     from scipy.stats import bootstrap
 

@@ -199,9 +199,30 @@ def test_nps_groups(race: Race, rng: np.random.Generator) -> None:
                 partial(rivals.numpy_multinomial_groups, group, score, N_GROUPS, rng, RESAMPLES),
                 partial(_near_groups, group, score, RESAMPLES),
             ),
+            *[
+                Contender(
+                    f"{name}, then the same kernel",
+                    partial(_intervals, count),
+                    partial(_near_groups, group, score, 10**12),
+                )
+                for name, count in {
+                    "Polars, group_by": partial(rivals.polars_groups, frame),
+                    "Polars, packed key": partial(rivals.polars_packed_groups, frame, N_GROUPS),
+                    "NumPy, bincount": partial(rivals.numpy_groups, group, score, N_GROUPS),
+                }.items()
+            ],
         ],
+        goals=[Goal(50, "NumPy, multinomial"), Goal(3, "Polars, group_by")],
         left_out=f"scipy, arch: a loop over {N_GROUPS:,} groups of {resamples:,} row resamples takes minutes",
     )
+
+
+def _intervals(count: Callable[[], np.ndarray]) -> np.ndarray:
+    """The kernel behind somebody else's counts of detractors, passives and promoters."""
+    counts = np.ascontiguousarray(count(), dtype=np.int64)
+    low, high, weights = np.empty(len(counts)), np.empty(len(counts)), np.array([-1, 0, 1])
+    kernels.resample_interval(counts, weights, np.full(len(counts), 0.05), False, low, high)
+    return 100 * np.stack([low, high], 1)
 
 
 def _near_groups(group: np.ndarray, score: np.ndarray, resamples: int, got: np.ndarray) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from fractions import Fraction
 
 import numpy as np
 import polars as pl
@@ -14,8 +15,8 @@ from scipy import stats
 
 import cxcore as cx
 from cxcore import InvalidDataError, InvalidOptionError, compare, metrics
-from cxcore.differences import DIFFERENCES, BootstrapDifference, Mover, Pairs, adjusted
-from cxcore.differences.bootstrap import _DifferenceLaw
+from cxcore.differences import DIFFERENCES, BcaDifference, BootstrapDifference, Mover, Pairs, adjusted
+from cxcore.differences.law import DifferenceLaw
 from cxcore.intervals import Sample, interval_of
 from tests.reference import scores as twin
 
@@ -75,10 +76,10 @@ def test_scipy_agrees_within_its_noise():
     drawn = stats.bootstrap(
         samples, difference, n_resamples=20_000, batch=2_000, method="percentile", vectorized=True, rng=2
     )
-    law = _DifferenceLaw(np.array(one), np.array(two), NPS)
+    law = DifferenceLaw(np.array(one), np.array(two), NPS)
     exact = law.quantile(0.025), law.quantile(0.975)
     assert exact == pytest.approx(tuple(drawn.confidence_interval), abs=0.006)
-    assert law.interval(0.05) == pytest.approx(exact, abs=0.02)
+    assert BcaDifference().of_law(law, 0.05) == pytest.approx(exact, abs=0.02)
 
 
 # ---------------------------------------------------------------- against the twin
@@ -89,7 +90,7 @@ small = st.lists(st.integers(0, 5), min_size=3, max_size=3).filter(lambda counts
 @settings(max_examples=60)
 @given(small, small, st.sampled_from([(-1, 0, 1), (0, 1, 3), (-4, 0, 2)]), st.sampled_from((0.5, 0.1, 0.05)))
 def test_difference_law(one, two, weights, alpha):
-    law = _DifferenceLaw(np.array(one), np.array(two), np.array(weights))
+    law = DifferenceLaw(np.array(one), np.array(two), np.array(weights))
     known = twin.difference_law(one, two, weights)
     for d in sorted(known)[:: max(len(known) // 7, 1)]:
         at = round(d * law.grid)
@@ -97,7 +98,54 @@ def test_difference_law(one, two, weights, alpha):
         assert law.upto(at) == pytest.approx(float(upto), abs=1e-13)
         assert law.below(at) == pytest.approx(float(upto - known[d]), abs=1e-13)
     ends = tuple(map(float, twin.difference_bca(one, two, weights, alpha)))
-    assert law.interval(alpha) == pytest.approx(ends, abs=1e-12)
+    assert BcaDifference().of_law(law, alpha) == pytest.approx(ends, abs=1e-12)
+
+
+@settings(max_examples=60)
+@given(small, small, st.sampled_from((0.5, 0.1, 0.05)))
+def test_intervals_of_the_law_are_its_quantiles(one, two, alpha):
+    """Percentile, basic and expanded, by adding up every resample of both sides."""
+    known = twin.difference_law(one, two, NPS)
+    pairs = pairs_of(one, two)
+    center = pairs.difference[0]
+
+    def ends(tail):
+        found, total = [], Fraction(0)
+        levels = [tail * (1 - 1e-9), 1 - tail * (1 - 1e-9)]
+        for d in sorted(known):
+            total += known[d]
+            while levels and total >= levels[0]:
+                found.append(float(d))
+                levels.pop(0)
+        return found
+
+    low, high = ends(alpha / 2)
+    found = {word: np.array(DIFFERENCES[word].limits(pairs, alpha)).ravel() for word in DIFFERENCES}
+    assert found["percentile"] == pytest.approx([low, high], abs=1e-12)
+    assert found["basic"] == pytest.approx([2 * center - high, 2 * center - low], abs=1e-12)
+    parts = [np.repeat(NPS, counts).var(ddof=1) / sum(counts) for counts in (one, two)]
+    divided = [part**2 / (sum(counts) - 1) for part, counts in zip(parts, (one, two), strict=True)]
+    dof = np.floor(sum(parts) ** 2 / sum(divided) + 1e-9)
+    k = np.sqrt(sum(parts) / (pairs.sample.standard_error**2 + pairs.control.standard_error**2))[0]
+    wider = float(stats.norm.sf(k * stats.t.isf(alpha / 2, dof)))
+    assert found["expanded"] == pytest.approx(ends(wider), abs=1e-12)
+
+
+@pytest.mark.parametrize("method", ["bca", "percentile", "basic", "expanded"])
+def test_an_unguarded_method_warns_of_thin_sides(method):
+    house = pl.DataFrame(
+        {"group": ["a"] * 60 + ["b"] * 60 + ["c"] * 60, "score": [10] * 58 + [3] * 2 + [10, 3, 8] * 40}
+    )
+    with pytest.warns(
+        cx.DegenerateDataWarning, match=rf"compare\(method='{method}'\): 2 of 2 groups have fewer"
+    ):
+        answer = compare(house, score="score", group="group", control="a", method=method)
+    assert answer["method"].to_list() == [method] * 2
+    assert all("thin_support" in flags for flags in answer["flags"])
+    alike = pl.DataFrame({"group": ["a"] * 3 + ["b"] * 3 + ["c"] * 2, "score": [10] * 6 + [3] * 2})
+    with pytest.warns(cx.DegenerateDataWarning):
+        answer = compare(alike, score="score", group="group", control="a", method=method)
+    assert answer.select("low", "high", "p_value").rows() == [(0, 0, 1), (-200, -200, 0)]
 
 
 @given(
@@ -125,7 +173,7 @@ def test_many_answers():
     pairs = pairs_of(one, two)
     error = np.hypot(pairs.sample.standard_error, pairs.control.standard_error)
     z = pairs.difference / error
-    for word in ("mover", "bootstrap"):  # the third is for who looks more than once
+    for word in set(DIFFERENCES) - {"always_valid"}:  # that is for who looks more than once
         method = DIFFERENCES[word]
         low, high = method.limits(pairs, 0.05)
         assert low == pytest.approx(pairs.difference - 1.96 * error, abs=error[0] / 50)
@@ -266,6 +314,7 @@ BYS = {
 
 @pytest.mark.parametrize("by", BYS.values(), ids=BYS)
 @pytest.mark.parametrize("adjust", [None, "holm"])
+@pytest.mark.filterwarnings("ignore::cxcore.errors.DegenerateDataWarning")
 @pytest.mark.parametrize("method", DIFFERENCES)
 @pytest.mark.parametrize("rows", [0, 18])
 def test_lazy_schema_is_what_comes(by, adjust, method, rows):
@@ -363,7 +412,8 @@ ERRORS = [
     (
         {"method": "wald"}, InvalidOptionError,
         "compare(method='wald'): not one of the words.\n"
-        "  Words: 'mover', 'bootstrap', 'always_valid'\n  Hint: pass one of the words.",
+        "  Words: 'mover', 'bootstrap', 'bca', 'percentile', 'basic', 'expanded', 'always_valid'\n"
+        "  Hint: pass one of the words.",
     ),
     (
         {"adjust": "bonferroni"}, InvalidOptionError,

@@ -6,6 +6,7 @@ import math
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -705,6 +706,29 @@ def test_one_answer_that_has_all_the_weight_is_worth_one(heavy):
     assert nps(shared, cluster="who")["n_effective"].item() <= 80**2 / (60**2 + 20)
 
 
+def test_clusters_without_a_spread_are_worth_no_number():
+    """The variance is 0 and the answers are not all alike: not infinitely many."""
+    house = pl.DataFrame({"score": [10, 3] * 4, "who": [1, 1, 2, 2, 3, 3, 4, 4]})
+    row = nps(house, cluster="who", method="cluster_t").row(0, named=True)
+    assert (row["standard_error"], row["design_effect"], row["n_effective"]) == (0, 0, None)
+
+
+def test_one_cluster_a_side_is_no_warning():
+    """Its residual is rounding, and there is no n - 1."""
+    house = pl.DataFrame(
+        {
+            "group": ["a", "a", "b", "b", "b"],
+            "who": [1, 1, 1, 2, 3],
+            "score": [7, 10, 3, 9, 10],
+            "weight": [0.1, 0.7, 1.0, 2.5, 1e-9],
+        }
+    )
+    row = cx.compare(house, score="score", group="group", control="b", cluster="who", weight="weight").row(
+        0, named=True
+    )
+    assert (row["low"], row["p_value"]) == (None, None)
+
+
 @given(rng=st.integers(0, 2**32), n=st.integers(2, 60))
 def test_weights_alone_never_make_more_answers(rng, n):
     draw = np.random.default_rng(rng)
@@ -1075,3 +1099,58 @@ def test_every_method_under_every_confidence(method):
     around = upright.with_columns(score=10 - pl.col("score"))
     row, turned = (nps(each, **three).row(0, named=True) for each in (upright, around))
     assert (turned["low"], turned["high"]) == pytest.approx((-row["high"], -row["low"]), abs=1e-6)
+
+
+# ---------------------------------------------------------------- expressions
+
+
+@pytest.mark.parametrize("verb", ["nps", "compare", "waves", "trend", "rolling", "change_points"])
+def test_a_design_of_expressions_is_that_of_its_columns(verb):
+    """Also one that has the name of a column, which another role reads as it lies."""
+    rng = np.random.default_rng(40)
+    house = pl.DataFrame(
+        {
+            "mail": rng.choice(["Ann@x", "ann@x", "Bob@x", "bob@X", "eve@x", "Dan@x", "gil@y", "hal@y"], 300),
+            "spend": rng.uniform(0, 100, 300),
+            "plan": rng.choice(["a", "b"], 300),
+            "day": pl.Series(rng.integers(0, 30, 300)).cast(pl.Int32).cast(pl.Date),
+            "score": rng.integers(0, 11, 300),
+        }
+    )
+    low, weight = pl.col("mail").str.to_lowercase(), 1 + pl.col("spend").sqrt()
+    home = pl.col("mail").str.to_lowercase().str.slice(-1).alias("home")
+    named = house.with_columns(low=low, weight=weight, home=home)
+    roles: dict[str, Any] = {
+        "nps": {"by": "mail"},
+        "compare": {"group": "plan", "control": "a"},
+        "waves": {"wave": "plan"},
+        "trend": {"wave": "plan"},
+        "rolling": {"time": "day"},
+        "change_points": {"wave": "day"},
+    }[verb]
+    asked, known = {"cluster": low}, {"cluster": "low"}
+    if verb != "change_points":
+        asked, known = {**asked, "weight": weight}, {**known, "weight": "weight"}
+    if verb not in ("change_points", "rolling"):
+        asked, known = {**asked, "stratum": [home]}, {**known, "stratum": "home"}
+    call = getattr(cx, verb)
+    for frame in (house, house.lazy()):
+        found = call(frame, score="score", **roles, **asked)
+        assert_frame_equal(found.lazy().collect(), call(named, score="score", **roles, **known))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"weight": pl.col("a").max()}, r"nps\(weight='a'\): 1 values for 3 rows\."),
+        ({"cluster": pl.col("a", "score")}, "names several columns at once"),
+        ({"cluster": pl.col("a").str.to_lowercase()}, r"nps\(cluster=.*the frame cannot answer it"),
+        ({"stratum": pl.col("gone") + 1}, r"nps\(stratum='gone'\): no such column"),
+    ],
+)
+def test_expressions_that_are_no_design(options, said):
+    house = pl.DataFrame({"a": [1, 2, 3], "score": [9, 8, 3]})
+    with pytest.raises((InvalidOptionError, cx.ColumnNotFoundError), match=said):
+        nps(house, **options)
+    with pytest.raises(InvalidOptionError, match="takes the name of a column"):
+        cx.ScoreState.from_answers(house, score="score", cluster=pl.col("a") + 1)

@@ -517,7 +517,7 @@ def test_a_moving_interval_is_that_of_each_frame(threads: int) -> None:
 
 
 def test_a_group_without_answers_has_no_interval_and_no_fields(con: duckdb.DuckDBPyConnection) -> None:
-    query = "SELECT cx_nps_ci(NULL::INT) AS ci, ci.low, ci.n, ci.method, ci IS NULL"
+    query = "SELECT ci, ci.low, ci.n, ci.method, ci IS NULL FROM (SELECT cx_nps_ci(NULL::INT) AS ci)"
     assert rows(con, query) == [(None, None, None, None, True)]
     source = "(VALUES (1, 5), (2, NULL), (3, 7)) t(shop, score)"
     query = f"SELECT shop, cx_ces_ci(score).n FROM {source} GROUP BY shop ORDER BY shop"

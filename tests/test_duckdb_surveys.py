@@ -163,7 +163,7 @@ ERRORS = [
         "compare(): control is required.",
     ),
     (f"{COMPARE}, adjust := 'bonferroni')", "compare(adjust='bonferroni')"),
-    (f"{COMPARE}, method := 'bca')", "compare(method='bca')"),
+    (f"{COMPARE}, method := 'wald')", "compare(method='wald')"),
     (f"{COMPARE}, level := 0)", "compare(level=0.0)"),
     (
         "FROM cx.compare('answers', score_col := 'score', group_col := 'arm', control := 'z')",

@@ -197,6 +197,20 @@ def test_resample_cdf(sample):
     assert found == pytest.approx(known, abs=1e-14)
 
 
+@pytest.mark.parametrize("n", [200, 10**4, 10**7, 10**9])
+@pytest.mark.parametrize("shares", [(2, 3, 5), (1, 2, 17)])
+def test_the_error_of_the_law_is_below_1e_12_up_to_a_billion_answers(n, shares):
+    """Against sixty digits, in the middle and in both tails."""
+    counts = np.array([n // sum(shares) * share for share in shares])
+    mean, deviation = counts @ NPS, np.sqrt(counts @ (NPS - counts @ NPS / n) ** 2)
+    for z in (-4, -2, -0.5, 0, 1, 3):
+        first = int(mean + z * deviation)
+        found = np.empty(3)
+        kernels.resample_cdf(counts, np.array(NPS), first, found)
+        known = twin.resample_cdf_in_digits(counts.tolist(), NPS, [first, first + 1, first + 2])
+        assert found == pytest.approx(known, rel=0, abs=1e-12)
+
+
 @quiet
 @settings(max_examples=40)
 @given(weighted(biggest=4), levels)

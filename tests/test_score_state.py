@@ -152,8 +152,37 @@ def test_clusters_of_several_columns_and_counts():
     assert ScoreState.from_counts(state.to_frame(), by="plan", cluster=["area", "who"]) == state
     plain = ScoreState.from_counts(state.to_frame(), by=["plan", "area", "who"])
     assert plain != state
-    with pytest.raises(InvalidOptionError, match=r"the clusters are \[\] and \['area', 'who'\]"):
+    with pytest.raises(InvalidOptionError, match=r"the columns of cluster are \[\] and \['area', 'who'\]"):
         plain + state
+
+
+@pytest.mark.parametrize("cluster", [None, "who"])
+@pytest.mark.parametrize("method", ["bootstrap", "percentile"])
+def test_strata_in_parts_are_those_of_the_verb(cluster, method, tmp_path):
+    rng = np.random.default_rng(31)
+    who = rng.integers(0, 60, 400)
+    house = pl.DataFrame(
+        {
+            "plan": rng.choice(["free", "pro"], 400),
+            "who": who,
+            "region": [["north", "south", "west"][each % 3] for each in who],
+            "score": pl.Series(rng.integers(0, 11, 400)).set(pl.Series(rng.random(400) < 0.05), None),
+        }
+    )
+    given = {"score": "score", "by": "plan", "cluster": cluster, "stratum": "region"}
+    days = [ScoreState.from_answers(house[at::3], **given) for at in range(3)]
+    whole, path = ScoreState.from_answers(house, **given), tmp_path / "state.parquet"
+    assert sum(days) == whole
+    whole.save(path)
+    state = ScoreState.load(path)
+    assert state == whole
+    assert (state.by, state.stratum) == (["plan"], ("region",))
+    assert "stratum=['region']" in repr(state)
+    for by, total in ((["plan"], True), ([], False)):
+        known = cx.nps(house, **{**given, "by": by}, method=method, total=total)
+        assert_frame_equal(state.nps(by=by, method=method, total=total), known, rel_tol=1e-12)
+    with pytest.raises(InvalidOptionError, match=r"the columns of stratum are \['region'\] and \[\]"):
+        whole + ScoreState.from_answers(house, **{**given, "stratum": None})
 
 
 def test_codes_of_counts_are_no_answers():

@@ -160,14 +160,14 @@ def load(service: Service, calls: int) -> list[float]:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is asked as Linux tells it")
 def test_ten_thousand_calls_from_several_threads_leave_no_memory_behind(
-    service: Service, record_property: Callable[[str, object], None]
+    service: Service, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     load(service, 2_000)  # pools of threads and of memory that a running service has
     before = service.memory()
     took = sorted(load(service, CALLS))
     grown = service.memory() - before
     p99 = took[CALLS * 99 // 100]
-    record_property("milliseconds", {"p50": took[CALLS // 2] * 1e3, "p99": p99 * 1e3})
-    record_property("bytes grown", grown)
+    record_testsuite_property("milliseconds", {"p50": took[CALLS // 2] * 1e3, "p99": p99 * 1e3})
+    record_testsuite_property("bytes grown", grown)
     assert p99 < 0.25, "it was 0.007 on two idle cores"
     assert grown < 4 * 2**20, "0.4 KB a call"

@@ -226,7 +226,7 @@ def row_groups(
     """
     if not _options.parts(by):
         return _NO_CODES, _ONE_GROUP, None
-    frame = _by_columns(call, house, by)
+    frame = columns_of(call, house, by, "by")
     names = frame.columns
     physical = frame.with_columns(cs.temporal().to_physical())
     if all(is_key(dtype) for dtype in physical.dtypes):
@@ -244,31 +244,32 @@ def row_groups(
 
 def by_schema(call: str, before: pl.Schema, by: Any) -> pl.Schema:
     """Names and types of the columns that ``by`` makes."""
-    with _fits(call, by):
+    with _fits(call, by, "by"):
         return pl.LazyFrame(schema=before).select(_options.parts(by)).collect_schema()
 
 
 @contextmanager
-def _fits(call: str, by: Any) -> Iterator[None]:
+def _fits(call: str, value: Any, role: str) -> Iterator[None]:
     """Expressions that do not fit the frame are refused in our words."""
     try:
         yield
     except pl.exceptions.PolarsError as error:
-        shown = ", ".join(str(part) for part in _options.parts(by))
+        shown = ", ".join(str(part) for part in _options.parts(value))
         problem = f"the frame cannot answer it: {str(error).splitlines()[0]}"
-        raise errors.bad_option(call, "by", shown, problem, "try the expression in select().") from error
+        raise errors.bad_option(call, role, shown, problem, "try the expression in select().") from error
 
 
-def _by_columns(call: str, house: pl.DataFrame, by: Any) -> pl.DataFrame:
-    with _fits(call, by):
-        frame = house.select(_options.parts(by))
+def columns_of(call: str, house: pl.DataFrame, value: Any, role: str) -> pl.DataFrame:
+    """The columns and expressions of a role, a value a row."""
+    with _fits(call, value, role):
+        frame = house.select(_options.parts(value))
     if len(frame) != len(house):
         problem = f"{len(frame):,} values for {len(house):,} rows."
         hint = "give one value a row; aggregate before or after."
-        raise errors.bad_option(call, "by", ", ".join(frame.columns), problem, hint)
+        raise errors.bad_option(call, role, ", ".join(frame.columns), problem, hint)
     for column in frame:
         if column.dtype == pl.Object:
             raise errors.wrong_dtype(
-                call, "by", column.name, column.dtype, "takes what can be sorted", "cast it to text."
+                call, role, column.name, column.dtype, "takes what can be sorted", "cast it to text."
             )
     return frame

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,18 +16,18 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cxcore import _options, errors
-from cxcore._answers import row_groups, score_counts
+from cxcore._answers import columns_of, row_groups, score_counts
 from cxcore._columns import MOST_ROWS, Float64, Int32, Int64, UInt8, amounts, keys
 from cxcore._ext import designs as kernels
 
 
 @dataclass(frozen=True, slots=True)
 class DesignRoles:
-    """Which columns say how the answers were drawn; nothing of all this is no design."""
+    """Which columns, or expressions, say how the answers were drawn; nothing of all this is no design."""
 
-    cluster: tuple[str, ...] = ()
-    weight: str | None = None
-    stratum: tuple[str, ...] = ()
+    cluster: tuple[Any, ...] = ()
+    weight: Any = None
+    stratum: tuple[Any, ...] = ()
     population: float | Mapping[Any, float] | None = None
 
     def __bool__(self) -> bool:
@@ -39,8 +39,9 @@ class DesignRoles:
         """Roles of columns that were given, for the check that they are there."""
         if not self:
             return {}
-        given = (("cluster", self.cluster), ("weight", self.weight), ("stratum", self.stratum))
-        return {name: value for name, value in given if value is not None and value != ()}
+        weight = () if self.weight is None else (self.weight,)
+        given = (("cluster", self.cluster), ("weight", weight), ("stratum", self.stratum))
+        return {name: value for name, value in given if value}
 
 
 _NO_DESIGN = DesignRoles()
@@ -54,7 +55,7 @@ def design_roles(call: str, cluster: Any, weight: Any, stratum: Any, population:
         return _NO_DESIGN
     clusters, strata = _names(call, "cluster", cluster), _names(call, "stratum", stratum)
     if weight is not None:
-        _options.column_name(call, "weight", weight)
+        _column(call, "weight", weight)
     if isinstance(population, Mapping):
         if not strata:
             raise errors.bad_option(call, "population", population, "there are no strata.", "say stratum=.")
@@ -67,15 +68,22 @@ def design_roles(call: str, cluster: Any, weight: Any, stratum: Any, population:
     return DesignRoles(clusters, weight, strata, population)
 
 
-def _names(call: str, role: str, value: Any) -> tuple[str, ...]:
+def _column(call: str, role: str, value: Any) -> None:
+    if not isinstance(value, pl.Expr):
+        _options.column_name(call, role, value)
+    elif value.meta.has_multiple_outputs():
+        raise errors.bad_option(call, role, str(value), "names several columns at once.", "list them.")
+
+
+def _names(call: str, role: str, value: Any) -> tuple[Any, ...]:
     if value is None:
         return ()
     names = _options.column_names(value)
     if not names:
         raise errors.bad_option(call, role, value, "names no column.", "leave it out, or name one.")
     for at, name in enumerate(names):
-        _options.column_name(call, role, name)
-        if name in names[:at]:
+        _column(call, role, name)
+        if isinstance(name, str) and any(isinstance(each, str) and each == name for each in names[:at]):
             raise errors.bad_option(call, role, name, "named twice.", "name each column once.")
     return tuple(names)
 
@@ -149,6 +157,7 @@ def design_rows(
         raise errors.too_many_rows(call, len(house))
     score_counts(call, house, score, None, scale, missing)  # refuses what is not on the scale
     code, groups, order = row_groups(call, house, by, n_threads)
+    house, design = _computed(call, house, design)
     if order is not None:
         code, groups = np.argsort(order).astype(np.int32)[code], groups[order]
     else:
@@ -177,6 +186,24 @@ def design_rows(
         n_null = np.append(n_null, n_null.sum())
     group, who, steps, heft, home = parts
     return DesignRows(groups, n_null, group, who, own, steps, heft, home, n_drawn, fraction)
+
+
+def _computed(call: str, house: pl.DataFrame, design: DesignRoles) -> tuple[pl.DataFrame, DesignRoles]:
+    """Expressions of the design as columns, under names that the frame has not."""
+    found: dict[str, Any] = {}
+    for role, parts in design.roles.items():
+        names = []
+        for part in parts:
+            if isinstance(part, pl.Expr):
+                column = columns_of(call, house, [part], role).to_series()
+                name = column.name
+                while name in house.columns:
+                    name = f"{name} ({role})"
+                house = house.with_columns(column.alias(name))
+                part = name
+            names.append(part)
+        found[role] = names[0] if role == "weight" else tuple(names)
+    return house, replace(design, **found)
 
 
 def _levels(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, Literal
@@ -29,9 +30,9 @@ from cxcore.differences import (
 )
 from cxcore.engines import open_frame
 from cxcore.intervals import Sample, flag_texts
-from cxcore.intervals.base import Int64
+from cxcore.intervals.base import ENOUGH_OUTSIDE, Int64
 from cxcore.metrics import Metric, MetricName, score_for
-from cxcore.scores import By, Columns, Score, classes_of
+from cxcore.scores import By, Column, Columns, Score, classes_of
 
 __all__ = ["compare"]
 
@@ -50,7 +51,7 @@ def compare(
     confidence_level: float = 0.95,
     adjust: Adjustment | None = None,
     cluster: Columns = None,
-    weight: str | None = None,
+    weight: Column = None,
     stratum: Columns = None,
 ) -> Any:
     """Score of each group less that of the control group, with an interval and a p-value.
@@ -77,9 +78,10 @@ def compare(
         Codes that mean 'no answer', such as 11 or 99.
     method : str or Difference, default None
         "mover" (from two score intervals; the default), "bootstrap" (exact BCa; "mover" where a side cannot
-        support it), or an object of ``cxcore.differences``. Under a design "linearized", the default
-        there: Student's t, by the variance of the difference over clusters; a customer may have
-        answered in both groups.
+        support it), "bca", "percentile", "basic", "expanded" (of the same law, never guarded),
+        "always_valid", or an object of ``cxcore.differences``. Under a design "linearized", the default
+        there: Student's t, by the variance of the difference over clusters; a customer may have answered in
+        both groups.
     confidence_level : float, default 0.95
         How often the interval holds the true difference, between 0 and 1.
     adjust : {"holm", "bh"}, default None
@@ -242,6 +244,9 @@ def _measured(
     what: Score, pairs: Pairs, method: Difference, level: float, adjust: str | None
 ) -> pl.DataFrame:
     low, high, p = method.measured(pairs, 1 - level)
+    if n_thin := int(np.count_nonzero(method.thin(pairs))):
+        text = errors.thin_support("compare", method.name, n_thin, len(pairs.answered), ENOUGH_OUTSIDE)
+        warnings.warn(text, errors.DegenerateDataWarning, stacklevel=2)
     estimates = pairs.sample.estimate, pairs.control.estimate
     words = [
         word if some else None for word, some in zip(method.used(pairs), pairs.answered.tolist(), strict=True)
@@ -292,9 +297,9 @@ def _columns(
 
 def _flags(pairs: Pairs, method: Difference) -> list[set[str]]:
     """Words that hold for either side of a pair; where one has no answer, that alone."""
-    fell_back = method.fell_back(pairs).tolist()
+    fell_back, thin = method.fell_back(pairs).tolist(), method.thin(pairs).tolist()
     found = []
-    for one, two, fell in zip(pairs.sample.words, pairs.control.words, fell_back, strict=True):
-        words = one | two | ({"mover_fallback"} if fell else set())
+    for one, two, fell, few in zip(pairs.sample.words, pairs.control.words, fell_back, thin, strict=True):
+        words = one | two | ({"mover_fallback"} if fell else set()) | ({"thin_support"} if few else set())
         found.append({"no_answers"} if "no_answers" in words else words)
     return found

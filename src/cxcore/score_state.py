@@ -44,12 +44,15 @@ class ScoreState:
         Names of the group columns.
     cluster : tuple of str
         Names of the columns that say who answered; empty where answers are taken as independent.
+    stratum : tuple of str
+        Names of the columns of strata; empty where there are none.
 
     Notes
     -----
     8 bytes for each group and level, however many answers; adding costs a few µs and a key look-up a group.
-    With ``cluster`` it is so for each customer of each group, and an answer reads as many rows as there are
-    answers. Weights are not kept: sums of them would depend on the order, and not be taken away exactly.
+    With ``cluster`` or ``stratum`` it is so for each customer or stratum of each group, and an answer reads
+    as many rows as there are answers. There is no ``weight``: sums of weights would depend on the order of
+    parts, and not be taken away exactly; keep the answers, and ask the verb.
 
     Examples
     --------
@@ -65,16 +68,22 @@ class ScoreState:
     [('free', 1, 1, -100.0), ('pro', 3, 0, 66.7)]
     """
 
-    __slots__ = ("_counted", "cluster", "scale")
+    __slots__ = ("_counted", "cluster", "scale", "stratum")
 
-    def __init__(self, counted: ScoreCounts, scale: tuple[int, int], cluster: tuple[str, ...] = ()) -> None:
-        """Of checked counts, by group and cluster; users have ``from_answers`` and ``from_counts``."""
-        self._counted, self.scale, self.cluster = counted, scale, cluster
+    def __init__(
+        self,
+        counted: ScoreCounts,
+        scale: tuple[int, int],
+        cluster: tuple[str, ...] = (),
+        stratum: tuple[str, ...] = (),
+    ) -> None:
+        """Of checked counts, by group, cluster and stratum; users have ``from_answers``, ``from_counts``."""
+        self._counted, self.scale, self.cluster, self.stratum = counted, scale, cluster, stratum
 
     @property
     def by(self) -> list[str]:
         groups = self._counted.groups
-        return groups.columns[: groups.width - len(self.cluster)]
+        return groups.columns[: groups.width - len(self.cluster) - len(self.stratum)]
 
     @classmethod
     def from_answers(
@@ -86,6 +95,7 @@ class ScoreState:
         scale: tuple[int, int] = (0, 10),
         missing: Iterable[int] | None = None,
         cluster: Columns = None,
+        stratum: Columns = None,
     ) -> ScoreState:
         """Count answers.
 
@@ -103,20 +113,24 @@ class ScoreState:
             Codes that mean 'no answer'.
         cluster : str or list of str, default None
             Who answered, as in :func:`cxcore.nps`: intervals are then those of clusters.
+        stratum : str or list of str, default None
+            The strata from which answers or clusters were drawn, as in :func:`cxcore.nps`.
         """
         call = "ScoreState.from_answers"
         _options.column_name(call, "score", score)
-        clusters = design_roles(call, cluster, None, None, None).cluster
-        parts = [*_options.parts(by), *clusters]
+        design = design_roles(call, cluster, None, stratum, None)
+        parts = [*_options.parts(by), *design.cluster, *design.stratum]
         _options.groups(call, parts, _taken())
         low, high = _options.scale(call, scale)
         codes = _options.codes(call, "missing", missing)
-        house = _read(call, answers, {"score": score, "by": by, "cluster": clusters})
-        for name in clusters:
-            key_column(call, "cluster", house[name])
+        house = _read(call, answers, {"score": score, "by": by, **design.roles})
+        _check_keys(call, house, design)
         threads = _options.n_threads(call, None)
         return cls(
-            score_counts(call, house, score, parts, (low, high), codes, threads), (low, high), clusters
+            score_counts(call, house, score, parts, (low, high), codes, threads),
+            (low, high),
+            design.cluster,
+            design.stratum,
         )
 
     @classmethod
@@ -130,6 +144,7 @@ class ScoreState:
         scale: tuple[int, int] = (0, 10),
         missing: Iterable[int] | None = None,
         cluster: Columns = None,
+        stratum: Columns = None,
     ) -> ScoreState:
         """Take the counts of a ``GROUP BY``: one row a group and level.
 
@@ -149,18 +164,19 @@ class ScoreState:
             Levels that mean 'no answer'.
         cluster : str or list of str, default None
             Columns that say who answered, of counts by group, customer and level.
+        stratum : str or list of str, default None
+            Columns of strata, of counts by group, customer, stratum and level.
         """
         call = "ScoreState.from_counts"
         _options.column_name(call, "level", level)
         _options.column_name(call, "n", n)
-        clusters = design_roles(call, cluster, None, None, None).cluster
-        names = [*_options.column_names([] if by is None else by), *clusters]
+        design = design_roles(call, cluster, None, stratum, None)
+        names = [*_options.column_names([] if by is None else by), *design.cluster, *design.stratum]
         _options.groups(call, names, _taken())
         low, high = _options.scale(call, scale)
         codes = _options.codes(call, "missing", missing)
         house = _read(call, counts, {"level": level, "n": n, "by": names})
-        for name in clusters:
-            key_column(call, "cluster", house[name])
+        _check_keys(call, house, design)
         many = _whole(call, house[n])
         code, groups, order = row_groups(call, house, names, _options.n_threads(call, None))
         code = code if names else np.zeros(len(house), dtype=np.int32)
@@ -169,7 +185,7 @@ class ScoreState:
         each = score_counts(call, row, level, [f"{level} row"], (low, high), codes)
         table = np.zeros((len(groups), high - low + 2), dtype=np.int64)
         np.add.at(table, code, np.column_stack([each.counts, each.n_null]) * many[:, None])
-        return cls(_tidy(call, groups, table, order), (low, high), clusters)
+        return cls(_tidy(call, groups, table, order), (low, high), design.cluster, design.stratum)
 
     # ---------------------------------------------------------------- arithmetic
 
@@ -193,7 +209,7 @@ class ScoreState:
         mine, theirs = self._counted, other._counted
         return (
             self.scale == other.scale
-            and self.cluster == other.cluster
+            and (self.cluster, self.stratum) == (other.cluster, other.stratum)
             and mine.groups.schema == theirs.groups.schema
             and mine.groups.equals(theirs.groups)
             and np.array_equal(_table(mine), _table(theirs))
@@ -207,6 +223,8 @@ class ScoreState:
         groups = f"by={self.by}, {len(self._counted.groups):,} groups" if self.by else "no groups"
         if self.cluster:
             groups = f"by={self.by}, cluster={list(self.cluster)}"
+        if self.stratum:
+            groups += f", stratum={list(self.stratum)}"
         return f"ScoreState(scale={self.scale}, {groups}, {n:,} answers)"
 
     def _merged(self, call: str, other: ScoreState, sign: int) -> ScoreState:
@@ -214,9 +232,11 @@ class ScoreState:
             problem = f"the scales {self.scale} and {other.scale} are two."
             raise errors.bad_option(call, "other", other, problem, "a state is of one question.")
         mine, theirs = self._counted, other._counted
-        if self.cluster != other.cluster:
-            problem = f"the clusters are {list(self.cluster)} and {list(other.cluster)}."
-            raise errors.bad_option(call, "other", other, problem, "give both the same cluster=.")
+        for role in ("cluster", "stratum"):
+            one, two = getattr(self, role), getattr(other, role)
+            if one != two:
+                problem = f"the columns of {role} are {list(one)} and {list(two)}."
+                raise errors.bad_option(call, "other", other, problem, f"give both the same {role}=.")
         if mine.groups.schema != theirs.groups.schema:
             problem = f"the groups are {dict(mine.groups.schema)} and {dict(theirs.groups.schema)}."
             raise errors.bad_option(call, "other", other, problem, "give both the same by=, and cast.")
@@ -225,7 +245,7 @@ class ScoreState:
         code, groups, order = row_groups(call, both, names, 1)
         table = np.zeros((len(groups), _table(mine).shape[1]), dtype=np.int64)
         np.add.at(table, code if names else [0, 0], np.vstack([_table(mine), sign * _table(theirs)]))
-        return ScoreState(_tidy(call, groups, table, order), self.scale, self.cluster)
+        return ScoreState(_tidy(call, groups, table, order), self.scale, self.cluster, self.stratum)
 
     # ---------------------------------------------------------------- answers
 
@@ -261,7 +281,7 @@ class ScoreState:
             raise errors.bad_option(call, "metric", metric, problem, f"such as scale={self.scale}.")
         names = self.by if by is None else _options.column_names(by)
         check_roles(call, self.by, {"by": names})
-        design = DesignRoles(self.cluster)
+        design = DesignRoles(self.cluster, None, self.stratum)
         columns = design_columns(what) if design else result_columns(what)
         _options.groups(call, names, [*columns, *(["is_total"] if total else [])])
         _options.flag(call, "total", total, "True adds the row of all.")
@@ -321,7 +341,10 @@ class ScoreState:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a Parquet file, in one step: a process that is killed leaves the file of before."""
-        about = {"version": _VERSION, "scale": list(self.scale), "by": self.by, "cluster": list(self.cluster)}
+        about = {
+            "version": _VERSION, "scale": list(self.scale), "by": self.by, "cluster": list(self.cluster),
+            "stratum": list(self.stratum),
+        }  # fmt: skip
         _files.write_parquet(path, self.to_frame(), {_KEY: about})
 
     @classmethod
@@ -330,7 +353,8 @@ class ScoreState:
         call = "ScoreState.load"
         about, rows = _files.read_parquet(call, path, _KEY, _VERSION, "ScoreState.save")
         low, high = about["scale"]
-        return cls.from_counts(rows, by=about["by"], scale=(low, high), cluster=about["cluster"] or None)
+        cluster, stratum = (about.get(role) or None for role in ("cluster", "stratum"))
+        return cls.from_counts(rows, by=about["by"], scale=(low, high), cluster=cluster, stratum=stratum)
 
 
 # ---------------------------------------------------------------- counts
@@ -339,6 +363,12 @@ class ScoreState:
 def _taken() -> list[str]:
     """Names that a state gives columns of its own; those of a score are asked when it answers."""
     return ["level", "n"]
+
+
+def _check_keys(call: str, house: pl.DataFrame, design: DesignRoles) -> None:
+    for role, names in (("cluster", design.cluster), ("stratum", design.stratum)):
+        for name in names:
+            key_column(call, role, house[_options.column_name(call, role, name)])
 
 
 def _read(call: str, frame: Any, roles: dict[str, Any]) -> pl.DataFrame:

@@ -34,7 +34,9 @@ Kind = Literal["top", "mean"]
 #: a word or an object: of independent answers, or of a survey design
 AnyMethod = MethodName | DesignName | Method | DesignMethod
 #: a column, or several that tell apart together
-Columns = str | Sequence[str] | None
+Columns = str | pl.Expr | Sequence[str | pl.Expr] | None
+#: a column, or an expression
+Column = str | pl.Expr | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # told apart as objects: each is made once
@@ -94,7 +96,7 @@ def nps(
     confidence_level: float = 0.95,
     total: bool = False,
     cluster: Columns = None,
-    weight: str | None = None,
+    weight: Column = None,
     stratum: Columns = None,
     population: float | Mapping[Any, float] | None = None,
 ) -> Any:
@@ -125,11 +127,11 @@ def nps(
     total : bool, default False
         Add a row over all groups, at the end, whose ``by`` columns are null; a column ``is_total`` tells it
         from a group of nulls.
-    cluster : str or list of str, default None
+    cluster : str, expression, or list of both, default None
         Who answered more than once, or was drawn together: the customer, the flight. A null is nobody else's.
-    weight : str, default None
+    weight : str or expression, default None
         How many customers an answer speaks for, 0 or more; an answer of weight 0 counts nowhere.
-    stratum : str or list of str, default None
+    stratum : str, expression, or list of both, default None
         The strata from which answers, or clusters, were drawn. Never null where there is an answer.
     population : number, or mapping of stratum to number, default None
         How many answers (with ``cluster``: clusters) there were to draw from. None: many more than there are.
@@ -185,7 +187,7 @@ def csat(
     confidence_level: float = 0.95,
     total: bool = False,
     cluster: Columns = None,
-    weight: str | None = None,
+    weight: Column = None,
     stratum: Columns = None,
     population: float | Mapping[Any, float] | None = None,
 ) -> Any:
@@ -251,7 +253,7 @@ def ces(
     confidence_level: float = 0.95,
     total: bool = False,
     cluster: Columns = None,
-    weight: str | None = None,
+    weight: Column = None,
     stratum: Columns = None,
     population: float | Mapping[Any, float] | None = None,
 ) -> Any:
@@ -316,7 +318,7 @@ def mean_score(
     confidence_level: float = 0.95,
     total: bool = False,
     cluster: Columns = None,
-    weight: str | None = None,
+    weight: Column = None,
     stratum: Columns = None,
     population: float | Mapping[Any, float] | None = None,
 ) -> Any:

@@ -202,7 +202,8 @@ class DesignSample:
             most = np.where(self.largest > 0.5, self.mass**2 / self._squares, np.inf)
             if not roles.stratum and roles.population is None:
                 most = np.where(self.weighting > 1 + 1e-9, np.fmin(most, n / self.weighting), most)
-        return np.where(np.isnan(effect), np.nan, np.fmin(found, most))
+        worth = np.fmin(found, most)
+        return np.where(np.isnan(effect) | np.isinf(worth), np.nan, worth)
 
     @cached_property
     def marks(self) -> dict[str, NDArray[np.bool_]]:
@@ -221,7 +222,7 @@ class DesignSample:
 def need_clusters(call: str, method: str, roles: DesignRoles) -> None:
     """Refuses a method of clusters where there are none."""
     if not roles.cluster:
-        other = roles.weight or roles.stratum or roles.population is not None
+        other = roles.weight is not None or roles.stratum or roles.population is not None
         hint = "say method='linearized'." if other else "say cluster='customer'."
         raise errors.bad_option(call, "method", method, "there are no clusters.", hint)
 

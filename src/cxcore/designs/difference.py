@@ -74,7 +74,7 @@ class LinearizedDifference:
         with np.errstate(divide="ignore", invalid="ignore"):
             move = (total - sample.estimate[group] * size) / sample.mass[group]
             if not sample.roles.stratum:  # else that is of the stratum, which may hold both sides
-                move *= np.sqrt(n / (n - 1))
+                move *= np.sqrt(n / np.maximum(n - 1, 1))  # one cluster has no spread, and no interval
         order = np.lexsort((group, cluster))
         return group[order].astype(np.int64), cluster[order].astype(np.int64), move[order]
 

@@ -48,6 +48,6 @@ class ClusterScore(DesignMethod):
             ("stratum", roles.stratum),
             ("population", roles.population),
         ):
-            if given is not None and given != ():
+            if given is not None and not (isinstance(given, tuple) and not given):
                 problem = f"the {self.name!r} interval is one of plain counts."
                 raise errors.bad_option(call, name, given, problem, "say method='linearized'.")

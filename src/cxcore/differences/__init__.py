@@ -8,29 +8,41 @@ from cxcore import errors
 from cxcore.differences.adjust import ADJUSTMENTS, Adjustment, adjusted
 from cxcore.differences.always_valid import AlwaysValidDifference
 from cxcore.differences.base import Difference, Pairs
+from cxcore.differences.basic import BasicDifference
+from cxcore.differences.bca import BcaDifference
 from cxcore.differences.bootstrap import BootstrapDifference
+from cxcore.differences.expanded import ExpandedDifference
 from cxcore.differences.mover import Mover
+from cxcore.differences.percentile import PercentileDifference
 
 __all__ = [
     "ADJUSTMENTS",
     "DIFFERENCES",
     "Adjustment",
     "AlwaysValidDifference",
+    "BasicDifference",
+    "BcaDifference",
     "BootstrapDifference",
     "Difference",
     "DifferenceName",
+    "ExpandedDifference",
     "Mover",
     "Pairs",
+    "PercentileDifference",
     "adjusted",
     "difference_for",
 ]
 
-DifferenceName = Literal["mover", "bootstrap", "always_valid"]
+DifferenceName = Literal["mover", "bootstrap", "bca", "percentile", "basic", "expanded", "always_valid"]
 
 #: word -> the method of comparison
 DIFFERENCES: dict[str, Difference] = {
     "mover": Mover(),
     "bootstrap": BootstrapDifference(),
+    "bca": BcaDifference(),
+    "percentile": PercentileDifference(),
+    "basic": BasicDifference(),
+    "expanded": ExpandedDifference(),
     "always_valid": AlwaysValidDifference(),
 }
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxcore.intervals import Sample
-from cxcore.intervals.base import Float64
+from cxcore.intervals.base import ENOUGH_OUTSIDE, Float64
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,12 @@ class Pairs:
     @cached_property
     def answered(self) -> NDArray[np.bool_]:
         return (self.sample.n > 0) & (self.control.n > 0)
+
+    @cached_property
+    def supported(self) -> NDArray[np.bool_]:
+        """Where both sides have answers enough outside their largest weight class for a bootstrap."""
+        enough: NDArray[np.bool_] = np.minimum(self.sample.outside, self.control.outside) >= ENOUGH_OUTSIDE
+        return enough
 
     @cached_property
     def difference(self) -> Float64:
@@ -64,4 +70,8 @@ class Difference(ABC):
 
     def fell_back(self, pairs: Pairs) -> NDArray[np.bool_]:
         """Where another method than the one that was asked for had to answer."""
+        return np.zeros(len(pairs.sample.counts), dtype=np.bool_)
+
+    def thin(self, pairs: Pairs) -> NDArray[np.bool_]:
+        """Where a method that is not guarded had to answer for samples that cannot support it."""
         return np.zeros(len(pairs.sample.counts), dtype=np.bool_)

@@ -58,7 +58,7 @@ def change_points(
         As in :func:`cxcore.waves`.
     confidence_level : float, default 0.95
         Of the intervals; and of series without any shift, at most the rest (one in twenty) is given one.
-    cluster : str or list of str, default None
+    cluster : str, expression, or list of both, default None
         Who answered more than once, in one wave or in several: the customer, the flight. A shift then has to
         gain as many times more as clusters make differences between periods less sure. There is no
         ``weight``: likelihoods are of answers, and an answer that speaks for many is still one.

@@ -17,7 +17,7 @@ from cxcore._design_columns import DesignRows, design_roles
 from cxcore._wave_columns import MOST_CELLS, WaveCounts
 from cxcore.designs import DesignMethod, design_sample
 from cxcore.metrics import Metric, MetricName
-from cxcore.scores import AnyMethod, By, Columns, any_method
+from cxcore.scores import AnyMethod, By, Column, Columns, any_method
 from cxcore.tracking.asked import answer, asked, score_columns
 
 __all__ = ["rolling"]
@@ -45,7 +45,7 @@ def rolling(
     method: AnyMethod = "bootstrap",
     confidence_level: float = 0.95,
     cluster: Columns = None,
-    weight: str | None = None,
+    weight: Column = None,
 ) -> Any:
     """Score of the last four weeks, for every day: a window that slides in time, with an interval each.
 
@@ -66,10 +66,10 @@ def rolling(
         ``window`` is 24 hours.
     metric, by, scale, missing, method, confidence_level
         As in :func:`cxcore.waves`.
-    cluster : str or list of str, default None
+    cluster : str, expression, or list of both, default None
         Who answered more than once: the customer, the flight. Each window is a sample of its own, as
         ``cxcore.nps(…, cluster=)`` has it of the window's rows.
-    weight : str, default None
+    weight : str or expression, default None
         How many customers an answer speaks for, as in :func:`cxcore.nps`. There is no ``stratum``: what was
         drawn of one is a number of each window, so ask ``cxcore.nps`` of the window's rows.
 

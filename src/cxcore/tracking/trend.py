@@ -22,7 +22,7 @@ from cxcore.differences.contrast import Contrast
 from cxcore.intervals import Sample, flag_texts
 from cxcore.intervals.student import t_tail
 from cxcore.metrics import Metric, MetricName
-from cxcore.scores import By, Columns
+from cxcore.scores import By, Column, Columns
 from cxcore.tracking.asked import Asked, answer, asked, check_adjust
 
 __all__ = ["trend"]
@@ -41,7 +41,7 @@ def trend(
     confidence_level: float = 0.95,
     adjust: Adjustment | None = None,
     cluster: Columns = None,
-    weight: str | None = None,
+    weight: Column = None,
     stratum: Columns = None,
 ) -> Any:
     """Slope of a score over its waves, with an interval and a p-value: the line nearest to all answers.
@@ -61,7 +61,7 @@ def trend(
         As in :func:`cxcore.waves`.
     adjust : {"holm", "bh"}, default None
         Add ``p_adjusted``, over all rows of the answer, as :func:`cxcore.compare`.
-    cluster : str or list of str, default None
+    cluster : str, expression, or list of both, default None
         Who answered more than once, in one wave or in several: the customer, the flight.
     weight, stratum
         How many customers an answer speaks for, and the strata of the sample, as in :func:`cxcore.waves`.

@@ -15,7 +15,7 @@ from cxcore._wave_columns import WAVE
 from cxcore.designs import DesignMethod
 from cxcore.differences import Adjustment
 from cxcore.metrics import Metric, MetricName
-from cxcore.scores import AnyMethod, By, Columns, any_method
+from cxcore.scores import AnyMethod, By, Column, Columns, any_method
 from cxcore.tracking.asked import (
     answer,
     asked,
@@ -42,7 +42,7 @@ def waves(
     confidence_level: float = 0.95,
     adjust: Adjustment | None = None,
     cluster: Columns = None,
-    weight: str | None = None,
+    weight: Column = None,
     stratum: Columns = None,
 ) -> Any:
     """Score of each wave of a survey, in order, and its difference to the wave before.
@@ -71,7 +71,7 @@ def waves(
         How often an interval holds the truth, between 0 and 1.
     adjust : {"holm", "bh"}, default None
         Add ``p_adjusted``, over all rows of the answer, as :func:`cxcore.compare`.
-    cluster : str or list of str, default None
+    cluster : str, expression, or list of both, default None
         Who answered more than once, in one wave or in several: the customer, the flight. What a customer said
         in both waves is then counted as one thing said.
     weight, stratum

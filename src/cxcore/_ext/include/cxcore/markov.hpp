@@ -33,11 +33,58 @@ inline void add_exactly(double& sum, double& lost, double x) {
     sum = total;
 }
 
+// How often journeys step on from each touch to the next one, in the order of touches. Steps are counted in
+// fixed numbers: a loop over the few touches of one journey ends where the processor does not expect it.
+class StepCounts {
+  public:
+    StepCounts(const int32_t* channel, int64_t n_channels, double* count)
+        : channel_(channel),
+          n_channels_(n_channels),
+          count_(count) {}
+
+    // A journey over the touches [lo, hi), behind the journeys before it, so many times.
+    void walk(int64_t lo, int64_t hi, double times) {
+        reach(lo);
+        add(hi - lo, times);
+        times_[n_ - 1] = 0.0;
+    }
+    // Nobody steps on from the touches before this one that were not told of.
+    void reach(int64_t touch) { add(touch - (first_ + n_), 0.0); }
+    // From each of n touches so many times.
+    void add(int64_t n, double times) {
+        constexpr int64_t some = 8;
+        while (n > 0) {
+            const int64_t size = std::min(n, most - n_);
+            for (int64_t i = 0; i < size; i += some)  // what is too much is written over
+                for (int64_t w = 0; w < some; ++w) times_[n_ + i + w] = times;
+            n_ += size;
+            n -= size;
+            if (n_ == most) close();
+        }
+    }
+    void close() {  // the last touch stays, for the step to what comes
+        if (!n_) return;
+        const int32_t* const channel = channel_ + first_;
+        for (int64_t i = 0; i + 1 < n_; ++i) count_[channel[i] * n_channels_ + channel[i + 1]] += times_[i];
+        first_ += n_ - 1;
+        times_[0] = times_[n_ - 1];
+        n_ = 1;
+    }
+
+  private:
+    static constexpr int64_t most = 512;
+    const int32_t* channel_;
+    int64_t n_channels_, first_ = 0, n_ = 0;
+    double* count_;
+    double times_[most + 8];
+};
+
 // Windows of one user overlap: `change` counts journeys that begin and end to walk at a touch, so
 // that cost does not grow with the overlap. One window alone is walked as it is.
 inline void count_transitions(const Journeys& j, int64_t n_channels, const Transitions& out) {
     std::vector<double> lost(static_cast<size_t>(n_channels), 0.0);
     std::vector<int64_t> change;
+    StepCounts steps(j.channel, n_channels, out.count);
     for (int64_t u = 0; u < j.n_users; ++u) {
         const int64_t t0 = j.touch_offset[u], t1 = j.touch_offset[u + 1];
         if (t0 == t1) continue;
@@ -47,11 +94,7 @@ inline void count_transitions(const Journeys& j, int64_t n_channels, const Trans
         const double alike = j.times ? j.times[u] : 1.0;
         const auto walk = [&](int64_t lo, int64_t hi) {
             out.start[j.channel[lo]] += alike;
-            if (is_one) {
-                for (int64_t i = lo; i + 1 < hi; ++i)
-                    out.count[j.channel[i] * n_channels + j.channel[i + 1]] += alike;
-                return;
-            }
+            if (is_one) return steps.walk(lo, hi, alike);
             ++change[lo - t0];
             --change[hi - 1 - t0];
         };
@@ -67,13 +110,14 @@ inline void count_transitions(const Journeys& j, int64_t n_channels, const Trans
             out.null[j.channel[j.null_hi[u] - 1]] += alike;
         }
         if (is_one) continue;
+        steps.reach(t0);
         int64_t times = 0;
-        for (int64_t i = t0; i + 1 < t1; ++i) {
+        for (int64_t i = t0; i < t1; ++i) {
             times += change[i - t0];
-            if (times)
-                out.count[j.channel[i] * n_channels + j.channel[i + 1]] += alike * static_cast<double>(times);
+            steps.add(1, alike * static_cast<double>(times));
         }
     }
+    steps.close();
     for (int64_t c = 0; c < n_channels; ++c) out.value[c] += lost[c];
 }
 
