@@ -47,6 +47,16 @@ def test_sessions_by_rules(spark: Any, name: str) -> None:  # noqa: F811
     assert_frame_equal(table.sort(NAMES), as_spark_holds(cx.sessions(LOG, **options)).sort(NAMES))
 
 
+def test_several_columns_name_a_user(spark: Any) -> None:  # noqa: F811
+    """And those of one instant that lack one of them are told apart, wherever they lie."""
+    log = LOG.with_columns(
+        pl.col("time").dt.truncate("6h"), shop=pl.when(pl.col("row") % 11 > 0).then("shop")
+    )
+    options: Any = {"user": ["shop", "user"], "time": "time", "null_user": "own", "order": "row"}
+    found = collect(cx.sessionize(to_spark(spark, log), **options)).sort("row")
+    assert_frame_equal(found, as_spark_holds(cx.sessionize(log, **options)))
+
+
 def test_any_number_of_partitions_gives_one_answer(spark: Any) -> None:  # noqa: F811
     options: Any = {**ROLES, "split_on": "campaign", "max_events": 4}
     frame = to_spark(spark, LOG)

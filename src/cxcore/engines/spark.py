@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import polars as pl
@@ -149,15 +151,15 @@ def _schema(call: str, frame: Any, columns: Sequence[str]) -> pl.Schema:
 
 
 def _sorted(frame: Any, parts: Parts) -> Any:
-    """Whole users in each partition, in order. All nulls would lie in one, so they are spread."""
+    """Whole users in each partition, in order; rows without a key by what they may be spread by."""
     from pyspark.sql import functions as sf
 
     keys, order, spread = (
         list(map(sf.col, _quoted(names))) for names in (parts.keys, parts.order, parts.spread)
     )
-    nobody = keys[0].isNull()
-    for key in keys[1:]:
-        nobody = nobody | key.isNull()
+    nobody = reduce(or_, (key.isNull() for key in keys))
+    if len(keys) > 1:
+        keys = [sf.when(~nobody, key) for key in keys]
     by = [*keys, *(sf.when(nobody, column) for column in spread)]
     placed = frame.repartition(*by).sortWithinPartitions(*keys, *order)
     return placed.toDF(*(f"c{at}" for at in range(len(frame.columns))))  # mapInArrow takes no name with a dot
