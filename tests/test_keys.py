@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cxcore import _columns
 from cxcore._ext import native
 from tests import strategies
 from tests.reference import keys as reference
@@ -70,7 +71,8 @@ def check_among(column: pl.Series, flag: list[bool], n_threads: int = 1) -> None
     converted = pl.Series(flag, dtype=pl.Boolean)
     number, tick = pl.Series(np.zeros(len(flag), np.int32)), np.zeros(len(flag), np.int64)
     known = np.array([-2, 0], np.int32)
-    code, _, what, row, count = native.reached_rows(column, converted, number, known, tick, 0, n_threads)
+    user = _columns.numbered(column)
+    code, _, what, row, count = native.reached_rows(user, converted, number, known, tick, 0, n_threads)
     of_rows = np.full(len(flag), -1)
     of_rows[row] = code
     assert of_rows.tolist() == reference.codes_among(column.to_list(), flag)

@@ -203,8 +203,13 @@ def asked(
         hint = "such as confidence_level=0.95."
         raise errors.bad_option(call, option, value, "it needs a confidence level.", hint)
     bare = Asked(call, models, has_value, level, chosen, comparing, (), None)
-    taken = [*bare.schema(pl.String()), *(spend.schema_of(level is not None) if costs is not None else ())]
-    names = _options.groups(call, by, taken)
+    names: Sequence[str] = ()
+    if by is not None:
+        taken = [
+            *bare.schema(pl.String()),
+            *(spend.schema_of(level is not None) if costs is not None else ()),
+        ]
+        names = _options.groups(call, by, taken)
     read = None if costs is None else Spend.read(call, costs, names)
     return Asked(call, models, has_value, level, chosen, comparing, names, read)
 

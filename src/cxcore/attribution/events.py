@@ -10,7 +10,17 @@ from typing import Any, cast
 import polars as pl
 
 from cxcore import _options, errors
-from cxcore._columns import MOST_ROWS, EventRoles, Int64, check_roles, event_columns, needed
+from cxcore._columns import (
+    MOST_ROWS,
+    EventRoles,
+    Int64,
+    check_roles,
+    event_columns,
+    key_column,
+    needed,
+    tie_order,
+    time_ticks,
+)
 from cxcore._index import EventIndex, check_event_roles, event_roles, index_columns
 from cxcore.attribution.base import Model
 from cxcore.attribution.groups import Groups
@@ -120,8 +130,14 @@ def _check_log(call: str, house: pl.DataFrame, roles: EventRoles) -> None:
 
     Where no time is null and the rows are not too many, types are all that can be wrong.
     """
-    whole = len(house) > MOST_ROWS or house[roles.time].null_count() > 0
-    event_columns(call, house if whole else house.clear(), roles, n_threads=1)
+    if len(house) > MOST_ROWS or house[roles.time].null_count() > 0:
+        event_columns(call, house, roles, n_threads=1)
+        return
+    nothing = house.clear()
+    for name in roles.user:
+        key_column(call, "user", nothing[name])
+    time_ticks(call, nothing, roles.time, roles.time_unit)
+    tie_order(call, nothing, roles.order)
 
 
 def _has_user(house: pl.DataFrame, roles: EventRoles) -> pl.Series | None:

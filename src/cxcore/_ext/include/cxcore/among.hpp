@@ -93,17 +93,8 @@ void among_keys(const Column& column, Among& some, int n_threads, Learned&& lear
             some.code.data(), static_cast<int64_t>(some.rows.size()), [&](int64_t k) { return read(row(k)); },
             [&](int64_t k) { return is_null(row(k)); }, row);
     };
-    with_nulls(chunk, 0, [&](auto is_null) {
-        if (!column.is_dictionary())
-            return with_values<Key>(chunk, 0, [&](auto read) { learn(read, is_null); });
-        const Chunk values = column.dictionary(0);
-        chunk.with_numbers(0, [&](auto index) {
-            with_values<Key>(values, 0, [&](auto read) {
-                learn([&](int64_t i) { return read(index(i)); },
-                      [&](int64_t i) { return is_null(i) || values.is_null(index(i)); });
-            });
-        });
-    });
+    with_nulls(chunk, 0,
+               [&](auto is_null) { with_values<Key>(chunk, 0, [&](auto read) { learn(read, is_null); }); });
     some.n_keys = known.table().size();
     learned();
     Array<int32_t> code(static_cast<size_t>(n));
@@ -117,11 +108,12 @@ void among_keys(const Column& column, Among& some, int n_threads, Learned&& lear
 }
 
 // Calls learned() when `some` has its codes, then take(from, size, code) for block after block of rows: codes
-// of the keys that the rows of `some` have, -1 for others and for null. The column is in one chunk.
+// of the keys that the rows of `some` have, -1 for others and for null. The column is in one chunk and no
+// dictionary: categories come as their numbers.
 template <class Learned, class Take>
 void for_codes_among(const Column& column, Among& some, int n_threads, Learned&& learned, Take&& take) {
     if (column.is_bytes()) return among_keys<BytesKey>(column, some, n_threads, learned, take);
-    if (!column.is_dictionary() && among_span(column, some, learned, take)) return;
+    if (among_span(column, some, learned, take)) return;
     among_keys<NumberKey>(column, some, n_threads, learned, take);
 }
 

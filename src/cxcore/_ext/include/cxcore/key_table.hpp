@@ -184,7 +184,7 @@ struct BytesKey {
         if (key.is_long()) key.tail = hash;
         return hash;
     }
-    static void ask_for(const Value& key) {
+    __attribute__((always_inline)) static void ask_for(const Value& key) {
         if (key.is_long()) ask_for(key.data, key.size());
     }
     static bool same(const Known& known, const Value& key, const uint8_t* data) {
@@ -199,7 +199,7 @@ struct BytesKey {
     static Known known(const Value& key, size_t at) {
         return {key.head, key.tail, static_cast<int64_t>(at), 0};
     }
-    static void ask_for(const Known& known, const uint8_t* data) {
+    __attribute__((always_inline)) static void ask_for(const Known& known, const uint8_t* data) {
         if (known.head & 1) ask_for(data + known.at, known.head >> 1);
     }
     static void write(Array<uint8_t>& data, const Value& key) {
@@ -215,7 +215,8 @@ struct BytesKey {
     }
 
   private:
-    static void ask_for(const void* data, size_t size) {  // a key of two cache lines or less
+    __attribute__((always_inline)) static void ask_for(const void* data,
+                                                       size_t size) {  // a key of two cache lines or less
         __builtin_prefetch(data);
         __builtin_prefetch(static_cast<const char*>(data) + size - 1);
     }
@@ -235,14 +236,19 @@ class KeyTable {
     // More than a first-level cache: what a row will look at is worth being asked for before.
     bool is_large() const { return slots_.size() > 1 << 12; }
 
-    // Three steps to the code of a key, so that a block of rows can take each of them together.
-    void ask_for(uint32_t hash) const { __builtin_prefetch(&slots_[hash & mask_]); }
+    // Three steps to the code of a key, so that a block of rows can take each of them together. Inlined at
+    // once: GCC 12 drops the call of a function that only asks for memory and may return early.
+    __attribute__((always_inline)) void ask_for(uint32_t hash) const {
+        __builtin_prefetch(&slots_[hash & mask_]);
+    }
     int32_t likely(uint32_t hash) const {  // the code that it will have if it is where it should be, or -1
         const Slot slot = slots_[hash & mask_];
         return slot.hash == hash ? slot.code : -1;
     }
-    void ask_for_known(int32_t code) const { __builtin_prefetch(known_.data() + (code < 0 ? 0 : code), 1); }
-    void ask_for_bytes(int32_t code) const {
+    __attribute__((always_inline)) void ask_for_known(int32_t code) const {
+        __builtin_prefetch(known_.data() + (code < 0 ? 0 : code), 1);
+    }
+    __attribute__((always_inline)) void ask_for_bytes(int32_t code) const {
         if constexpr (Key::is_far)
             if (code >= 0) Key::ask_for(known_[static_cast<size_t>(code)], data_.data());
     }
