@@ -122,6 +122,9 @@ def test_what_a_worker_refuses_reaches_the_driver(spark: Any) -> None:  # noqa: 
         collect(cx.sessionize(frame, **ROLES))
     with pytest.raises(cx.ColumnNotFoundError, match="did you mean 'user'"):
         cx.sessionize(frame, user="usr", time="time")
+    for verb in (cx.sessionize, cx.sessions):  # before a row is read
+        with pytest.raises(cx.InvalidDataError, match="takes dates or datetimes, but the column is String"):
+            verb(frame, user="user", time="page")
     with pytest.raises(cx.InvalidOptionError, match="a worker sees some users"):
         cx.sessionize(frame, **ROLES, id="dense")
     with pytest.raises(cx.UnsupportedFrameError, match="lies in many places"):

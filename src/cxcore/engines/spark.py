@@ -70,7 +70,9 @@ class SparkFrame(Engine):
         if not isinstance(parts, Parts):
             raise errors.not_held(call, self.name)
         names, zone = list(dict.fromkeys(columns)), _zone(frame)
-        new = _struct(schema(_schema(call, frame, names)))
+        before = _schema(call, frame, names)
+        compute(pl.DataFrame(schema=before))  # what is wrong with types is said at once
+        new = _struct(schema(before))
         both = type(new)([*frame.schema.fields, *new.fields])
         read = dict(zip(names, map(frame.columns.index, names), strict=True))
         return _sorted(frame, parts).mapInArrow(_rows(parts.walk, read, zone, _arrow(frame, new)), both)
@@ -92,6 +94,7 @@ class SparkFrame(Engine):
             counted = narrow.groupBy(*_quoted(narrow.columns)).count().withColumnRenamed("count", COUNT)
             return self.from_house(frame, parts.compute(_house(call, _collected(counted), zone)))
         before, read = _schema(call, frame, columns), {name: at for at, name in enumerate(narrow.columns)}
+        compute(pl.DataFrame(schema=before))
         partial = pl.Schema((parts.partial or schema)(before))
         kind = _struct(partial)
         found = _sorted(narrow, parts).mapInArrow(_frames(parts.walk, read, zone, _arrow(frame, kind)), kind)
