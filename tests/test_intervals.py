@@ -563,6 +563,7 @@ def test_flags_are_described():
         "lonely_stratum",
         "extreme_weights",
         "dominant_cluster",
+        "one_wave",
     ]
     assert all(intervals.FLAGS.values())
 

@@ -21,7 +21,37 @@ def slope(waves: Sequence[tuple[float, Sequence[int]]]) -> float:
     return float(sum((a - x) * (b - y) for a, b in points) / sum((a - x) ** 2 for a, _ in points))
 
 
+def slope_jackknife(waves: Sequence[tuple[float, Sequence[int]]]) -> float:
+    """Standard error of the slope: the line is drawn anew without each single answer."""
+    b, moves = slope(waves), []
+    for at, (place, answers) in enumerate(waves):
+        for one in range(len(answers)):
+            rest = [*answers[:one], *answers[one + 1 :]]
+            moves.append(b - slope([*waves[:at], (place, rest), *waves[at + 1 :]]))
+    return math.sqrt(sum(move**2 for move in moves))
+
+
 def slope_interval(
+    waves: Sequence[tuple[float, Sequence[int]]], weights: Sequence[int], alpha: float
+) -> tuple[float, float]:
+    """The further end of MOVER's and, from three waves on, of Student's with the jackknifed error.
+
+    No slope between scores on the scale is steeper than if all before the middle were at one of its ends.
+    """
+    low, high = _slope_mover(waves, weights, alpha)
+    if len(waves) < 3:
+        return low, high
+    n = sum(len(answers) for _, answers in waves)
+    middle = sum(place * len(answers) for place, answers in waves) / n
+    ends = [
+        slope([(p, [(one if p < middle else other)] * len(answers)) for p, answers in waves])
+        for one, other in ((weights[-1], weights[0]), (weights[0], weights[-1]))
+    ]
+    b, half = slope(waves), float(stats.t.isf(alpha / 2, n - 2)) * slope_jackknife(waves)
+    return min(low, max(b - half, ends[0])), max(high, min(b + half, ends[1]))
+
+
+def _slope_mover(
     waves: Sequence[tuple[float, Sequence[int]]], weights: Sequence[int], alpha: float
 ) -> tuple[float, float]:
     """MOVER for the sum of c e: each wave's distance to its score limit, added up as squares."""

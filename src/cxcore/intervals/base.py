@@ -42,6 +42,7 @@ FLAGS = {
     "extreme_weights": "the weights alone more than double the variance",
     "dominant_cluster": "one cluster has more than a quarter of all answers, such as an id that many people "
     "share; make it null if so",
+    "one_wave": "answers in one wave alone have no trend; slope, interval and p-value are null",
 }
 
 
