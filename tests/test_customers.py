@@ -137,7 +137,7 @@ def test_every_engine(frame, outcome):
 ERRORS = [
     (
         {"customer": "whom"}, KeyError,
-        "per_customer(customer='whom'): no such column.\n  Columns: 'who', 'day', 'score', 'plan'\n"
+        "per_customer(customer='whom'): no such column.\n  Columns: 'who', 'day', 'score', 'plan', 'half'\n"
         "  Hint: did you mean 'who'?",
     ),
     (
@@ -170,13 +170,18 @@ ERRORS = [
         "per_customer(time='plan'): takes dates, datetimes or whole numbers, but the column is String.\n"
         "  Hint: parse it, such as pl.col('plan').str.to_datetime().",
     ),
+    (
+        {"time": "half"}, InvalidDataError,
+        "per_customer(time='half'): takes dates, datetimes or whole numbers, but the column is Float64.\n"
+        "  Hint: say what it counts, such as pl.from_epoch(pl.col('half').cast(pl.Int64), time_unit='s').",
+    ),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("options", "kind", "text"), ERRORS)
 def test_error_texts(options, kind, text):
     with pytest.raises(kind) as error:
-        per_customer(HOUSE, **{**ROLES, **options})
+        per_customer(HOUSE.with_columns(half=pl.col("score") / 2), **{**ROLES, **options})
     assert str(error.value) == text
 
 

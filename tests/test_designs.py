@@ -951,6 +951,16 @@ DATA = [
         "  Hint: cast it, for example pl.col('w').cast(pl.Int64).",
     ),
     (
+        {"cluster": pl.col("w") + 1}, {},
+        "nps(cluster='w'): takes whole numbers, text or categories, but the column is Float64.\n"
+        "  Hint: cast it, for example pl.col('w').cast(pl.Int64).",
+    ),
+    (
+        {"cluster": "who", "weight": pl.col("w") * -1}, {},
+        "nps(weight='w'): 6 weights are negative, of 8 rows; first is -1.0, row 0.\n"
+        "  Hint: an answer that should not count weighs 0.",
+    ),
+    (
         {"cluster": "who", "stratum": "s"}, {"s": ["x", "y", "x", "x", "y", "y", "y", "x"]},
         "nps(cluster='who'): 1 of 4 clusters lies in two strata; first is 'a', row 1.\n"
         "  Hint: if clusters of two strata share a name, say cluster=[stratum, cluster].",

@@ -420,6 +420,11 @@ def test_attribute_by_default_is_last_touch_over_thirty_days(con: duckdb.DuckDBP
             "'linear', 'position', 'time_decay', 'markov'\n  Hint: did you mean 'linear'?",
         ),
         ("model := NULL", "attribute(model=None): not one of the words."),
+        (
+            "model := 'shapley'",
+            "attribute(model='shapley'): SQL does not have this model.\n"
+            "  Hint: from Python: cxcore.attribute has it. In SQL: 'first_touch', ",
+        ),
         ("model := ['linear', 'linear']", "attribute(model='linear'): given twice."),
         (
             "allocation := 'half'",

@@ -148,14 +148,14 @@ ERRORS = [
     (f"{SCORES}, level := 1.5)", "scores(level=1.5): a level lies between 0 and 1."),
     (f"{SCORES}, method := 'mover')", "scores(method='mover')"),
     (f"{SCORES}, method := 'wald', cluster_col := 'customer')", "scores(method='wald')"),
-    (f"{SCORES}, by_col := 'n')", "scores(by='n'): the answer has a column of that name."),
-    (f"{SCORES}, by_col := ['plan', 'plan'])", "scores(by='plan'): named twice."),
+    (f"{SCORES}, by_col := 'n')", "scores(by_col='n'): the answer has a column of that name."),
+    (f"{SCORES}, by_col := ['plan', 'plan'])", "scores(by_col='plan'): named twice."),
     (f"{SCORES}, by_col := 'nothing')", "nothing"),
     (f"{SCORES}, metric := 'csat')", "outside 1..5"),
-    (f"{SCORES}, stratum_col := 'plan')", "scores(stratum='plan')"),
+    (f"{SCORES}, stratum_col := 'plan')", "scores(stratum_col='plan')"),
     (
         f"{SCORES}, stratum_col := 'area', cluster_col := 'customer')",
-        "scores(cluster='customer')",
+        "scores(cluster_col='customer')",
     ),
     ("FROM cx.scores('answers', score_col := 'plan')", "takes numbers, but the column is"),
     (
@@ -204,12 +204,12 @@ def test_an_error_names_no_row_of_the_cells(con: duckdb.DuckDBPyConnection) -> N
         ),
         (
             "FROM cx.scores('wrong', score_col := 'code')",
-            "InvalidDataError: scores(score='code'): 1 of 2 answers is outside 0..10; first is 11.\n"
+            "InvalidDataError: scores(score_col='code'): 1 of 2 answers is outside 0..10; first is 11.\n"
             "  Hint: drop them, or make codes of 'no answer' NULL: nullif(…, 11).",
         ),
         (
             "FROM cx.scores('wrong', score_col := 'fine', stratum_col := 'plan')",
-            "InvalidDataError: scores(stratum='plan'): 1 of 2 rows have no stratum.\n"
+            "InvalidDataError: scores(stratum_col='plan'): 1 of 2 rows have no stratum.\n"
             "  Hint: a row of no stratum was drawn from none; name one with coalesce().",
         ),
         (
@@ -223,6 +223,16 @@ def test_an_error_names_no_row_of_the_cells(con: duckdb.DuckDBPyConnection) -> N
         (
             "FROM cx.scores('wrong', score_col := 'fine', scale := [1, 5])",
             "Hint: metric := 'mean_score' or 'csat' takes any scale.",
+        ),
+        (
+            "FROM cx.scores('eleven', score_col := 'level', metric := 'csat')",
+            "scores(score_col='level'): 6 of 11 answers are outside 1..5; first is 0.\n"
+            "  Hint: say scale := [0, 10] if the scale is longer; drop them, or make codes of",
+        ),
+        (
+            "FROM cx.compare('eleven', score_col := 'level', group_col := 'arm', control := 'a', "
+            "weight_col := 'minus')",
+            "compare(weight_col='minus'): 11 weights are negative, of 11 rows; first is -1.0.\n",
         ),
         (
             "FROM cx.scores('wrong', score_col := 'fine', by_col := 'n')",
@@ -240,6 +250,9 @@ def test_errors_speak_sql(query, said):
     con.execute(
         "CREATE TABLE wrong AS SELECT * FROM (VALUES ('x', DATE '2024-01-01', 11, 3, 'a', 1), "
         "('y', DATE '2024-01-02', 3, 4, NULL, 2)) t(text, day, code, fine, plan, n)"
+    )
+    con.execute(
+        "CREATE TABLE eleven AS SELECT level, 'ab'[1 + level % 2] AS arm, -1 AS minus FROM range(11) t(level)"
     )
     with pytest.raises(duckdb.Error) as caught:
         con.execute(query).fetchall()

@@ -165,7 +165,17 @@ def out_of_scale__several() -> Exception:
     cx.InvalidDataError,
 )
 def out_of_scale__longer() -> Exception:
-    return errors.out_of_scale("csat", "s", 2, 10, (1, 5), 8, 3)
+    return errors.out_of_scale("csat", "s", 2, 10, (1, 5), 8, 3, (8, 9))
+
+
+@text(
+    "scores(score='s'): 7 of 10 answers are outside 1..5; first is 0, row 0.\n"
+    "  Hint: say scale=(0, 10) if the scale is longer; drop them, or name codes that mean 'no answer' with "
+    "missing=[0].",
+    cx.InvalidDataError,
+)
+def out_of_scale__both_ends() -> Exception:
+    return errors.out_of_scale("scores", "s", 7, 10, (1, 5), 0, 0, (0, 9))
 
 
 @text(
@@ -175,7 +185,7 @@ def out_of_scale__longer() -> Exception:
     cx.InvalidDataError,
 )
 def out_of_scale__lower() -> Exception:
-    return errors.out_of_scale("ces", "s", 1, 10, (1, 7), 0, 3)
+    return errors.out_of_scale("ces", "s", 1, 10, (1, 7), 0, 3, (0, 0))
 
 
 @text(

@@ -299,6 +299,16 @@ ERRORS = [
         "  Hint: parse it, such as pl.col('plan').str.to_date().",
     ),
     (
+        HOUSE.with_columns(day=pl.int_range(pl.len())), {}, InvalidDataError,
+        "rolling(time='day'): takes dates or datetimes, but the column is Int64.\n"
+        "  Hint: say what it counts, such as pl.from_epoch('day', time_unit='s').",
+    ),
+    (
+        HOUSE.with_columns(day=dt.time(9)), {}, InvalidDataError,
+        "rolling(time='day'): takes dates or datetimes, but the column is Time.\n"
+        "  Hint: combine it with its day, such as pl.col('date').dt.combine(pl.col('day')).",
+    ),
+    (
         HOUSE.with_columns(pl.col("day").shift()), {}, InvalidDataError,
         "rolling(time='day'): 1 of 7 rows have no time; the first is row 0.\n"
         "  Hint: drop them: no window has them.",

@@ -20,6 +20,7 @@ from cxcore import (
     InvalidDataError,
     InvalidOptionError,
     ScoreState,
+    UnsupportedFrameError,
     _files,
     metrics,
 )
@@ -60,10 +61,11 @@ def test_a_state_never_changes():
     assert_frame_equal(WHOLE.to_frame(), before)
     with pytest.raises(TypeError):
         hash(WHOLE)
-    with pytest.raises(TypeError):
-        WHOLE + 1
-    with pytest.raises(TypeError):
-        WHOLE - 1
+    for other in (1, HOUSE, HOUSE["score"], HOUSE.lazy()):
+        with pytest.raises(UnsupportedFrameError, match=r"__add__\(\): cannot read \w+ as a ScoreState"):
+            WHOLE + other
+        with pytest.raises(TypeError, match=r"__sub__\(\): cannot read"):
+            WHOLE - other
     assert WHOLE != 1
     assert ScoreState.from_answers(HOUSE, score="score", by="plan", missing=[11]) != WHOLE
 
@@ -154,6 +156,34 @@ def test_clusters_of_several_columns_and_counts():
     assert plain != state
     with pytest.raises(InvalidOptionError, match=r"the columns of cluster are \[\] and \['area', 'who'\]"):
         plain + state
+
+
+@pytest.mark.parametrize("by", [None, "region", ["plan", "region"]])
+def test_a_column_of_two_roles(by, tmp_path):
+    """Customers of two strata who share a name are told apart as the error of `nps` says."""
+    rng = np.random.default_rng(32)
+    house = pl.DataFrame(
+        {
+            "plan": rng.choice(["free", "pro"], 300),
+            "who": rng.integers(0, 40, 300),
+            "region": rng.choice(["north", "south"], 300),
+            "score": rng.integers(0, 11, 300),
+        }
+    )
+    with pytest.raises(InvalidDataError, match=r"say cluster=\[stratum, cluster\]"):
+        cx.nps(house, score="score", cluster="who", stratum="region")
+    given = {"by": by, "cluster": ["region", "who"], "stratum": "region"}
+    days = [ScoreState.from_answers(house[at::2], score="score", **given) for at in range(2)]
+    state, path = sum(days), tmp_path / "state.parquet"
+    state.save(path)
+    assert ScoreState.load(path) == state == ScoreState.from_counts(state.to_frame(), **given)
+    assert state.by == ([] if by is None else [by] if by == "region" else by)
+    assert state.to_frame().columns == list(dict.fromkeys([*state.by, "region", "who", "level", "n"]))
+    assert_frame_equal(state.nps(), cx.nps(house, score="score", **given), rel_tol=1e-12)
+    other = ScoreState.from_answers(house, score="score", **{**given, "by": "plan" if by is None else None})
+    assert other != state
+    with pytest.raises(InvalidOptionError, match="give both the same by="):
+        state + other
 
 
 @pytest.mark.parametrize("cluster", [None, "who"])
@@ -284,6 +314,32 @@ def counts(**columns):
 
 ERRORS = [
     (
+        lambda: ScoreState.from_answers(HOUSE, score="score", cluster=pl.col("area")),
+        InvalidOptionError,
+        "ScoreState.from_answers(cluster='col(\"area\")'): takes the name of a column.\n"
+        "  Hint: add the column to the frame, then name it.",
+    ),
+    (
+        lambda: ScoreState.from_answers(
+            HOUSE, score="score", by=pl.col("area").str.head(1), cluster="area"
+        ),
+        InvalidOptionError,
+        "ScoreState.from_answers(cluster='area'): by= makes a column of that name.\n"
+        "  Hint: give the expression an alias().",
+    ),
+    (
+        lambda: ScoreState.from_answers(HOUSE.rename({"area": "n"}), score="score", stratum="n"),
+        InvalidOptionError,
+        "ScoreState.from_answers(stratum='n'): a state has a column of that name.\n"
+        "  Hint: rename the column.",
+    ),
+    (
+        lambda: ScoreState.from_counts(WHOLE.to_frame(), cluster="whom"),
+        ColumnNotFoundError,
+        "ScoreState.from_counts(cluster='whom'): no such column.\n"
+        "  Columns: 'plan', 'area', 'level', 'n'\n  Hint: roles take the names of columns.",
+    ),
+    (
         lambda: ScoreState.from_answers(HOUSE, score="score", missing=[11], cluster="who"),
         ColumnNotFoundError,
         "ScoreState.from_answers(cluster='who'): no such column.\n"
@@ -315,7 +371,7 @@ ERRORS = [
     ),
     (
         counts(level=[1, 12], n=[3, 4]), InvalidDataError,
-        "ScoreState.from_counts(score='level'): 1 of 2 answers is outside 0..10; first is 12, row 1.\n"
+        "ScoreState.from_counts(level='level'): 1 of 2 answers is outside 0..10; first is 12, row 1.\n"
         "  Hint: drop them, or name codes that mean 'no answer' with missing=[12].",
     ),
     (

@@ -206,8 +206,11 @@ def _bad_answer(
             return errors.not_a_level(call, column.name, int(broken.sum()), len(column), column[row], row)
     off = asked & ~column.is_between(low, high)
     row = int(off.arg_max() or 0)
-    value = int(column[row])
-    return errors.out_of_scale(call, column.name, int(off.sum()), len(column), scale, value, row)
+    some = column.filter(off & column.is_between(0, 10))  # levels of a longer scale more likely than codes
+    ends = None if some.is_empty() else (int(some.min()), int(some.max()))  # type: ignore[arg-type]
+    return errors.out_of_scale(
+        call, column.name, int(off.sum()), len(column), scale, int(column[row]), row, ends
+    )
 
 
 #: no values counted apart

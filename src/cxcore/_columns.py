@@ -212,6 +212,19 @@ def time_ticks(
     return ticks, _options.tick_length(dtype, time_unit), absent
 
 
+def time_hint(name: str, dtype: pl.DataType, parse: str) -> str:
+    """How to make a column one of times: text is parsed, numbers count from 1970 on."""
+    if dtype == pl.String:
+        return f"parse it, such as pl.col({name!r}).str.{parse}()."
+    if dtype.is_integer():
+        return f"say what it counts, such as pl.from_epoch({name!r}, time_unit='s')."
+    if dtype.is_numeric():
+        return f"say what it counts, such as pl.from_epoch(pl.col({name!r}).cast(pl.Int64), time_unit='s')."
+    if dtype == pl.Time:
+        return f"combine it with its day, such as pl.col('date').dt.combine(pl.col({name!r}))."
+    return "make it a column of dates or datetimes first."
+
+
 def _fits_int64(column: pl.Series) -> bool:
     most = column.max() if column.dtype == pl.UInt64 else None
     return not isinstance(most, int) or most < 2**63

@@ -157,15 +157,16 @@ def design_rows(
         raise errors.too_many_rows(call, len(house))
     score_counts(call, house, score, None, scale, missing)  # refuses what is not on the scale
     code, groups, order = row_groups(call, house, by, n_threads)
-    house, design = _computed(call, house, design)
+    columns, design = _computed(call, house, design)
     if order is not None:
         code, groups = np.argsort(order).astype(np.int32)[code], groups[order]
     else:
         code = np.zeros(len(house), dtype=np.int32)
     level, answered = _levels(house[score], scale, missing)
-    weight, heavy = _weights(call, house, design.weight, answered)
-    cluster = _clusters(call, house, design.cluster, n_threads)
-    stratum, labels = _strata(call, house, design.stratum, answered & heavy, n_threads)
+    weight, heavy = _weights(call, columns.get("weight", house), design.weight, answered)
+    cluster = _clusters(call, columns.get("cluster", house), design.cluster, n_threads)
+    strata = columns.get("stratum", house)
+    stratum, labels = _strata(call, strata, design.stratum, answered & heavy, n_threads)
     rows = np.flatnonzero(answered & heavy)
     n_null = np.bincount(code[~answered & heavy], minlength=len(groups))
     own = len(house) if cluster is None else int(cluster.max(initial=-1)) + 1
@@ -175,7 +176,7 @@ def design_rows(
         unknown = cluster < 0
         cluster[unknown] = own + np.arange(int(unknown.sum()), dtype=np.int32)
         own += int(unknown.sum())
-    n_drawn = _drawn(call, house, design, cluster, stratum, rows, own, len(labels))
+    n_drawn = _drawn(call, columns.get("cluster", house), design, cluster, stratum, rows, own, len(labels))
     fraction = _fractions(call, design, labels, n_drawn)
     parts: list[Any] = [part[rows] if len(part) else part for part in (code, cluster, level, weight, stratum)]
     if total:
@@ -188,22 +189,23 @@ def design_rows(
     return DesignRows(groups, n_null, group, who, own, steps, heft, home, n_drawn, fraction)
 
 
-def _computed(call: str, house: pl.DataFrame, design: DesignRoles) -> tuple[pl.DataFrame, DesignRoles]:
-    """Expressions of the design as columns, under names that the frame has not."""
+def _computed(
+    call: str, house: pl.DataFrame, design: DesignRoles
+) -> tuple[dict[str, pl.DataFrame], DesignRoles]:
+    """The columns of each role by themselves, so that errors call an expression by its own name."""
+    frames: dict[str, pl.DataFrame] = {}
     found: dict[str, Any] = {}
     for role, parts in design.roles.items():
-        names = []
+        columns: dict[str, pl.Series] = {}
         for part in parts:
-            if isinstance(part, pl.Expr):
-                column = columns_of(call, house, [part], role).to_series()
-                name = column.name
-                while name in house.columns:
-                    name = f"{name} ({role})"
-                house = house.with_columns(column.alias(name))
-                part = name
-            names.append(part)
-        found[role] = names[0] if role == "weight" else tuple(names)
-    return house, replace(design, **found)
+            column = columns_of(call, house, [part], role).to_series()
+            name = column.name
+            while name in columns:  # such as a column, and what is made of it
+                name = f"{name} ({role})"
+            columns[name] = column.alias(name)
+        frames[role] = pl.DataFrame(list(columns.values()))
+        found[role] = next(iter(columns)) if role == "weight" else tuple(columns)
+    return frames, replace(design, **found)
 
 
 def _levels(

@@ -152,13 +152,13 @@ def two_strata(call: str, column: str, n_bad: int, n: int, value: Any, row: int)
 
 
 def out_of_scale(
-    call: str, column: str, n_bad: int, n: int, scale: tuple[int, int], value: Any, row: int
+    call: str, column: str, n_bad: int, n: int, scale: tuple[int, int], value: Any, row: int, ends: Any = None
 ) -> InvalidDataError:
     low, high = scale
     verb = "is" if n_bad == 1 else "are"
     hint = f"drop them, or name codes that mean 'no answer' with missing=[{value}]."
-    if call != "nps" and 0 <= value <= 10:  # a level of a longer scale more likely than a code
-        longer = (min(low, value), 10 if value > high else high)
+    if call != "nps" and ends is not None:  # least and most of the bad ones that a longer scale would have
+        longer = (min(low, ends[0]), 10 if ends[1] > high else high)
         hint = f"say scale={longer} if the scale is longer; {hint}"
     return InvalidDataError(
         _text(
@@ -202,7 +202,7 @@ def unsupported_frame(call: str, frame: object, known: Iterable[str]) -> Unsuppo
 
 
 def not_a_frame(call: str, what: str, hint: str) -> UnsupportedFrameError:
-    """Something of ours that stands for a frame elsewhere, but not here."""
+    """Something that stands for a frame, or for a state, elsewhere, but not here."""
     return UnsupportedFrameError(_text(call, None, f"cannot read {what}.", hint))
 
 

@@ -117,6 +117,7 @@ class ExprNamespace:
     """``pl.col("score").cx``: scores as aggregates of an expression of answers, sessions of one of times.
 
     Nulls are no answers; a group without one gives null. Answers off the scale raise when the query runs.
+    Text cannot be compared with levels, which Polars says in its own words; cast it.
 
     Examples
     --------

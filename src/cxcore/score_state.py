@@ -68,22 +68,26 @@ class ScoreState:
     [('free', 1, 1, -100.0), ('pro', 3, 0, 66.7)]
     """
 
-    __slots__ = ("_counted", "cluster", "scale", "stratum")
+    __slots__ = ("_counted", "_n_by", "cluster", "scale", "stratum")
 
     def __init__(
         self,
         counted: ScoreCounts,
         scale: tuple[int, int],
+        n_by: int,
         cluster: tuple[str, ...] = (),
         stratum: tuple[str, ...] = (),
     ) -> None:
-        """Of checked counts, by group, cluster and stratum; users have ``from_answers``, ``from_counts``."""
-        self._counted, self.scale, self.cluster, self.stratum = counted, scale, cluster, stratum
+        """Of checked counts, by ``n_by`` group columns, then those of cluster and stratum that are no group.
+
+        Users have ``from_answers`` and ``from_counts``.
+        """
+        self._counted, self._n_by, self.scale = counted, n_by, scale
+        self.cluster, self.stratum = cluster, stratum
 
     @property
     def by(self) -> list[str]:
-        groups = self._counted.groups
-        return groups.columns[: groups.width - len(self.cluster) - len(self.stratum)]
+        return self._counted.groups.columns[: self._n_by]
 
     @classmethod
     def from_answers(
@@ -112,23 +116,26 @@ class ScoreState:
         missing : list of int, default None
             Codes that mean 'no answer'.
         cluster : str or list of str, default None
-            Who answered, as in :func:`cxcore.nps`: intervals are then those of clusters.
+            Who answered, as in :func:`cxcore.nps`: intervals are then those of clusters. Names alone, since a
+            state keeps columns and finds them again.
         stratum : str or list of str, default None
             The strata from which answers or clusters were drawn, as in :func:`cxcore.nps`.
         """
         call = "ScoreState.from_answers"
         _options.column_name(call, "score", score)
         design = design_roles(call, cluster, None, stratum, None)
-        parts = [*_options.parts(by), *design.cluster, *design.stratum]
-        _options.groups(call, parts, _taken())
+        parts = _options.parts(by)
+        names = _options.groups(call, parts, _TAKEN)
+        keys = [*parts, *_design_keys(call, design, names, parts)]
         low, high = _options.scale(call, scale)
         codes = _options.codes(call, "missing", missing)
         house = _read(call, answers, {"score": score, "by": by, **design.roles})
         _check_keys(call, house, design)
         threads = _options.n_threads(call, None)
         return cls(
-            score_counts(call, house, score, parts, (low, high), codes, threads),
+            score_counts(call, house, score, keys, (low, high), codes, threads),
             (low, high),
+            len(names),
             design.cluster,
             design.stratum,
         )
@@ -171,27 +178,30 @@ class ScoreState:
         _options.column_name(call, "level", level)
         _options.column_name(call, "n", n)
         design = design_roles(call, cluster, None, stratum, None)
-        names = [*_options.column_names([] if by is None else by), *design.cluster, *design.stratum]
-        _options.groups(call, names, _taken())
+        groups_by = _options.column_names([] if by is None else by)
+        _options.groups(call, groups_by, _TAKEN)
+        names = [*groups_by, *_design_keys(call, design, groups_by, groups_by)]
         low, high = _options.scale(call, scale)
         codes = _options.codes(call, "missing", missing)
-        house = _read(call, counts, {"level": level, "n": n, "by": names})
+        house = _read(call, counts, {"level": level, "n": n, "by": groups_by, **design.roles})
         _check_keys(call, house, design)
         many = _whole(call, house[n])
         code, groups, order = row_groups(call, house, names, _options.n_threads(call, None))
         code = code if names else np.zeros(len(house), dtype=np.int32)
         # each row is an answer of a group of its own: so levels have all the checks that answers have
         row = house.select(pl.col(level), pl.int_range(pl.len()).alias(f"{level} row"))
-        each = score_counts(call, row, level, [f"{level} row"], (low, high), codes)
+        try:
+            each = score_counts(call, row, level, [f"{level} row"], (low, high), codes)
+        except errors.InvalidDataError as error:
+            raise errors.InvalidDataError(str(error).replace("(score=", "(level=", 1)) from None
         table = np.zeros((len(groups), high - low + 2), dtype=np.int64)
         np.add.at(table, code, np.column_stack([each.counts, each.n_null]) * many[:, None])
-        return cls(_tidy(call, groups, table, order), (low, high), design.cluster, design.stratum)
+        counted = _tidy(call, groups, table, order)
+        return cls(counted, (low, high), len(groups_by), design.cluster, design.stratum)
 
     # ---------------------------------------------------------------- arithmetic
 
     def __add__(self, other: object) -> ScoreState:
-        if not isinstance(other, ScoreState):
-            return NotImplemented
         return self._merged("ScoreState.__add__", other, 1)
 
     def __radd__(self, other: object) -> ScoreState:
@@ -199,8 +209,6 @@ class ScoreState:
         return self if isinstance(other, int) and other == 0 else NotImplemented
 
     def __sub__(self, other: object) -> ScoreState:
-        if not isinstance(other, ScoreState):
-            return NotImplemented
         return self._merged("ScoreState.__sub__", other, -1)
 
     def __eq__(self, other: object) -> bool:
@@ -209,7 +217,7 @@ class ScoreState:
         mine, theirs = self._counted, other._counted
         return (
             self.scale == other.scale
-            and (self.cluster, self.stratum) == (other.cluster, other.stratum)
+            and (self.by, self.cluster, self.stratum) == (other.by, other.cluster, other.stratum)
             and mine.groups.schema == theirs.groups.schema
             and mine.groups.equals(theirs.groups)
             and np.array_equal(_table(mine), _table(theirs))
@@ -227,7 +235,10 @@ class ScoreState:
             groups += f", stratum={list(self.stratum)}"
         return f"ScoreState(scale={self.scale}, {groups}, {n:,} answers)"
 
-    def _merged(self, call: str, other: ScoreState, sign: int) -> ScoreState:
+    def _merged(self, call: str, other: object, sign: int) -> ScoreState:
+        if not isinstance(other, ScoreState):  # NotImplemented would let a frame try, which fails oddly
+            hint = "count it first: ScoreState.from_answers(…)."
+            raise errors.not_a_frame(call, f"{type(other).__qualname__} as a ScoreState", hint)
         if self.scale != other.scale:
             problem = f"the scales {self.scale} and {other.scale} are two."
             raise errors.bad_option(call, "other", other, problem, "a state is of one question.")
@@ -237,7 +248,7 @@ class ScoreState:
             if one != two:
                 problem = f"the columns of {role} are {list(one)} and {list(two)}."
                 raise errors.bad_option(call, "other", other, problem, f"give both the same {role}=.")
-        if mine.groups.schema != theirs.groups.schema:
+        if self.by != other.by or mine.groups.schema != theirs.groups.schema:
             problem = f"the groups are {dict(mine.groups.schema)} and {dict(theirs.groups.schema)}."
             raise errors.bad_option(call, "other", other, problem, "give both the same by=, and cast.")
         names = mine.groups.columns
@@ -245,7 +256,8 @@ class ScoreState:
         code, groups, order = row_groups(call, both, names, 1)
         table = np.zeros((len(groups), _table(mine).shape[1]), dtype=np.int64)
         np.add.at(table, code if names else [0, 0], np.vstack([_table(mine), sign * _table(theirs)]))
-        return ScoreState(_tidy(call, groups, table, order), self.scale, self.cluster, self.stratum)
+        counted = _tidy(call, groups, table, order)
+        return ScoreState(counted, self.scale, self._n_by, self.cluster, self.stratum)
 
     # ---------------------------------------------------------------- answers
 
@@ -360,9 +372,26 @@ class ScoreState:
 # ---------------------------------------------------------------- counts
 
 
-def _taken() -> list[str]:
-    """Names that a state gives columns of its own; those of a score are asked when it answers."""
-    return ["level", "n"]
+#: names that a state gives columns of its own; those of a score are asked when it answers
+_TAKEN = ("level", "n")
+
+
+def _design_keys(call: str, design: DesignRoles, names: list[str], parts: list[Any]) -> list[str]:
+    """Columns of cluster and stratum that a state keeps beside its groups: each once, whatever names it."""
+    found: list[str] = []
+    for role, columns in (("cluster", design.cluster), ("stratum", design.stratum)):
+        for column in columns:
+            name = _options.column_name(call, role, column)
+            if name in _TAKEN:
+                problem = "a state has a column of that name."
+                raise errors.bad_option(call, role, name, problem, "rename the column.")
+            if name in names:
+                if not isinstance(parts[names.index(name)], str):
+                    problem = "by= makes a column of that name."
+                    raise errors.bad_option(call, role, name, problem, "give the expression an alias().")
+            elif name not in found:
+                found.append(name)
+    return found
 
 
 def _check_keys(call: str, house: pl.DataFrame, design: DesignRoles) -> None:

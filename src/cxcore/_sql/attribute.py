@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cxcore import _options, errors
+from cxcore import _options, attribution, errors
 from cxcore._sql import base
 from cxcore._sql.base import Macro, Udf
 from cxcore.attribution import markov
@@ -92,6 +92,9 @@ def _models(call: str, model: str | None) -> list[str]:
         raise errors.unknown_word(call, "model", model, MODELS)
     words = [word.strip() for word in model.strip("[]").split(",")]
     for word in words:
+        if word in attribution.MODELS and word not in MODELS:
+            hint = f"from Python: cxcore.attribute has it. In SQL: {', '.join(map(repr, MODELS))}."
+            raise errors.bad_option(call, "model", word, "SQL does not have this model.", hint)
         _options.word(call, "model", word, MODELS)
         if words.count(word) > 1:
             raise errors.bad_option(call, "model", word, "given twice.", "give each model once.")

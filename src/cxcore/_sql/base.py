@@ -107,9 +107,14 @@ _HINTS = tuple(
 )
 
 
+#: the first argument that an error names, where it is a column
+_ROLE = re.compile(r"^(\w+\()(user|time|channel|conversion|value|score|group|by|cluster|weight|stratum)=")
+
+
 def in_sql(text: str) -> str:
-    """An error's text with its hint in SQL."""
+    """An error's text with its columns and its hint in SQL."""
     said, mark, hint = text.partition("\n  Hint: ")
+    said = _ROLE.sub(r"\1\2_col=", said)
     for python, sql in _HINTS:
         hint = python.sub(sql, hint)
     return said + mark + hint
