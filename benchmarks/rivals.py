@@ -703,6 +703,22 @@ def duckdb_nps(con: Any) -> list[tuple[Any, ...]]:
     return con.execute(f'SELECT "group", {_SQL_NPS} FROM answers GROUP BY 1 ORDER BY 1').fetchall()
 
 
+def duckdb_nps_arrow(con: Any) -> list[tuple[Any, ...]]:
+    """The points of each answer by a Python function over Arrow arrays, averaged by group."""
+    import pyarrow.compute as pc
+
+    def points(score: Any) -> Any:
+        is_promoter, is_critic = pc.greater_equal(score, 9), pc.less_equal(score, 6)
+        return pc.cast(
+            pc.multiply(100, pc.subtract(is_promoter.cast("int32"), is_critic.cast("int32"))), "float64"
+        )
+
+    if not con.execute("SELECT 1 FROM duckdb_functions() WHERE function_name = 'points'").fetchall():
+        con.create_function("points", points, ["UTINYINT"], "DOUBLE", type="arrow")
+    query = 'SELECT "group", avg(points(score)) FROM answers GROUP BY 1 ORDER BY 1'
+    return con.execute(query).fetchall()
+
+
 def polars_linearized(frame: pl.DataFrame) -> pl.DataFrame:
     """Weighted NPS of each segment and its standard error over customers: two group_bys, no interval."""
     weight = pl.when(pl.col("score") >= 9).then(100.0).when(pl.col("score") <= 6).then(-100.0).otherwise(0.0)

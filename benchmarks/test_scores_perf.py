@@ -326,6 +326,10 @@ def test_sql(race: Race) -> None:
         parts=[
             Contender("cxcore, cx_nps, native", partial(macro, "cx_nps(score)"), same),
             Contender("cxcore, cx.nps_ci with interval", partial(macro, "(cx.nps_ci(score)).estimate"), same),
+            Contender("cxcore, cx_nps_ci, native", partial(macro, "cx_nps_ci(score).estimate"), same),
         ],
-        rivals=[Contender("DuckDB, plain SQL", partial(rivals.duckdb_nps, con), same)],
+        rivals=[
+            Contender("DuckDB, plain SQL", partial(rivals.duckdb_nps, con), same),
+            Contender("DuckDB, arrow function", partial(rivals.duckdb_nps_arrow, con), same),
+        ],
     )

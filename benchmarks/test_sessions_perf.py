@@ -245,11 +245,18 @@ def test_sql(race: Race) -> None:
         number = "cx_session_number(ts, INTERVAL 30 MINUTE) OVER (PARTITION BY user_id ORDER BY ts)"
         return log.duck.execute(f"SELECT rowid AS i, {number} AS number FROM ev").fetchnumpy()
 
+    def of_relation() -> dict[str, np.ndarray]:
+        found = cx.sessionize(
+            log.duck.sql("SELECT rowid AS i, user_id, ts FROM ev"), user="user_id", time="ts"
+        ).fetchnumpy()
+        return {"i": found["i"], "number": found["session_number"]}
+
     race(
         "sessions/sql/small",
         words=f"{log.words}, the number of each row's session in DuckDB SQL",
         rows=len(log.frame),
         verb=Contender("cxcore, cx_session_number", aggregate, check),
+        parts=[Contender("cxcore, sessionize of a relation", of_relation, check)],
         rivals=[Contender("DuckDB, lag and sum", partial(rivals.duckdb_lag_numbers, log.duck), check)],
     )
 

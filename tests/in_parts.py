@@ -93,6 +93,7 @@ def spread_over(frame: Apart, rows: pl.DataFrame, parts: Parts) -> Iterator[pl.D
     nobody = pl.any_horizontal(pl.col(parts.keys).is_null())
     anywhere = pl.struct(pl.col(name) for name in parts.spread or parts.keys).hash()
     where = pl.when(nobody).then(anywhere).otherwise(pl.struct(parts.keys).hash()) % frame.parts
-    order = list(dict.fromkeys((*parts.keys, *parts.order)))
+    keys = [pl.when(~nobody).then(pl.col(name)) for name in parts.keys]
+    order = [pl.col(name) for name in dict.fromkeys(parts.order)]
     for part in rows.with_columns(where.alias("part")).partition_by("part", include_key=False):
-        yield part.sort(order, nulls_last=False)
+        yield part.sort(*keys, *order, nulls_last=False)

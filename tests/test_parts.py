@@ -85,10 +85,15 @@ def test_without_an_order_ties_are_told_apart_by_what_is_read() -> None:
 
 
 def test_several_columns_name_a_user() -> None:
-    options: Any = {"user": ["shop", "user"], "time": "time", "gap": "1h", "null_user": "own"}
-    want = cx.sessionize(LOG, **options, order="row")
-    found = cx.sessionize(Apart(LOG), **options, order="row")
-    assert_frame_equal(found.sort("row"), want)
+    """Rows that lack one of them lack a user, and those of one instant are told apart by their number."""
+    options: Any = {"user": ["shop", "user"], "time": "time", "gap": "1h", "null_user": "own", "order": "row"}
+    log = LOG.with_columns(
+        pl.col("time").dt.truncate("6h"), shop=pl.when(pl.col("row") % 11 > 0).then("shop")
+    )
+    want = cx.sessionize(log, **options)
+    assert cx.sessions(log, **options)["session_id"].is_unique().all()
+    for parts, batch in ((1, 9), (4, 9)):
+        assert_frame_equal(cx.sessionize(Apart(log, parts, batch), **options).sort("row"), want)
 
 
 def test_rows_without_a_time() -> None:

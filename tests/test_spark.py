@@ -47,6 +47,16 @@ def test_sessions_by_rules(spark: Any, name: str) -> None:  # noqa: F811
     assert_frame_equal(table.sort(NAMES), as_spark_holds(cx.sessions(LOG, **options)).sort(NAMES))
 
 
+def test_several_columns_name_a_user(spark: Any) -> None:  # noqa: F811
+    """And those of one instant that lack one of them are told apart, wherever they lie."""
+    log = LOG.with_columns(
+        pl.col("time").dt.truncate("6h"), shop=pl.when(pl.col("row") % 11 > 0).then("shop")
+    )
+    options: Any = {"user": ["shop", "user"], "time": "time", "null_user": "own", "order": "row"}
+    found = collect(cx.sessionize(to_spark(spark, log), **options)).sort("row")
+    assert_frame_equal(found, as_spark_holds(cx.sessionize(log, **options)))
+
+
 def test_any_number_of_partitions_gives_one_answer(spark: Any) -> None:  # noqa: F811
     options: Any = {**ROLES, "split_on": "campaign", "max_events": 4}
     frame = to_spark(spark, LOG)
@@ -112,6 +122,9 @@ def test_what_a_worker_refuses_reaches_the_driver(spark: Any) -> None:  # noqa: 
         collect(cx.sessionize(frame, **ROLES))
     with pytest.raises(cx.ColumnNotFoundError, match="did you mean 'user'"):
         cx.sessionize(frame, user="usr", time="time")
+    for verb in (cx.sessionize, cx.sessions):  # before a row is read
+        with pytest.raises(cx.InvalidDataError, match="takes dates or datetimes, but the column is String"):
+            verb(frame, user="user", time="page")
     with pytest.raises(cx.InvalidOptionError, match="a worker sees some users"):
         cx.sessionize(frame, **ROLES, id="dense")
     with pytest.raises(cx.UnsupportedFrameError, match="lies in many places"):

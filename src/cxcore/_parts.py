@@ -19,8 +19,10 @@ PIECE = 1 << 18
 def in_order(call: str, frames: Iterator[pl.DataFrame], roles: EventRoles) -> Iterator[pl.DataFrame]:
     """The frames of a part as larger pieces, refused where they do not come in order."""
     last: pl.DataFrame | None = None
+    is_someone = pl.all_horizontal(pl.col(roles.user).is_not_null())
+    keys = [pl.when(is_someone).then(pl.col(name)) for name in roles.user] if len(roles.user) > 1 else []
     for house in _pieces(frames):
-        rows = house.select(roles.columns)
+        rows = house.select(roles.columns).with_columns(keys)
         if last is not None:
             rows = pl.concat([last, rows])
         if not rows.select(pl.struct(pl.all())).to_series().is_sorted():

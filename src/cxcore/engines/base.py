@@ -28,7 +28,8 @@ COUNT = "cxcore: count"
 class Parts:
     """A verb that can go by parts of whole users: for engines that hold no log in one place.
 
-    Rows of equal ``keys`` lie in one part, in order of (``keys``, ``order``), nulls first. ``walk`` takes the
+    Rows of equal ``keys`` lie in one part, in order of (``keys``, ``order``), nulls first; a row that lacks
+    one of several keys lacks them all, and comes first. ``walk`` takes the
     frames of a part as they come, and gives rows of the answer: one for each row, in their order (``rows``);
     or a frame of its own (``summary``), which ``merge``, where it is given, makes of what all walks gave, of
     ``partial`` schema. ``spread``: rows without a key may lie anywhere where these are equal.

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import polars as pl
@@ -68,7 +70,9 @@ class SparkFrame(Engine):
         if not isinstance(parts, Parts):
             raise errors.not_held(call, self.name)
         names, zone = list(dict.fromkeys(columns)), _zone(frame)
-        new = _struct(schema(_schema(call, frame, names)))
+        before = _schema(call, frame, names)
+        compute(pl.DataFrame(schema=before))  # what is wrong with types is said at once
+        new = _struct(schema(before))
         both = type(new)([*frame.schema.fields, *new.fields])
         read = dict(zip(names, map(frame.columns.index, names), strict=True))
         return _sorted(frame, parts).mapInArrow(_rows(parts.walk, read, zone, _arrow(frame, new)), both)
@@ -90,6 +94,7 @@ class SparkFrame(Engine):
             counted = narrow.groupBy(*_quoted(narrow.columns)).count().withColumnRenamed("count", COUNT)
             return self.from_house(frame, parts.compute(_house(call, _collected(counted), zone)))
         before, read = _schema(call, frame, columns), {name: at for at, name in enumerate(narrow.columns)}
+        compute(pl.DataFrame(schema=before))
         partial = pl.Schema((parts.partial or schema)(before))
         kind = _struct(partial)
         found = _sorted(narrow, parts).mapInArrow(_frames(parts.walk, read, zone, _arrow(frame, kind)), kind)
@@ -149,15 +154,15 @@ def _schema(call: str, frame: Any, columns: Sequence[str]) -> pl.Schema:
 
 
 def _sorted(frame: Any, parts: Parts) -> Any:
-    """Whole users in each partition, in order. All nulls would lie in one, so they are spread."""
+    """Whole users in each partition, in order; rows without a key by what they may be spread by."""
     from pyspark.sql import functions as sf
 
     keys, order, spread = (
         list(map(sf.col, _quoted(names))) for names in (parts.keys, parts.order, parts.spread)
     )
-    nobody = keys[0].isNull()
-    for key in keys[1:]:
-        nobody = nobody | key.isNull()
+    nobody = reduce(or_, (key.isNull() for key in keys))
+    if len(keys) > 1:
+        keys = [sf.when(~nobody, key) for key in keys]
     by = [*keys, *(sf.when(nobody, column) for column in spread)]
     placed = frame.repartition(*by).sortWithinPartitions(*keys, *order)
     return placed.toDF(*(f"c{at}" for at in range(len(frame.columns))))  # mapInArrow takes no name with a dot
