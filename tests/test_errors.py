@@ -535,10 +535,10 @@ def negative() -> Exception:
     "  Hint: name one, or start a new stream.",
     cx.InvalidDataError,
 )
-def unreadable_file() -> Exception:
+def bad_file() -> Exception:
     problem = "is no file that SessionStream.save wrote."
     hint = "name one, or start a new stream."
-    return errors.unreadable_file("SessionStream.load", "a.parquet", problem, hint)
+    return errors.bad_file("SessionStream.load", "a.parquet", problem, hint)
 
 
 @text(

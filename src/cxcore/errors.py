@@ -61,7 +61,10 @@ class CxDeprecationWarning(DeprecationWarning):
 
 
 def _text(call: str, arguments: Mapping[str, object] | None, problem: str, hint: str, *lines: str) -> str:
-    inside = ", ".join(f"{name}={_shown(value)}" for name, value in (arguments or {}).items())
+    inside = ", ".join(
+        f"{name}={_shown(value, 4_096 if name == 'path' else 60)}"
+        for name, value in (arguments or {}).items()
+    )
     rows = [f"{call}({inside}): {problem}", *(f"  {line}" for line in lines)]
     if hint:
         rows.append(f"  Hint: {hint}")
@@ -110,24 +113,15 @@ def wrong_dtype(call: str, role: str, column: str, dtype: object, wants: str, hi
 
 
 def nulls(call: str, role: str, column: str, n_bad: int, n: int, row: int, hint: str) -> InvalidDataError:
-    return InvalidDataError(
-        _text(
-            call, {role: column}, f"{n_bad:,} of {n:,} rows have no {role}; the first is row {row:,}.", hint
-        )
-    )
+    problem = f"{n_bad:,} of {n:,} rows have no {role}; the first is row {row:,}."
+    return bad_data(call, role, column, problem, hint)
 
 
 def not_a_number(
     call: str, role: str, column: str, n_bad: int, n: int, value: Any, row: int
 ) -> InvalidDataError:
-    return InvalidDataError(
-        _text(
-            call,
-            {role: column},
-            f"{n_bad:,} of {n:,} rows are not finite numbers; first is {value!r}, row {row:,}.",
-            "replace or drop them; a null says 'none'.",
-        )
-    )
+    problem = f"{n_bad:,} of {n:,} rows are not finite numbers; first is {value!r}, row {row:,}."
+    return bad_data(call, role, column, problem, "replace or drop them; a null says 'none'.")
 
 
 def negative_weight(call: str, column: str, n_bad: int, n: int, value: Any, row: int) -> InvalidDataError:
@@ -160,26 +154,15 @@ def out_of_scale(
     if call != "nps" and 0 <= value <= 10:  # a level of a longer scale more likely than a code
         longer = (min(low, value), 10 if value > high else high)
         hint = f"say scale={longer} if the scale is longer; {hint}"
-    return InvalidDataError(
-        _text(
-            call,
-            {"score": column},
-            f"{n_bad:,} of {n:,} answers {verb} outside {low}..{high}; first is {value}, row {row:,}.",
-            hint,
-        )
-    )
+    problem = f"{n_bad:,} of {n:,} answers {verb} outside {low}..{high}; first is {value}, row {row:,}."
+    return bad_data(call, "score", column, problem, hint)
 
 
 def not_a_level(call: str, column: str, n_bad: int, n: int, value: Any, row: int) -> InvalidDataError:
     verb = "is not a whole number" if n_bad == 1 else "are not whole numbers"
-    return InvalidDataError(
-        _text(
-            call,
-            {"score": column},
-            f"{n_bad:,} of {n:,} answers {verb}; first is {value}, row {row:,}.",
-            "an answer is a level of the scale; averages of answers cannot be counted.",
-        )
-    )
+    problem = f"{n_bad:,} of {n:,} answers {verb}; first is {value}, row {row:,}."
+    hint = "an answer is a level of the scale; averages of answers cannot be counted."
+    return bad_data(call, "score", column, problem, hint)
 
 
 def too_many_rows(call: str, n: int) -> InvalidDataError:
@@ -374,8 +357,8 @@ def bad_data(call: str, role: str, column: str, problem: str, hint: str) -> Inva
     return InvalidDataError(_text(call, {role: column}, problem, hint))
 
 
-def unreadable_file(call: str, path: object, problem: str, hint: str) -> InvalidDataError:
-    """A file that something of ours should have written."""
+def bad_file(call: str, path: object, problem: str, hint: str) -> InvalidDataError:
+    """A file that something of ours wrote, or writes; its path is shown whole."""
     return InvalidDataError(_text(call, {"path": str(path)}, problem, hint))
 
 
