@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import cxcore as cx
-from cxcore import _files, errors
+from cxcore import _files
 from cxcore._ext import sessions as kernels
 from tests import strategies
 from tests.conftest import Flavour

@@ -312,7 +312,8 @@ def bad_ids(call: str, option: str, problem: str, hint: str) -> InvalidOptionErr
 def in_a_part(call: str, error: InvalidDataError, n: int) -> InvalidDataError:
     """What is wrong in one part of a log that was spilled: a part knows no other numbers than its own."""
     note = f"  Rows are counted in one part of {n:,} rows: {call}(spill=…) spreads users over parts."
-    return InvalidDataError(f"{error}\n{note}")
+    how = "  To find them in the log: log.with_row_index().filter(…), by what is wrong with them."
+    return InvalidDataError(f"{error}\n{note}\n{how}")
 
 
 def from_row(error: InvalidDataError, row: int) -> InvalidDataError:
@@ -321,17 +322,29 @@ def from_row(error: InvalidDataError, row: int) -> InvalidDataError:
     return InvalidDataError(f"{error}\n{note}") if row else error
 
 
-def not_by_user(call: str, user: Sequence[str], row: int) -> InvalidDataError:
+def not_by_user(call: str, user: Sequence[str], row: int, *, returns: bool) -> InvalidDataError:
+    """A user stands below a greater one, or returns (``returns``) below rows that have no user."""
     names = user[0] if len(user) == 1 else list(user)
-    problem = f"sorted_by_user=True, and the user of row {row:,} belongs before the row above it."
+    problem = f"sorted_by_user=True, and the user of row {row:,} belongs before a user above it."
+    if returns:
+        problem = f"sorted_by_user=True, and rows without a user part row {row:,} from its user's rows above."
     hint = "sort the log by user (ascending), or say spill='folder' in its place."
     return InvalidDataError(_text(call, {"user": names}, problem, hint))
 
 
-def no_times(call: str) -> InvalidDataError:
+def to_times(column: str, holds: str) -> str:
+    """A hint: a cast would take seconds for microseconds, and Polars casts no text."""
+    if holds == "numbers":
+        return f"say their unit, for example pl.from_epoch('{column}', time_unit='s')."
+    if holds == "text":
+        return f"parse it, for example pl.col('{column}').str.to_datetime()."
+    return "name a column of dates or datetimes."
+
+
+def no_times(call: str, column: str, holds: str) -> InvalidDataError:
     """As the plugin of Polars says it, in ``_ext/include/cxcore/polars/sessions.hpp``."""
-    hint = "cast them, for example pl.col('ts').cast(pl.Datetime('us'))."
-    return InvalidDataError(_text(call, {}, "takes dates or datetimes.", hint))
+    problem = f"takes dates or datetimes, and the column '{column}' holds {holds}."
+    return InvalidDataError(_text(call, {}, problem, to_times(column, holds)))
 
 
 def only_lazy(call: str, option: str, value: object) -> InvalidOptionError:
