@@ -1,9 +1,9 @@
 // Memory for long arrays that are read at random places, and for arrays whose zeros nobody reads.
 //
-// From 1 MB on an Array asks for huge pages (Linux gives them on request only): a new array of small pages
-// costs a fault each 4 KB, which is more than a kernel's work on them, and a read at a random place misses
-// the table of pages as well. `resize` leaves new numbers as they come, unlike std::vector, which would write
-// each of them once more. Elsewhere plain malloc.
+// From a quarter MB on an Array asks for huge pages (Linux gives them on request only): a new array of small
+// pages costs a fault each 4 KB, 64 of which take longer than one of 2 MB (docs/adr/0025), and a read at a
+// random place misses the table of pages as well. `resize` leaves new numbers as they come, unlike
+// std::vector, which would write each of them once more. Elsewhere plain malloc.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +25,7 @@ inline void* allocate_bytes(size_t size) {
     void* at = nullptr;
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     constexpr size_t huge_page = size_t{1} << 21;
-    if (size >= huge_page / 2) {
+    if (size >= huge_page / 8) {
         if (size > std::numeric_limits<size_t>::max() - huge_page) throw std::bad_alloc();
         size = (size + huge_page - 1) / huge_page * huge_page;
         at = std::aligned_alloc(huge_page, size);
