@@ -295,8 +295,8 @@ ERRORS = [
         ),
         InvalidDataError,
         "ScoreState.from_answers(cluster='who'): takes whole numbers, text or categories, but the column is "
-        "Float64.\n  Hint: cast it to text, for example pl.col('who').cast(pl.String), or to pl.Int64 if all are "
-        "whole numbers.",
+        "Float64.\n  Hint: cast it to text, for example pl.col('who').cast(pl.String), or to pl.Int64 if all "
+        "are whole numbers.",
     ),
     (
         lambda: ScoreState.from_answers(HOUSE, score="scor"), ColumnNotFoundError,
