@@ -41,13 +41,13 @@ test: $(VENV)/.test ## all tests, on a release build of the compiled core
 	@echo "==> tests"
 	@$(PY) -m pytest $(ARGS)
 
-# Not again: what asks texts and names, and the library for DuckDB, which has no checks to switch on.
+# Not again: what asks texts, names and other libraries, and what DuckDB computes, which has no checks to switch on.
 debug-test: $(VENV)/.test build/debug/.built ## tests of the kernels, on a build with bounds checks and asserts
 	@echo "==> tests on the debug build"
 	@export PYTHONPATH=$$(echo build/debug/lib.*); \
 		$(PY) -c 'import cxcore; assert cxcore.build_info()["debug"], cxcore.__file__'; \
 		$(PY) -m pytest -m "not slow" --hypothesis-profile few \
-			$(patsubst %,--ignore tests/test_%.py,codebase docs errors duckdb_native) $(ARGS)
+			$(patsubst %,--ignore tests/test_%.py,agreement codebase demo docs duckdb duckdb_native errors service) $(ARGS)
 
 spark-test: $(SPARK_VENV)/.test $(VENV)/.built ## the verbs on Spark, which needs Java 17 (456 MB of packages)
 	@command -v java > /dev/null || { echo "Spark needs Java 17 or later (on Debian: openjdk-17-jre-headless)." >&2; exit 1; }

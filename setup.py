@@ -6,6 +6,7 @@ CXCORE_SANITIZE=address|undefined a build with that sanitizer
 """
 
 import os
+import sys
 import tomllib
 from pathlib import Path
 
@@ -24,6 +25,8 @@ SANITIZE = os.environ.get("CXCORE_SANITIZE", "")
 compile_args = ["-std=c++17", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unused-function"]
 compile_args += ["-O1", "-g", "-UNDEBUG", "-D_GLIBCXX_ASSERTIONS"] if DEBUG else ["-O3", "-DNDEBUG", "-g0"]
 link_args = ["-pthread"]
+# templates of the standard library are seen in spite of -fvisibility=hidden; other linkers have other words
+only_exports = [f"-Wl,--version-script={EXPORTS}"] if sys.platform == "linux" else []
 macros = [
     ("CXCORE_DEBUG", str(int(DEBUG))),
     ("CXCORE_SANITIZE", f'"{SANITIZE}"'),
@@ -74,7 +77,7 @@ setup(
                         str(EXPORTS),
                         *map(str, (EXT / f"include/cxcore/{engine}").glob("*.hpp")),
                     ],
-                    "extra_link_args": [*link_args, f"-Wl,--version-script={EXPORTS}"],
+                    "extra_link_args": [*link_args, *only_exports],
                 },
             )
             for engine, name in (("duckdb", "duckdb_functions"), ("polars", "polars_plugin"))

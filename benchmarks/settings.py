@@ -14,7 +14,7 @@ SCALE = float(os.environ.get("BENCH_SCALE", "1.0"))
 THREADS = int(os.environ.get("BENCH_THREADS", "1"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 #: seconds that one contender may take in the timed rounds of one benchmark; it always runs once
-BUDGET = 4.0
+BUDGET = 2.5
 #: rivals that are slower by an order of magnitude run at full scale alone
 FULL = SCALE >= 1
 ROWS = {"small": int(1_000_000 * SCALE), "large": int(10_000_000 * SCALE)}
