@@ -14,6 +14,7 @@ from statsmodels.stats import proportion, weightstats
 import cxcore as cx
 from cxcore.differences import Mover, Pairs
 from cxcore.intervals import Sample, interval_of
+from cxcore.intervals.exact import Exact
 
 SHARE = np.array([0, 1])
 
@@ -133,6 +134,11 @@ WILSON = [
 def test_wilson_s_interval_as_published(share, published):
     k, n = share
     assert of((n - k, k), SHARE, "score") == pytest.approx(published, abs=5.1e-5)
+
+
+def test_the_exact_interval_is_that_of_r_s_manual():
+    """``binom.test(682, 682 + 243)`` of R's help page (Conover 1971, Mendel's peas): 0.7076683 0.7654066."""
+    assert of((243, 682), SHARE, Exact()) == pytest.approx((0.7076683, 0.7654066), abs=5.1e-8)
 
 
 def tango(b, c, n, delta):
