@@ -151,8 +151,12 @@ def people(*names: str | None) -> pl.DataFrame:
 OUT_OF_ORDER = {
     "falls": (["a", "c", "c", "b"], 3),
     "comes again": (["b", "c", "d", "b"], 3),
-    "comes again after nobody": (["a", "b", None, None, "b"], 4),
     "falls behind nobody": (["b", None, "a"], 2),
+}
+#: those who come again behind rows of nobody, and the row of it
+PARTED: dict[str, tuple[list[str | None], int]] = {
+    "by two": (["a", "b", None, None, "b"], 4),
+    "every time": ([None, "b", None, "b"], 3),
 }
 
 
@@ -164,10 +168,18 @@ def test_rows_that_are_not_sorted_are_refused_when_they_are_met(
     with pl.Config(streaming_chunk_size=chunk), pytest.raises(cx.InvalidDataError) as caught:
         cx.sessionize(people(*names).lazy(), **ROLES, **SORTED).collect()
     assert str(caught.value) == (
-        f"sessionize(user='user'): sorted_by_user=True, and the user of row {row} belongs before the row "
+        f"sessionize(user='user'): sorted_by_user=True, and the user of row {row} belongs before a user "
         "above it.\n"
         "  Hint: sort the log by user (ascending), or say spill='folder' in its place."
     )
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 100])
+@pytest.mark.parametrize(("names", "row"), PARTED.values(), ids=PARTED)
+def test_users_parted_by_rows_of_nobody_are_told_so(names: list[str | None], row: int, chunk: int) -> None:
+    with pl.Config(streaming_chunk_size=chunk), pytest.raises(cx.InvalidDataError) as caught:
+        cx.sessionize(people(*names).lazy(), **ROLES, **SORTED).collect()
+    assert f"rows without a user part row {row} from its user's rows above." in str(caught.value)
 
 
 def test_several_columns_are_sorted_one_after_the_other() -> None:

@@ -56,7 +56,11 @@ def test_needed_columns_each_once_and_in_order() -> None:
 @pytest.mark.parametrize(
     ("dtype", "hint"),
     [
-        (pl.Float64, "cast it, for example pl.col('u').cast(pl.Int64)."),
+        (
+            pl.Float64,
+            "cast it to text, for example pl.col('u').cast(pl.String), or to pl.Int64 if all are whole "
+            "numbers.",
+        ),
         (pl.Int128, "cast it, for example pl.col('u').cast(pl.Int64)."),
         (pl.Datetime("us"), "cast it to text, for example pl.col('u').cast(pl.String)."),
         (pl.List(pl.Int64), "cast it to text, for example pl.col('u').cast(pl.String)."),
@@ -111,9 +115,12 @@ def test_integers_are_times_when_they_have_a_unit(dtype: Any) -> None:
     ("values", "hint"),
     [
         (["2026-01-05"], "parse it, for example pl.col('t').str.to_datetime()."),
-        ([1.5], "cast it, for example pl.col('t').cast(pl.Datetime('us'))."),
-        ([dt.time(1)], "cast it, for example pl.col('t').cast(pl.Datetime('us'))."),
-        (pl.Series([2**63], dtype=pl.UInt64), "cast it, for example pl.col('t').cast(pl.Datetime('us'))."),
+        ([1.5], "say their unit, for example pl.from_epoch('t', time_unit='s')."),
+        ([dt.time(1)], "name a column of dates or datetimes."),
+        (
+            pl.Series([2**63], dtype=pl.UInt64),
+            "say their unit, for example pl.from_epoch('t', time_unit='s').",
+        ),
     ],
 )
 def test_what_is_no_time_is_refused(values: Any, hint: str) -> None:

@@ -168,12 +168,12 @@ ERRORS = [
     (
         {"time": "plan"}, InvalidDataError,
         "per_customer(time='plan'): takes dates, datetimes or whole numbers, but the column is String.\n"
-        "  Hint: parse it, such as pl.col('plan').str.to_datetime().",
+        "  Hint: parse it, for example pl.col('plan').str.to_datetime().",
     ),
     (
         {"time": "half"}, InvalidDataError,
         "per_customer(time='half'): takes dates, datetimes or whole numbers, but the column is Float64.\n"
-        "  Hint: say what it counts, such as pl.from_epoch(pl.col('half').cast(pl.Int64), time_unit='s').",
+        "  Hint: say their unit, for example pl.from_epoch('half', time_unit='s').",
     ),
 ]  # fmt: skip
 

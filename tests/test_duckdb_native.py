@@ -288,7 +288,7 @@ def test_older_versions_connect_as_before_and_load_the_file(
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(errors.InvalidOptionError, match="no such folder"):
+    with pytest.raises(errors.InvalidDataError, match="its folder is not there"):
         write_extension(tmp_path / "none")
 
 

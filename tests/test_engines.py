@@ -457,6 +457,29 @@ def test_pyarrow_keeps_its_types_and_its_chunks() -> None:
         extend(before, "span")
 
 
+@pytest.mark.parametrize("kind", ["table", "reader", "pandas", "pandas of arrow"])
+@pytest.mark.parametrize("seconds", [2**60, -(2**60)])
+def test_seconds_further_than_milliseconds_reach_are_refused(kind: str, seconds: int) -> None:
+    """Polars has no seconds, and what does not fit wraps without a word: sessions of another order."""
+    most = (2**63 - 1) // 1000
+    for at, fits in ((seconds, False), (most, True), (most + 1, False)):
+        table = pa.table({"who": ["a", "a", "a"], "ts": pa.array([0, at, None], pa.timestamp("s"))})
+        log: Any = table
+        if kind == "reader":
+            log = table.to_reader()
+        elif kind == "pandas":
+            log = pd.DataFrame({"who": "a", "ts": np.array([0, at, "NaT"], "datetime64[s]")})
+        elif kind == "pandas of arrow":
+            log = table.to_pandas(types_mapper=pd.ArrowDtype)
+        if fits:
+            cx.sessionize(log, user="who", time="ts", null_time="null")
+            continue
+        with pytest.raises(cx.UnsupportedFrameError) as caught:
+            cx.sessionize(log, user="who", time="ts", null_time="null")
+        assert "cannot be read: the column 'ts' is" in str(caught.value)
+        assert "a time is further from 1970 than milliseconds reach." in str(caught.value)
+
+
 def test_a_pyarrow_batch_comes_back_as_a_table() -> None:
     after = extend(pa.record_batch({"u": [1, 2]}), "u")
     assert isinstance(after, pa.Table)

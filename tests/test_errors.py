@@ -91,7 +91,8 @@ def columns_not_found__no_name() -> Exception:
 
 @text(
     "sessions(sum='n'): too much.\n  Hint: cast it.\n"
-    "  Rows are counted in one part of 1,000 rows: sessions(spill=…) spreads users over parts.",
+    "  Rows are counted in one part of 1,000 rows: sessions(spill=…) spreads users over parts.\n"
+    "  To find them in the log: log.with_row_index().filter(…), by what is wrong with them.",
     cx.InvalidDataError,
 )
 def in_a_part() -> Exception:
@@ -545,10 +546,10 @@ def negative() -> Exception:
     "  Hint: name one, or start a new stream.",
     cx.InvalidDataError,
 )
-def unreadable_file() -> Exception:
+def bad_file() -> Exception:
     problem = "is no file that SessionStream.save wrote."
     hint = "name one, or start a new stream."
-    return errors.unreadable_file("SessionStream.load", "a.parquet", problem, hint)
+    return errors.bad_file("SessionStream.load", "a.parquet", problem, hint)
 
 
 @text(
@@ -560,21 +561,35 @@ def from_row() -> Exception:
 
 
 @text(
-    "sessionize(user='id'): sorted_by_user=True, and the user of row 5 belongs before the row above it.\n"
+    "sessionize(user='id'): sorted_by_user=True, and the user of row 5 belongs before a user above it.\n"
     "  Hint: sort the log by user (ascending), or say spill='folder' in its place.",
     cx.InvalidDataError,
 )
 def not_by_user() -> Exception:
-    return errors.not_by_user("sessionize", ["id"], 5)
+    return errors.not_by_user("sessionize", ["id"], 5, returns=False)
 
 
 @text(
-    "session_number(): takes dates or datetimes.\n"
-    "  Hint: cast them, for example pl.col('ts').cast(pl.Datetime('us')).",
+    "sessions(user=['shop', 'id']): sorted_by_user=True, and rows without a user part row 5 from its user's "
+    "rows above.\n  Hint: sort the log by user (ascending), or say spill='folder' in its place.",
+    cx.InvalidDataError,
+)
+def not_by_user__returns() -> Exception:
+    return errors.not_by_user("sessions", ["shop", "id"], 5, returns=True)
+
+
+@text("parse it, for example pl.col('at').str.to_datetime().", str)
+def to_times() -> str:
+    return errors.to_times("at", "text")
+
+
+@text(
+    "session_number(): takes dates or datetimes, and the column 'ts' holds numbers.\n"
+    "  Hint: say their unit, for example pl.from_epoch('ts', time_unit='s').",
     cx.InvalidDataError,
 )
 def no_times() -> Exception:
-    return errors.no_times("session_number")
+    return errors.no_times("session_number", "ts", "numbers")
 
 
 @text(

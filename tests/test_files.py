@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 import cxcore as cx
 from cxcore import InvalidDataError, ScoreState, _files
+from cxcore._sql.native import write_extension
 
 
 def score_state() -> ScoreState:
@@ -90,3 +93,44 @@ def test_a_path_that_cannot_be_read(kind, tmp_path: Path) -> None:
         )
         assert str(caught.value).startswith(f"{name}.load(path=")
         assert isinstance(caught.value.__cause__, OSError)
+
+
+@pytest.fixture(params=[*SAVED, "extension"])
+def write(request: pytest.FixtureRequest) -> Callable[[Path], Any]:
+    """Writes something of ours into a folder, and gives its path."""
+    if request.param == "extension":
+        return write_extension
+    make = SAVED[request.param][0]
+    return lambda folder: make().save(folder / "a.parquet") or folder / "a.parquet"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_files_have_the_permissions_that_open_leaves(
+    write: Callable[[Path], Path], tmp_path: Path, mask: int
+) -> None:
+    before = os.umask(mask)
+    try:
+        path = write(tmp_path)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~mask
+        path.chmod(0o640)
+        write(tmp_path)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640, "what is closed to others stays so"
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_path_that_cannot_be_written(write: Callable[[Path], Path], tmp_path: Path) -> None:
+    with pytest.raises(InvalidDataError) as caught:
+        write(tmp_path / "gone")
+    said = str(caught.value)
+    assert f"(path='{tmp_path / 'gone'}" in said
+    assert "cannot be written: its folder is not there.\n  Hint: name a path" in said
+    assert isinstance(caught.value.__cause__, FileNotFoundError)
+    taken = write(tmp_path)
+    taken.unlink()
+    taken.mkdir()
+    with pytest.raises(InvalidDataError, match="cannot be written: Is a directory"):
+        write(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == [taken.name]

@@ -553,7 +553,8 @@ def test_a_lookback_without_a_unit() -> None:
 def test_ids_of_a_type_that_names_nobody() -> None:
     assert text_of(cx.InvalidDataError, SHARED.with_columns(device=pl.lit(1.5))) == (
         "stitch(anonymous='device'): takes whole numbers, text or categories, but the column is Float64.\n"
-        "  Hint: cast it, for example pl.col('device').cast(pl.Int64)."
+        "  Hint: cast it to text, for example pl.col('device').cast(pl.String), or to pl.Int64 if all are "
+        "whole numbers."
     )
 
 

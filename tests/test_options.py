@@ -75,9 +75,14 @@ def test_any_text_is_a_duration_or_an_error_of_ours(text: str) -> None:
         assert duration(text) > 0
 
 
-@pytest.mark.parametrize("value", [30, 1.5, "30", " 1.5 ", 0, -1])
+@pytest.mark.parametrize("value", [30, 1.5, "30", " 1.5 "])
 def test_a_bare_number_is_refused(value: Any) -> None:
     assert "a bare number has no unit" in refusal(duration, value)
+
+
+@pytest.mark.parametrize("value", [0, -1, 0.0, -0.5, "0", "-3"])
+def test_a_bare_number_that_no_unit_would_help_is_refused_for_that(value: Any) -> None:
+    assert "must be longer than nothing.\n  Hint: such as '30" in refusal(duration, value)
 
 
 @pytest.mark.parametrize("value", ["1mo", "2q", "1y", "1y6mo", "1h1mo"])

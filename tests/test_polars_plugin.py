@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal, assert_series_equal
 
 import cxcore as cx
-from cxcore import _polars_plugin
+from cxcore import _polars_plugin, errors
 from tests import strategies
 
 DAY = dt.datetime(2026, 1, 5)
@@ -125,13 +126,29 @@ def test_odd_columns(way: str, minutes: list[int | None]) -> None:
 
 
 def test_what_is_no_time_is_refused_in_words(way: str) -> None:
+    """Epoch seconds that are cast are microseconds, and Polars casts no text: each kind has its hint."""
     log = pl.DataFrame({"user": ["a"], "ts": ["noon"], "n": [1], "none": [None], "list": [[1]]})
-    text = r"session_number\(\): takes dates or datetimes\.\n  Hint: cast them, for example pl\.col\('ts'\)"
+    log = log.with_columns(
+        small=pl.lit(1, pl.UInt8),
+        real=pl.lit(1.5),
+        kind=pl.lit("x", pl.Categorical),
+        length=pl.duration(days=1),
+    ).with_columns(pl.col("real").cast(pl.Decimal(20, 2)).alias("exact"), clock=dt.time(1), truth=True)
     wrong = pl.exceptions.ComputeError if way == "plugin" else cx.InvalidDataError
-    for name in ("ts", "n", "none", "list"):
+    for name in log.columns:
+        holds = (
+            "numbers"
+            if name in ("n", "small", "real")
+            else "text"
+            if name in ("ts", "user")
+            else "no such thing"
+        )
+        expected = str(errors.no_times("session_number", name, holds))
         for expr in (pl.col(name).cx.session_number(), pl.col(name).cx.session_number().over("user")):
-            with pytest.raises(wrong, match=text):
+            with pytest.raises(wrong, match=re.escape(expected)):
                 log.lazy().select(expr).collect()
+    read = log.select(pl.from_epoch("n", time_unit="s"), pl.lit("2026-01-05").str.to_datetime().alias("ts"))
+    assert read.select(pl.all().cx.session_number()).rows() == [(1, 1)], "the hints help"
     with pytest.raises(cx.InvalidOptionError, match="a bare number has no unit"):
         pl.col("ts").cx.session_start(gap=1_800)
 

@@ -296,17 +296,17 @@ ERRORS = [
     (
         HOUSE, {"time": "plan"}, InvalidDataError,
         "rolling(time='plan'): takes dates or datetimes, but the column is String.\n"
-        "  Hint: parse it, such as pl.col('plan').str.to_date().",
+        "  Hint: parse it, for example pl.col('plan').str.to_datetime().",
     ),
     (
         HOUSE.with_columns(day=pl.int_range(pl.len())), {}, InvalidDataError,
         "rolling(time='day'): takes dates or datetimes, but the column is Int64.\n"
-        "  Hint: say what it counts, such as pl.from_epoch('day', time_unit='s').",
+        "  Hint: say their unit, for example pl.from_epoch('day', time_unit='s').",
     ),
     (
         HOUSE.with_columns(day=dt.time(9)), {}, InvalidDataError,
         "rolling(time='day'): takes dates or datetimes, but the column is Time.\n"
-        "  Hint: combine it with its day, such as pl.col('date').dt.combine(pl.col('day')).",
+        "  Hint: name a column of dates or datetimes.",
     ),
     (
         HOUSE.with_columns(pl.col("day").shift()), {}, InvalidDataError,

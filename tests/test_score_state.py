@@ -285,7 +285,7 @@ def test_a_file_is_whole_or_that_of_before(tmp_path, monkeypatch):
         raise OSError("no space left")
 
     monkeypatch.setattr(os, "replace", fails)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(InvalidDataError, match="no space left"):
         (WHOLE + WHOLE).save(path)
     assert ScoreState.load(path) == WHOLE
     assert len(list(tmp_path.iterdir())) == 1
@@ -299,8 +299,8 @@ def test_files_of_others(tmp_path):
         path.write_bytes(content)
         with pytest.raises(InvalidDataError) as error:
             ScoreState.load(path)
-        assert str(error.value) == f"{said}\n  Hint: name one, or start anew." or len(str(path)) > 50
-    _files.write_parquet(path, HOUSE, {"cxcore.score_state": {"version": 9}})
+        assert str(error.value) == f"{said}\n  Hint: name one, or start anew."
+    _files.write_parquet("ScoreState.save", path, HOUSE, {"cxcore.score_state": {"version": 9}})
     with pytest.raises(InvalidDataError, match="has version 9 of the format, and this cxcore reads"):
         ScoreState.load(path)
 
@@ -351,7 +351,8 @@ ERRORS = [
         ),
         InvalidDataError,
         "ScoreState.from_answers(cluster='who'): takes whole numbers, text or categories, but the column is "
-        "Float64.\n  Hint: cast it, for example pl.col('who').cast(pl.Int64).",
+        "Float64.\n  Hint: cast it to text, for example pl.col('who').cast(pl.String), or to pl.Int64 if all "
+        "are whole numbers.",
     ),
     (
         lambda: ScoreState.from_answers(HOUSE, score="scor"), ColumnNotFoundError,

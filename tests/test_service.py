@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -123,6 +125,29 @@ def test_what_is_wrong_is_said_and_the_service_goes_on(
     said, answer = service.post(path, body, ARROW if path == SESSIONIZE else JSON)
     assert said == status, answer
     assert text in answer.decode()
+
+
+def far_offset() -> bytes:
+    """A body like any other, but for one offset into the text of its users: it lies a gigabyte behind."""
+    body = sent(pl.DataFrame({"user_id": ["a", "b", "c", "d"], "ts": LOG["ts"].head(4)}))
+    offsets, damaged = np.arange(5, dtype=np.int64), np.array([0, 1, 2, 2**30, 4], np.int64)
+    assert body.count(offsets.tobytes()) == 1
+    return body.replace(offsets.tobytes(), damaged.tobytes())
+
+
+def test_damaged_bodies_are_refused_and_the_service_lives(service: Service) -> None:
+    """Without ``validate`` some of these end the process by a signal."""
+    body, said = sent(LOG.head(80).select("user_id", "ts"), 20), set()
+    for seed in range(60):
+        draw, damaged = random.Random(seed), bytearray(body)
+        for _ in range(draw.choice((1, 3, 20))):
+            damaged[draw.randrange(len(body))] = draw.randrange(256)
+        said.add(service.post(SESSIONIZE, bytes(damaged), ARROW)[0])
+    assert said <= {200, 400, 422}
+    for damaged_body in (body[:-40], body[:100], body[:3], far_offset()):
+        status, answer = service.post(SESSIONIZE, damaged_body, ARROW)
+        assert status == 400, answer
+        assert json.loads(answer)["detail"]
 
 
 CALLS, THREADS = 10_000, 4

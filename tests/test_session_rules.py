@@ -892,7 +892,8 @@ def test_the_complete_journey_by_rules() -> None:
             {"split_on": "paid"},
             "sessionize(split_on='paid'): takes whole numbers, text or categories, "
             "but the column is Float64.\n"
-            "  Hint: cast it, for example pl.col('paid').cast(pl.Int64).",
+            "  Hint: cast it to text, for example pl.col('paid').cast(pl.String), or to pl.Int64 if all are "
+            "whole numbers.",
         ),
         (
             {"gap": None, "split_on": []},

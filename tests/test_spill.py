@@ -163,7 +163,8 @@ def test_what_is_wrong_with_the_data_is_said_at_collect(tmp_path: Path) -> None:
     assert str(caught.value) == (
         "sessions(time='time'): 1 of 2 rows have no time; the first is row 1.\n"
         "  Hint: drop them, or say null_time='null'; verbs without it take an index that has it.\n"
-        "  Rows are counted in one part of 2 rows: sessions(spill=…) spreads users over parts."
+        "  Rows are counted in one part of 2 rows: sessions(spill=…) spreads users over parts.\n"
+        "  To find them in the log: log.with_row_index().filter(…), by what is wrong with them."
     )
     with pytest.raises(cx.InvalidDataError):
         cx.sessionize(log.head(0).lazy(), user="user", time="page", spill=tmp_path).collect()

@@ -107,11 +107,12 @@ class _Order:
         seen = known if self._last is None else pl.concat([self._last, known])
         steps = seen.lazy().select(_AT, is_new=~_is_same(len(users)), falls=_falls(len(users)))
         returns = ~pl.col("is_new") & (pl.col(_AT).diff() > 1)
-        bad = steps.filter(pl.col("falls") | returns).select(pl.col(_AT).min())
+        bad = steps.filter(pl.col("falls") | returns).select(_AT, "is_new").head(1)
         begin = steps.filter("is_new").select(pl.col(_AT).max())
-        at, last = (found.item() for found in pl.collect_all([bad, begin]))
-        if at is not None:
-            raise errors.not_by_user(self._call, self._user, self._n_rows + at)
+        wrong, newest = pl.collect_all([bad, begin])
+        for at, is_new in wrong.rows():
+            raise errors.not_by_user(self._call, self._user, self._n_rows + at, returns=not is_new)
+        last = newest.item()
         self._n_rows += len(batch)
         self._last = seen.tail(1).with_columns(pl.col(_AT) - len(batch))
         if any(user[-1] is None for user in users):

@@ -167,11 +167,11 @@ def key_column(call: str, role: str, column: pl.Series) -> pl.Series:
         return column.alias("")  # a name with a NUL inside cannot go through Arrow's C interface: it aborts
     if column.dtype == pl.Null:
         return column.cast(pl.Int64)
-    hint = (
-        f"cast it, for example pl.col({column.name!r}).cast(pl.Int64)."
-        if column.dtype.is_numeric()
-        else f"cast it to text, for example pl.col({column.name!r}).cast(pl.String)."
-    )
+    hint = f"cast it to text, for example pl.col({column.name!r}).cast(pl.String)."
+    if column.dtype.is_integer():
+        hint = f"cast it, for example pl.col({column.name!r}).cast(pl.Int64)."
+    elif column.dtype.is_numeric():  # Int64 would make one user of 1.2 and 1.7
+        hint = f"{hint[:-1]}, or to pl.Int64 if all are whole numbers."
     raise errors.wrong_dtype(
         call, role, column.name, column.dtype, "takes whole numbers, text or categories", hint
     )
@@ -201,28 +201,19 @@ def time_ticks(
             raise errors.wrong_dtype(call, "time", time, dtype, "takes dates or datetimes", hint)
         _options.word(call, "time_unit", time_unit, ("s", "ms", "us", "ns"))
     else:
-        hint = (
-            f"parse it, for example pl.col({time!r}).str.to_datetime()."
-            if dtype == pl.String
-            else f"cast it, for example pl.col({time!r}).cast(pl.Datetime('us'))."
-        )
+        hint = errors.to_times(time, what_it_holds(dtype))
         raise errors.wrong_dtype(call, "time", time, dtype, "takes dates or datetimes", hint)
     absent = column.is_null().to_numpy() if column.null_count() else None
     ticks = int64_of(column, null=0)
     return ticks, _options.tick_length(dtype, time_unit), absent
 
 
-def time_hint(name: str, dtype: pl.DataType, parse: str) -> str:
-    """How to make a column one of times: text is parsed, numbers count from 1970 on."""
+def what_it_holds(dtype: pl.DataType) -> str:
+    """Of a column that holds no times, in words for its error."""
     if dtype == pl.String:
-        return f"parse it, such as pl.col({name!r}).str.{parse}()."
-    if dtype.is_integer():
-        return f"say what it counts, such as pl.from_epoch({name!r}, time_unit='s')."
-    if dtype.is_numeric():
-        return f"say what it counts, such as pl.from_epoch(pl.col({name!r}).cast(pl.Int64), time_unit='s')."
-    if dtype == pl.Time:
-        return f"combine it with its day, such as pl.col('date').dt.combine(pl.col({name!r}))."
-    return "make it a column of dates or datetimes first."
+        return "text"
+    is_number = dtype.is_float() or (dtype.is_integer() and dtype not in (pl.Int128, pl.UInt128))
+    return "numbers" if is_number else "no such thing"
 
 
 def _fits_int64(column: pl.Series) -> bool:

@@ -50,9 +50,9 @@ def duration(call: str, option: str, value: Any, *, or_none: bool = False) -> in
     elif isinstance(value, np.timedelta64):
         nanoseconds = _of_numpy(call, option, value)
     elif isinstance(value, str):
-        nanoseconds = _parse(call, option, value)
+        nanoseconds = _parse(call, option, value, or_none)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        raise errors.bare_number(call, option, value)
+        nanoseconds = _bare(call, option, value, value, or_none)
     else:
         raise errors.bad_duration(call, option, value)
     if or_none and nanoseconds < 0:
@@ -71,12 +71,19 @@ def _of_numpy(call: str, option: str, value: np.timedelta64) -> int:
     return int(value.astype(np.int64)) * count * NANOSECONDS[unit.lower()]
 
 
-def _parse(call: str, option: str, value: str) -> int:
+def _bare(call: str, option: str, value: Any, number: float, or_none: bool) -> int:
+    """A number without a unit is refused; one that no unit would help goes on, to be refused for that."""
+    if number < 0 or (number == 0 and not or_none):
+        return -1 if number < 0 else 0
+    raise errors.bare_number(call, option, value)
+
+
+def _parse(call: str, option: str, value: str, or_none: bool) -> int:
     text = value.strip().replace(" ", "")
     if len(text) > _LONGEST:
         raise errors.bad_duration(call, option, value)
-    if re.fullmatch(r"\d+(?:\.\d+)?", text):
-        raise errors.bare_number(call, option, value)
+    if re.fullmatch(r"-?\d+(?:\.\d+)?", text):
+        return _bare(call, option, value, float(text), or_none)
     if _CALENDAR.fullmatch(text):
         raise errors.calendar_duration(call, option, value)
     parts = list(_PART.finditer(text.removeprefix("-")))

@@ -16,7 +16,7 @@ import polars as pl
 from polars.plugins import register_plugin_function
 
 from cxcore import _options, errors
-from cxcore._columns import time_ticks
+from cxcore._columns import time_ticks, what_it_holds
 from cxcore._ext import sessions as kernels
 
 Said = Literal["session_number", "session_start"]
@@ -29,7 +29,9 @@ def sessions_expr(times: pl.Expr, said: Said, gap: Any) -> pl.Expr:
     path = plugin_path()
     if path is None:
         dtype = pl.Int64() if said == "session_number" else pl.self_dtype()
-        return times.map_batches(lambda column: _sessions(column, said, nanoseconds), return_dtype=dtype)
+        return times.map_batches(
+            lambda column: _sessions(column, times, said, nanoseconds), return_dtype=dtype
+        )
     return _plugin(path, said, times, nanoseconds)
 
 
@@ -53,10 +55,11 @@ def plugin_path() -> str | None:
     return spec.origin if answer == [1, None, 2] else None
 
 
-def _sessions(column: pl.Series, said: Said, nanoseconds: int) -> pl.Series:
+def _sessions(column: pl.Series, times: pl.Expr, said: Said, nanoseconds: int) -> pl.Series:
     """The same through the kernel, called back by Polars."""
     if not (isinstance(column.dtype, pl.Datetime) or column.dtype == pl.Date):
-        raise errors.no_times(said)
+        name = column.name or times.meta.output_name(raise_if_undetermined=False)  # `over` hides it
+        raise errors.no_times(said, name or "", what_it_holds(column.dtype))
     ticks, length, absent = time_ticks(said, column.to_frame(), column.name, None)
     row = np.arange(len(ticks)) if absent is None else np.flatnonzero(~absent)
     row = row[np.argsort(ticks[row], kind="stable")]

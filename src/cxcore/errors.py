@@ -61,7 +61,10 @@ class CxDeprecationWarning(DeprecationWarning):
 
 
 def _text(call: str, arguments: Mapping[str, object] | None, problem: str, hint: str, *lines: str) -> str:
-    inside = ", ".join(f"{name}={_shown(value)}" for name, value in (arguments or {}).items())
+    inside = ", ".join(
+        f"{name}={_shown(value, 4_096 if name == 'path' else 60)}"
+        for name, value in (arguments or {}).items()
+    )
     rows = [f"{call}({inside}): {problem}", *(f"  {line}" for line in lines)]
     if hint:
         rows.append(f"  Hint: {hint}")
@@ -110,24 +113,15 @@ def wrong_dtype(call: str, role: str, column: str, dtype: object, wants: str, hi
 
 
 def nulls(call: str, role: str, column: str, n_bad: int, n: int, row: int, hint: str) -> InvalidDataError:
-    return InvalidDataError(
-        _text(
-            call, {role: column}, f"{n_bad:,} of {n:,} rows have no {role}; the first is row {row:,}.", hint
-        )
-    )
+    problem = f"{n_bad:,} of {n:,} rows have no {role}; the first is row {row:,}."
+    return bad_data(call, role, column, problem, hint)
 
 
 def not_a_number(
     call: str, role: str, column: str, n_bad: int, n: int, value: Any, row: int
 ) -> InvalidDataError:
-    return InvalidDataError(
-        _text(
-            call,
-            {role: column},
-            f"{n_bad:,} of {n:,} rows are not finite numbers; first is {value!r}, row {row:,}.",
-            "replace or drop them; a null says 'none'.",
-        )
-    )
+    problem = f"{n_bad:,} of {n:,} rows are not finite numbers; first is {value!r}, row {row:,}."
+    return bad_data(call, role, column, problem, "replace or drop them; a null says 'none'.")
 
 
 def negative_weight(call: str, column: str, n_bad: int, n: int, value: Any, row: int) -> InvalidDataError:
@@ -160,26 +154,15 @@ def out_of_scale(
     if call != "nps" and ends is not None:  # least and most of the bad ones that a longer scale would have
         longer = (min(low, ends[0]), 10 if ends[1] > high else high)
         hint = f"say scale={longer} if the scale is longer; {hint}"
-    return InvalidDataError(
-        _text(
-            call,
-            {"score": column},
-            f"{n_bad:,} of {n:,} answers {verb} outside {low}..{high}; first is {value}, row {row:,}.",
-            hint,
-        )
-    )
+    problem = f"{n_bad:,} of {n:,} answers {verb} outside {low}..{high}; first is {value}, row {row:,}."
+    return bad_data(call, "score", column, problem, hint)
 
 
 def not_a_level(call: str, column: str, n_bad: int, n: int, value: Any, row: int) -> InvalidDataError:
     verb = "is not a whole number" if n_bad == 1 else "are not whole numbers"
-    return InvalidDataError(
-        _text(
-            call,
-            {"score": column},
-            f"{n_bad:,} of {n:,} answers {verb}; first is {value}, row {row:,}.",
-            "an answer is a level of the scale; averages of answers cannot be counted.",
-        )
-    )
+    problem = f"{n_bad:,} of {n:,} answers {verb}; first is {value}, row {row:,}."
+    hint = "an answer is a level of the scale; averages of answers cannot be counted."
+    return bad_data(call, "score", column, problem, hint)
 
 
 def too_many_rows(call: str, n: int) -> InvalidDataError:
@@ -329,7 +312,8 @@ def bad_ids(call: str, option: str, problem: str, hint: str) -> InvalidOptionErr
 def in_a_part(call: str, error: InvalidDataError, n: int) -> InvalidDataError:
     """What is wrong in one part of a log that was spilled: a part knows no other numbers than its own."""
     note = f"  Rows are counted in one part of {n:,} rows: {call}(spill=…) spreads users over parts."
-    return InvalidDataError(f"{error}\n{note}")
+    how = "  To find them in the log: log.with_row_index().filter(…), by what is wrong with them."
+    return InvalidDataError(f"{error}\n{note}\n{how}")
 
 
 def from_row(error: InvalidDataError, row: int) -> InvalidDataError:
@@ -338,17 +322,29 @@ def from_row(error: InvalidDataError, row: int) -> InvalidDataError:
     return InvalidDataError(f"{error}\n{note}") if row else error
 
 
-def not_by_user(call: str, user: Sequence[str], row: int) -> InvalidDataError:
+def not_by_user(call: str, user: Sequence[str], row: int, *, returns: bool) -> InvalidDataError:
+    """A user stands below a greater one, or returns (``returns``) below rows that have no user."""
     names = user[0] if len(user) == 1 else list(user)
-    problem = f"sorted_by_user=True, and the user of row {row:,} belongs before the row above it."
+    problem = f"sorted_by_user=True, and the user of row {row:,} belongs before a user above it."
+    if returns:
+        problem = f"sorted_by_user=True, and rows without a user part row {row:,} from its user's rows above."
     hint = "sort the log by user (ascending), or say spill='folder' in its place."
     return InvalidDataError(_text(call, {"user": names}, problem, hint))
 
 
-def no_times(call: str) -> InvalidDataError:
+def to_times(column: str, holds: str) -> str:
+    """A hint: a cast would take seconds for microseconds, and Polars casts no text."""
+    if holds == "numbers":
+        return f"say their unit, for example pl.from_epoch('{column}', time_unit='s')."
+    if holds == "text":
+        return f"parse it, for example pl.col('{column}').str.to_datetime()."
+    return "name a column of dates or datetimes."
+
+
+def no_times(call: str, column: str, holds: str) -> InvalidDataError:
     """As the plugin of Polars says it, in ``_ext/include/cxcore/polars/sessions.hpp``."""
-    hint = "cast them, for example pl.col('ts').cast(pl.Datetime('us'))."
-    return InvalidDataError(_text(call, {}, "takes dates or datetimes.", hint))
+    problem = f"takes dates or datetimes, and the column '{column}' holds {holds}."
+    return InvalidDataError(_text(call, {}, problem, to_times(column, holds)))
 
 
 def only_lazy(call: str, option: str, value: object) -> InvalidOptionError:
@@ -374,8 +370,8 @@ def bad_data(call: str, role: str, column: str, problem: str, hint: str) -> Inva
     return InvalidDataError(_text(call, {role: column}, problem, hint))
 
 
-def unreadable_file(call: str, path: object, problem: str, hint: str) -> InvalidDataError:
-    """A file that something of ours should have written."""
+def bad_file(call: str, path: object, problem: str, hint: str) -> InvalidDataError:
+    """A file that something of ours wrote, or writes; its path is shown whole."""
     return InvalidDataError(_text(call, {"path": str(path)}, problem, hint))
 
 

@@ -352,12 +352,15 @@ class ScoreState:
         return pl.DataFrame([*self._counted.groups[group], *columns])
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a Parquet file, in one step: a process that is killed leaves the file of before."""
+        """Write a Parquet file, in one step: a process that is killed leaves the file of before.
+
+        What cannot be written is an ``InvalidDataError``.
+        """
         about = {
             "version": _VERSION, "scale": list(self.scale), "by": self.by, "cluster": list(self.cluster),
             "stratum": list(self.stratum),
         }  # fmt: skip
-        _files.write_parquet(path, self.to_frame(), {_KEY: about})
+        _files.write_parquet("ScoreState.save", path, self.to_frame(), {_KEY: about})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ScoreState:

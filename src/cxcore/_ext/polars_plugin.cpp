@@ -17,7 +17,7 @@ CXCORE_PLUGIN const char* _polars_plugin_get_last_error_message() { return last_
 CXCORE_PLUGIN void _polars_plugin_field_session_number(const ArrowSchema* fields, size_t, ArrowSchema* to,
                                                        const uint8_t*, size_t) {
     guard([&] {
-        unit_of("session_number", fields->format);
+        unit_of("session_number", *fields);
         give_field(fields->name, "l", to);
     });
 }
@@ -30,7 +30,7 @@ CXCORE_PLUGIN void _polars_plugin_session_number(SeriesExport* inputs, size_t n_
 CXCORE_PLUGIN void _polars_plugin_field_session_start(const ArrowSchema* fields, size_t, ArrowSchema* to,
                                                       const uint8_t*, size_t) {
     guard([&] {
-        unit_of("session_start", fields->format);
+        unit_of("session_start", *fields);
         give_field(fields->name, fields->format, to);
     });
 }

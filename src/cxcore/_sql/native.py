@@ -57,13 +57,9 @@ def write_extension(folder: str | os.PathLike[str]) -> Path:
     )
     if library is None or system is None or machine is None:
         raise errors.no_duckdb_extension(f"{sys.platform} {platform.machine()}")
-    if not target.parent.is_dir():
-        raise errors.bad_option(
-            "duckdb-extension", "folder", str(folder), "no such folder.", "make it first."
-        )
     said = ("", "", "", "C_STRUCT", __version__, _API, f"{system}_{machine}", "4")
     footer = b"".join(field.encode().ljust(32, b"\0") for field in said) + bytes(256)
-    write_bytes(target, library.read_bytes() + footer)
+    write_bytes("duckdb-extension", target, library.read_bytes() + footer)
     return target
 
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from cxcore import _options, errors
 from cxcore._answers import by_schema, score_counts
-from cxcore._columns import check_roles, needed, time_hint
+from cxcore._columns import check_roles, needed, what_it_holds
 from cxcore.customers.base import Outcome
 from cxcore.customers.first import First
 from cxcore.customers.last import Last
@@ -154,7 +154,7 @@ def _check(call: str, house: pl.DataFrame, role: str, name: str) -> None:
     column = house[name]
     dtype = column.dtype
     if role == "time" and not (dtype.is_integer() or dtype == pl.Date or isinstance(dtype, pl.Datetime)):
-        hint = time_hint(name, dtype, "to_datetime")
+        hint = errors.to_times(name, what_it_holds(dtype))
         raise errors.wrong_dtype(call, role, name, dtype, "takes dates, datetimes or whole numbers", hint)
     _check_sorts(call, role, column)
     if n_bad := column.null_count():

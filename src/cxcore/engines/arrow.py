@@ -10,6 +10,9 @@ import polars as pl
 from cxcore import errors
 from cxcore.engines.base import Engine, loaded
 
+#: that many seconds are milliseconds of an int64
+_MOST_SECONDS = (2**63 - 1) // 1_000
+
 
 class ArrowTable(Engine):
     name = "pyarrow Table"
@@ -31,8 +34,10 @@ class ArrowTable(Engine):
         read = {}
         for name in frame.column_names if columns is None else columns:
             try:
-                read[name] = pl.DataFrame(frame.select([name])).to_series()
-            except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+                part = frame.select([name])
+                refuse_far_seconds(part.column(0))
+                read[name] = pl.DataFrame(part).to_series()
+            except (OverflowError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
                 if columns is not None:
                     reason = f"the column {name!r} is {frame.schema.field(name).type}: {error}"
                     raise errors.unreadable_frame(call, self.name, reason) from error
@@ -65,6 +70,18 @@ class ArrowReader(ArrowTable):
 
     def from_house(self, frame: Any, result: pl.DataFrame) -> Any:
         return super().from_house(frame, result).to_reader()
+
+
+def refuse_far_seconds(column: Any) -> None:
+    """Polars reads seconds as milliseconds, and those wrap where an int64 does not hold them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_timestamp(column.type) or column.type.unit != "s":
+        return
+    ends = pc.min_max(column.cast(pa.int64())).as_py()
+    if any(end is not None and abs(end) > _MOST_SECONDS for end in ends.values()):
+        raise OverflowError("a time is further from 1970 than milliseconds reach.")
 
 
 def _table(frame: pl.DataFrame) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from cxcore import errors
+from cxcore.engines.arrow import refuse_far_seconds
 from cxcore.engines.base import Engine, loaded
 
 
@@ -38,8 +39,15 @@ class PandasFrame(Engine):
         read = {}
         for name in self.columns(frame) if columns is None else columns:
             try:
+                if "[s" in str(frame[name].dtype):  # times in seconds, of NumPy or of Arrow
+                    refuse_far_seconds(pa.array(frame[name]))
                 read[name] = pl.from_pandas(frame[name])
-            except (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            except (
+                OverflowError,
+                pa.ArrowException,
+                pl.exceptions.PolarsError,
+                pl.exceptions.PanicException,
+            ) as error:
                 if columns is None:
                     continue
                 reason = f"the column {name!r} is {frame[name].dtype}: {error}"

@@ -29,7 +29,7 @@ def save(call: str, path: str | os.PathLike[str], plan: Plan, users: UserTable |
     if users is not None:
         closed, still_open = frames_of(users, plan)
         rows = pl.concat([closed.with_columns(is_closed=True), still_open.with_columns(is_closed=False)])
-    _files.write_parquet(path, rows, {_KEY: about})
+    _files.write_parquet(call, path, rows, {_KEY: about})
 
 
 def load(call: str, path: str | os.PathLike[str]) -> tuple[dict[str, Any], State | None]:
@@ -106,6 +106,6 @@ def _value(call: str, path: str | os.PathLike[str], value: Any) -> Any:
     if isinstance(value, dict):
         if _calls_python(json.loads(value["expression"])):
             problem = "holds a Python function, which would run."
-            raise errors.unreadable_file(call, path, problem, "SessionStream.save writes none.")
+            raise errors.bad_file(call, path, problem, "SessionStream.save writes none.")
         return pl.Expr.deserialize(io.StringIO(value["expression"]), format="json")
     return value

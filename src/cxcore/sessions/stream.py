@@ -270,6 +270,8 @@ class SessionStream:
         ------
         InvalidOptionError
             Where an option cannot be written: an expression that calls a Python function.
+        InvalidDataError
+            Where the file cannot be written: its folder is not there, or is closed to this user.
         """
         with self._lock:
             saved.save(f"{_CALL}.save", path, self._plan, self._users)

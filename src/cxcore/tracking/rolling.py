@@ -13,7 +13,7 @@ import polars as pl
 
 from cxcore import _options, errors
 from cxcore._answers import ScoreCounts
-from cxcore._columns import time_hint
+from cxcore._columns import what_it_holds
 from cxcore._design_columns import DesignRows, design_roles
 from cxcore._wave_columns import MOST_CELLS, WaveCounts
 from cxcore.designs import DesignMethod, design_sample
@@ -218,7 +218,7 @@ def _clock(call: str, column: pl.Series, step: Span, length: Span) -> pl.Series:
 def _check_times(call: str, column: pl.Series) -> None:
     dtype = column.dtype
     if dtype != pl.Date and not isinstance(dtype, pl.Datetime):
-        hint = time_hint(column.name, dtype, "to_date")
+        hint = errors.to_times(column.name, what_it_holds(dtype))
         raise errors.wrong_dtype(call, "time", column.name, dtype, "takes dates or datetimes", hint)
     if n_bad := column.null_count():
         row = int(column.is_null().arg_max() or 0)

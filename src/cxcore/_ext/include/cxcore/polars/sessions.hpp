@@ -15,14 +15,26 @@ struct Unit {
     uint64_t per_microsecond, microseconds;  // ticks in one, or how many make a tick
 };
 
-inline Unit unit_of(const char* call, const char* format) {
+// The text of errors.no_times.
+inline std::string no_times(const char* call, const ArrowSchema& field) {
+    const std::string name(field.name ? field.name : ""), format(field.format);
+    const bool plain = !field.dictionary;
+    std::string holds("no such thing"), hint("name a column of dates or datetimes.");
+    if (plain && format.size() == 1 && std::strchr("cCsSiIlLefg", format[0]))
+        holds = "numbers", hint = "say their unit, for example pl.from_epoch('" + name + "', time_unit='s').";
+    else if (plain && (format == "vu" || format == "U" || format == "u"))
+        holds = "text", hint = "parse it, for example pl.col('" + name + "').str.to_datetime().";
+    return std::string(call) + "(): takes dates or datetimes, and the column '" + name + "' holds " + holds +
+           ".\n  Hint: " + hint;
+}
+
+inline Unit unit_of(const char* call, const ArrowSchema& field) {
+    const char* const format = field.format;
     if (!std::strcmp(format, "tdD")) return {true, 0, 86'400'000'000};
     if (!std::strncmp(format, "tsn:", 4)) return {false, 1'000, 0};
     if (!std::strncmp(format, "tsu:", 4)) return {false, 0, 1};
     if (!std::strncmp(format, "tsm:", 4)) return {false, 0, 1'000};
-    throw std::invalid_argument(std::string(call) +
-                                "(): takes dates or datetimes.\n"
-                                "  Hint: cast them, for example pl.col('ts').cast(pl.Datetime('us')).");
+    throw std::invalid_argument(no_times(call, field));
 }
 
 enum class Said { number, start };
@@ -58,7 +70,7 @@ template <Said said>
 void sessions(const char* call, SeriesExport* inputs, size_t n_inputs, SeriesExport* to) {
     if (n_inputs != 3) throw std::invalid_argument("takes three columns");
     const Given time(inputs), nanoseconds(inputs + 1), microseconds(inputs + 2);
-    const Unit unit = unit_of(call, time.field().format);
+    const Unit unit = unit_of(call, time.field());
     const uint64_t gap = unit.microseconds ? microseconds.word() / unit.microseconds : nanoseconds.word();
     unit.is_date ? say<int32_t, said>(time, gap, to) : say<int64_t, said>(time, gap, to);
 }
