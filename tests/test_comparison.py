@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from scipy import stats
@@ -166,6 +166,39 @@ def test_the_p_value_is_the_interval_read_backwards(one, two, method, alpha):
     assert DIFFERENCES[method].limits(swapped, alpha)[0] == pytest.approx(-high, abs=1e-12)
     # BCa near its pole multiplies what the two tails of the law differ by in their last digits
     assert DIFFERENCES[method].p_values(swapped)[0] == pytest.approx(p, rel=1e-5, abs=1e-12)
+
+
+few = st.lists(st.integers(0, 10), min_size=1, max_size=8)
+
+
+@pytest.mark.parametrize("method", ["bca", "bootstrap", "expanded", "percentile"])
+@settings(max_examples=100)
+@given(few, few, st.integers(0, 6), st.floats(0.5, 0.999))
+@example([10, 7], [4, 3], 0, 0.95)  # expanded: p was 0.108 beside [100, 200]
+@example([10, 7], [4, 3], 0, 0.99)  # and low -200, which no resample has
+@example([8, 7, 9], [6, 0], 0, 0.99)
+@example([10, 10, 10, 8], [0, 0, 0, 7], 0, 0.9999999)  # bca: low was -200
+def test_few_answers_agree_with_their_law(method, one, two, apart, level):
+    """What far tails and few degrees of freedom make of laws that end before 0, or at it."""
+    one, two = [min(score + apart, 10) for score in one], [max(score - apart, 0) for score in two]
+    pairs = pairs_of(*(np.histogram(side, [0, 7, 9, 11])[0] for side in (one, two)))
+    p, alpha = DIFFERENCES[method].p_values(pairs)[0], 1 - level
+    assume(abs(p - alpha) > 1e-7)
+    low, high = np.ravel(DIFFERENCES[method].limits(pairs, alpha))
+    assert (p < alpha) == bool(low > 1e-15 or high < -1e-15)
+    if method != "bootstrap":  # which is MOVER for so few, and knows of answers that were not given
+        one, two = (np.digitize(side, [7, 9]) - 1 for side in (one, two))
+        assert min(one) - max(two) <= low <= high <= max(one) - min(two)
+
+
+def test_tails_that_rounding_hides_end_with_the_law():
+    """One answer of two in the control: the tail of one degree of freedom is e-70."""
+    pairs = pairs_of((1, 0, 999), (1, 0, 1))
+    assert np.ravel(DIFFERENCES["expanded"].limits(pairs, 0.05)) == pytest.approx((-2, 2))
+    assert DIFFERENCES["expanded"].p_values(pairs)[0] > 0.05
+    law = DifferenceLaw(np.array((0, 5, 5)), np.array((5, 5, 0)), NPS)
+    assert (law.quantile(0), law.quantile(1)) == (0, 2)
+    assert (law.upto(-1), law.below(0), law.upto(law.top), law.above(law.top + 1)) == (0, 0, 1, 0)
 
 
 def test_many_answers():

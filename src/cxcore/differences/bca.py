@@ -31,6 +31,8 @@ class BcaDifference(ResampledDifference):
         """Efron's two levels solved for alpha, with P(D* <= 0) for the low end and P(D* < 0) for the high."""
         if law.observed == 0:
             return 1.0, 1.0
+        if law.leaves_out_zero:
+            return 0.0, 0.0
         low, high = (
             2 * NORMAL.cdf(side * (_solved(law, score_of(probability) - law.bias) - law.bias))
             for side, probability in ((1.0, law.upto(0)), (-1.0, law.below(0)))

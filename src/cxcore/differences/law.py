@@ -31,6 +31,8 @@ class _SumLaw:
 
     def __init__(self, counts: Int64, weights: Int64) -> None:
         self.n, self.total = int(counts.sum()), int(counts @ weights)
+        given = weights[counts > 0]
+        self.least, self.most = int(given[0]), int(given[-1])
         self.mean = self.total / self.n
         away = weights - self.mean
         self.m2 = float(counts @ away**2) / self.n
@@ -52,7 +54,8 @@ class DifferenceLaw:
         self.mean_two = (self.two.first + 1 + np.arange(len(self.chance))) / self.two.n
         self.grid = min(math.lcm(self.one.n, self.two.n), _FINEST)
         self.slack = 0.25 * self.one.n / self.grid  # sums are whole, up to rounding far below a grid step
-        self.reach = self.grid * int(weights[-1] - weights[0])
+        self.bottom = self.grid * (self.one.least - self.two.most)
+        self.top = self.grid * (self.one.most - self.two.least)
         self.observed = round((self.one.mean - self.two.mean) * self.grid)
         variances = self.one.m2 / self.one.n + self.two.m2 / self.two.n
         thirds = self.one.m3 / self.one.n**2 - self.two.m3 / self.two.n**2
@@ -61,16 +64,25 @@ class DifferenceLaw:
         self.bias = score_of((self.upto(self.observed) + self.below(self.observed)) / 2)
 
     def upto(self, at: int) -> float:
-        """P(D* <= at / grid)"""
+        """P(D* <= at / grid), exactly 0 and 1 beyond the ends of the law"""
+        if not self.bottom <= at < self.top:
+            return float(at >= self.top)
         return self._sum(np.floor(self._bound(at) + self.slack))
 
     def below(self, at: int) -> float:
-        """P(D* < at / grid)"""
+        """P(D* < at / grid), exactly 0 and 1 beyond the ends of the law"""
+        if not self.bottom < at <= self.top:
+            return float(at > self.top)
         return self._sum(np.ceil(self._bound(at) - self.slack) - 1)
 
     def above(self, at: int) -> float:
         """P(D* >= at / grid)"""
         return max(1.0 - self.below(at), 0.0)
+
+    @property
+    def leaves_out_zero(self) -> bool:
+        """Whether no resample is 0 or on its other side: then no quantile is either, at any level."""
+        return self.bottom > 0 or self.top < 0
 
     def _bound(self, at: int) -> Float64:
         bound: Float64 = self.one.n * (at / self.grid + self.mean_two) - self.one.first
@@ -82,11 +94,13 @@ class DifferenceLaw:
         return float((self.chance * each).sum())  # not BLAS: no threads, the same sum anywhere
 
     def quantile(self, level: float) -> float:
-        """The smallest d with P(D* <= d) >= level; the top where there is none.
+        """The smallest d with P(D* <= d) >= level; an end of the law where rounding hides the tail.
 
         A few of Newton's steps by the normal density, kept inside a bracket; then by halves.
         """
-        low, high = -self.reach - 1, self.reach
+        if not _NOISE < level < 1 - _NOISE:
+            return (self.bottom if level < 0.5 else self.top) / self.grid
+        low, high = self.bottom - 1, self.top
         z = score_of(level)
         deviation = self.deviation * self.grid
         density = math.exp(-z * z / 2) / (math.sqrt(2 * math.pi) * deviation)
