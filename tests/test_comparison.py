@@ -164,7 +164,7 @@ def test_the_p_value_is_the_interval_read_backwards(one, two, method, alpha):
     assert (p < alpha) == bool(low[0] > 1e-15 or high[0] < -1e-15)
     swapped = pairs_of(two, one)
     assert DIFFERENCES[method].limits(swapped, alpha)[0] == pytest.approx(-high, abs=1e-12)
-    # BCa near its pole multiplies what the tails differ by in their last digits; the upper one is 1 - the lower
+    # BCa near its pole multiplies the last digits of the tails, of which one is 1 - the other
     assert DIFFERENCES[method].p_values(swapped)[0] == pytest.approx(p, rel=1e-5, abs=1e-10)
 
 
