@@ -85,11 +85,12 @@ def _added_up(partials: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
 
 
 def _sums(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows that say one thing, added up."""
-    amounts = (_COUNT, _VALUE, _NULLS, _CREDITED)
-    keys = [name for name in rows.columns if name not in amounts]
-    added = rows.group_by(keys, maintain_order=True).agg(pl.col(name).sum() for name in amounts)
-    return added.select(rows.columns)
+    """Rows that say one thing, added up: the same sums in whatever order they came."""
+    whole, real = (_COUNT, _NULLS), (_VALUE, _CREDITED)
+    keys = [name for name in rows.columns if name not in (*whole, *real)]
+    added = rows.group_by(keys, maintain_order=True).agg(pl.col(whole).sum(), pl.col(real).drop_nulls())
+    sums = (pl.Series(name, list(map(math.fsum, added[name].to_list())), pl.Float64) for name in real)
+    return added.with_columns(sums).select(rows.columns)
 
 
 # ---------------------------------------------------------------- what a part says
