@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import permutations
 from typing import Any
 
@@ -14,6 +15,7 @@ from polars.testing import assert_frame_equal
 
 import cxcore as cx
 from cxcore import _parts, engines
+from cxcore.attribution import partials
 from tests.in_parts import Apart, InParts
 from tests.test_session_rules import ruled_logs
 from tests.test_spill import OPTIONS, ROLES, clicks
@@ -255,6 +257,17 @@ def test_values_of_paths_are_added_up_in_no_order(values: tuple[float, ...], mon
     )
     asked: Any = {**CONVERTS, "order": None, "time_unit": "s"}
     assert cx.paths(Apart(log, 1, 1), **asked)["value"].to_list() == [1e16 + 2]
+
+
+@pytest.mark.parametrize("piece", [1, 150])
+def test_values_that_a_float_cannot_hold_are_refused(piece: int, monkeypatch: Any) -> None:
+    monkeypatch.setattr(_parts, "PIECE", piece)
+    monkeypatch.setattr(partials, "_MANY", 1)
+    huge = TOUCHES.with_columns(value=pl.when("conversion").then(1e308))
+    for log in (huge, Apart(huge), Apart(huge, 1, 40)):
+        for call in (cx.paths, partial(cx.attribute, model=["linear", "markov"])):
+            with pytest.raises(cx.InvalidDataError, match="more than a float64 can hold"):
+                call(log, **CONVERTS)
 
 
 def test_touches_are_rows_of_each_part() -> None:

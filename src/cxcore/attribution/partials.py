@@ -89,8 +89,16 @@ def _sums(rows: pl.DataFrame) -> pl.DataFrame:
     whole, real = (_COUNT, _NULLS), (_VALUE, _CREDITED)
     keys = [name for name in rows.columns if name not in (*whole, *real)]
     added = rows.group_by(keys, maintain_order=True).agg(pl.col(whole).sum(), pl.col(real).drop_nulls())
-    sums = (pl.Series(name, list(map(math.fsum, added[name].to_list())), pl.Float64) for name in real)
+    sums = (pl.Series(name, list(map(_sum, added[name].to_list())), pl.Float64) for name in real)
     return added.with_columns(sums).select(rows.columns)
+
+
+def _sum(values: list[float]) -> float:
+    """Infinite where a float64 cannot hold it, which ``merge`` refuses."""
+    try:
+        return math.fsum(values)
+    except OverflowError:
+        return math.inf
 
 
 # ---------------------------------------------------------------- what a part says
@@ -103,11 +111,15 @@ class Partials(ABC):
     call: str
     channel: str
     by: Any
-    has_value: bool
+    value: str | None
     nulls: bool
     transforms: Sequence[Transform]
     windows: Windows
     n_threads: int
+
+    @property
+    def has_value(self) -> bool:
+        return self.value is not None
 
     def schema(self, before: pl.Schema) -> pl.Schema:
         kind = type_after(before[self.channel], self.transforms)
@@ -156,6 +168,9 @@ class Partials(ABC):
 
     def merge(self, partials: pl.DataFrame) -> pl.DataFrame:
         """The answer of the log."""
+        if self.value is not None and not math.isfinite(float(partials[_VALUE].abs().sum())):
+            problem = "the values add up to more than a float64 can hold."
+            raise errors.bad_data(self.call, "value", self.value, problem, "use a larger unit.")
         names = partials.columns[: partials.columns.index(_KIND)]
         met = partials.filter(pl.col(_KIND) == _MET)[_CHANNEL].unique(maintain_order=True)
         met = met[by_name(met, np.arange(len(met)))]
@@ -309,7 +324,7 @@ def credit_partials(
     call: str,
     channel: str,
     by: Any,
-    has_value: bool,
+    value: str | None,
     nulls: bool,
     transforms: Sequence[Transform],
     windows: Windows,
@@ -328,7 +343,7 @@ def credit_partials(
             problem = "it learns from times of all journeys, and parts of a log do not add up to that."
             raise errors.bad_option(call, "model", model.label, problem, hint)
     own = replace(windows, n_threads=1)
-    return CreditPartials(call, channel, by, has_value, nulls, transforms, own, windows.n_threads, asks)
+    return CreditPartials(call, channel, by, value, nulls, transforms, own, windows.n_threads, asks)
 
 
 def _rows(kind: int, **columns: pl.Series) -> pl.DataFrame:
