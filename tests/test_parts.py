@@ -123,12 +123,19 @@ def test_whole_users_of_several_columns(rule: dict[str, Any], piece: int, monkey
 @pytest.mark.parametrize("rule", [{"start_on": "k"}, {"max_events": 1}, {"first": "b"}, {}], ids=str)
 def test_sums_do_not_depend_on_how_ties_came(rule: dict[str, Any]) -> None:
     log = pl.DataFrame(
-        {"u": 1, "t": 0, "k": True, "v": [1.0, 2.0, 3.0], "x": [1e16, -1e16, 1.0], "b": [True, False, False]}
+        {
+            "u": 1,
+            "t": 0,
+            "k": True,
+            "v": [1.0, 2.0, 3.0, 4.0],
+            "x": [1e16, -1e16, 1.0, 0.0],
+            "b": [True] * 3 + [False],
+        }
     )
     options: Any = {"user": "u", "time": "t", "time_unit": "s", "sum": ["x", "v"], "any": "b", **rule}
     one, *others = (
         cx.sessions(Apart(log[list(rows)]), **options).sort("session_number")
-        for rows in permutations(range(3))
+        for rows in permutations(range(4))
     )
     for other in others:
         assert_frame_equal(other, one, check_exact=True)
