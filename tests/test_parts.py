@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from itertools import permutations
 from typing import Any
 
 import polars as pl
@@ -13,6 +15,7 @@ from polars.testing import assert_frame_equal
 
 import cxcore as cx
 from cxcore import _parts, engines
+from cxcore.attribution import partials
 from tests.in_parts import Apart, InParts
 from tests.test_session_rules import ruled_logs
 from tests.test_spill import OPTIONS, ROLES, clicks
@@ -94,6 +97,58 @@ def test_several_columns_name_a_user() -> None:
     assert cx.sessions(log, **options)["session_id"].is_unique().all()
     for parts, batch in ((1, 9), (4, 9)):
         assert_frame_equal(cx.sessionize(Apart(log, parts, batch), **options).sort("row"), want)
+
+
+@pytest.mark.parametrize(
+    "rule", [{"unique": "k"}, {"gap": pl.duration(minutes=pl.col("k"))}], ids=["unique", "gap"]
+)
+@pytest.mark.parametrize("piece", [1, 2, 150])
+def test_whole_users_of_several_columns(rule: dict[str, Any], piece: int, monkeypatch: Any) -> None:
+    """Whoever lacks a column is nobody, whatever the others say: one count within a microsecond."""
+    monkeypatch.setattr(_parts, "PIECE", piece)
+    log = (
+        pl.DataFrame(
+            {"u": [None, 1, None, 1, 1, 1], "w": ["a", None, "a", None, "b", "c"], "t": [0, 0, 0, 60, 60, 60]}
+        )
+        .with_columns(pl.col("t").cast(pl.Datetime("us")), k=pl.int_range(1, pl.len() + 1))
+        .with_row_index("row")
+    )
+    options: Any = {"user": ["u", "w"], "time": "t", "null_user": "own", "order": "row", **rule}
+    want = cx.sessionize(log, **options)
+    assert want["session_id"].is_unique().all()
+    for parts in (1, 3):
+        assert_frame_equal(cx.sessionize(Apart(log, parts, 1), **options).sort("row"), want)
+
+
+@pytest.mark.parametrize("rule", [{"start_on": "k"}, {"max_events": 1}, {"first": "b"}, {}], ids=str)
+def test_sums_do_not_depend_on_how_ties_came(rule: dict[str, Any]) -> None:
+    log = pl.DataFrame(
+        {
+            "u": 1,
+            "t": 0,
+            "k": True,
+            "v": [1.0, 2.0, 3.0, 4.0],
+            "x": [1e16, -1e16, 1.0, 0.0],
+            "b": [True] * 3 + [False],
+        }
+    )
+    options: Any = {"user": "u", "time": "t", "time_unit": "s", "sum": ["x", "v"], "any": "b", **rule}
+    one, *others = (
+        cx.sessions(Apart(log[list(rows)]), **options).sort("session_number")
+        for rows in permutations(range(4))
+    )
+    for other in others:
+        assert_frame_equal(other, one, check_exact=True)
+
+
+@pytest.mark.parametrize("piece", [1, 150])
+def test_rows_without_a_time_hand_on_no_value(piece: int, monkeypatch: Any) -> None:
+    monkeypatch.setattr(_parts, "PIECE", piece)
+    log = pl.DataFrame({"u": 1, "t": [None, 0, 60, 90], "c": ["y", None, "y", None]}).with_row_index("row")
+    options: Any = {"user": "u", "time": "t", "time_unit": "s", "split_on": "c", "null_time": "null"}
+    want = cx.sessionize(log, **options)
+    assert want["session_number"].to_list() == [None, 1, 2, 2]
+    assert_frame_equal(cx.sessionize(Apart(log), **options).sort("row"), want)
 
 
 def test_rows_without_a_time() -> None:
@@ -192,6 +247,34 @@ def test_windows_are_those_of_one_machine(options: dict[str, Any]) -> None:
         want = cx.paths(TOUCHES, **asked, **more)
         for parts in (1, 5):
             close(cx.paths(Apart(TOUCHES, parts), **asked, **more), want)
+
+
+@pytest.mark.parametrize("values", sorted(set(permutations([1e16, 1.0, 1.0]))), ids=str)
+def test_values_of_paths_are_added_up_in_no_order(values: tuple[float, ...], monkeypatch: Any) -> None:
+    """Of users who came in pieces of their own."""
+    monkeypatch.setattr(_parts, "PIECE", 1)
+    log = pl.DataFrame(
+        {
+            "user_id": [1, 1, 2, 2, 3, 3],
+            "ts": [0, 60] * 3,
+            "channel": ["email", None] * 3,
+            "conversion": [False, True] * 3,
+            "value": [worth for value in values for worth in (0.0, value)],
+        }
+    )
+    asked: Any = {**CONVERTS, "order": None, "time_unit": "s"}
+    assert cx.paths(Apart(log, 1, 1), **asked)["value"].to_list() == [1e16 + 2]
+
+
+@pytest.mark.parametrize("piece", [1, 150])
+def test_values_that_a_float_cannot_hold_are_refused(piece: int, monkeypatch: Any) -> None:
+    monkeypatch.setattr(_parts, "PIECE", piece)
+    monkeypatch.setattr(partials, "_MANY", 1)
+    huge = TOUCHES.with_columns(value=pl.when("conversion").then(1e308))
+    for log in (huge, Apart(huge), Apart(huge, 1, 40)):
+        for call in (cx.paths, partial(cx.attribute, model=["linear", "markov"])):
+            with pytest.raises(cx.InvalidDataError, match="more than a float64 can hold"):
+                call(log, **CONVERTS)
 
 
 def test_touches_are_rows_of_each_part() -> None:

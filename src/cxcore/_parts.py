@@ -19,16 +19,20 @@ PIECE = 1 << 18
 def in_order(call: str, frames: Iterator[pl.DataFrame], roles: EventRoles) -> Iterator[pl.DataFrame]:
     """The frames of a part as larger pieces, refused where they do not come in order."""
     last: pl.DataFrame | None = None
-    is_someone = pl.all_horizontal(pl.col(roles.user).is_not_null())
-    keys = [pl.when(is_someone).then(pl.col(name)) for name in roles.user] if len(roles.user) > 1 else []
     for house in _pieces(frames):
-        rows = house.select(roles.columns).with_columns(keys)
+        rows = house.select(roles.columns).with_columns(_keys(roles.user))
         if last is not None:
             rows = pl.concat([last, rows])
         if not rows.select(pl.struct(pl.all())).to_series().is_sorted():
             raise errors.not_in_order(call, roles.columns)
         last = rows.tail(1)
         yield house
+
+
+def _keys(users: Sequence[str]) -> list[pl.Expr]:
+    """Columns that name a user: who lacks one of several is nobody, and nobody is alike."""
+    is_someone = pl.all_horizontal(pl.col(users).is_not_null())
+    return [pl.when(is_someone).then(pl.col(name)).alias(name) for name in users]
 
 
 def _pieces(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
@@ -52,7 +56,7 @@ def whole_users(pieces: Iterator[pl.DataFrame], users: Sequence[str]) -> Iterato
         if start:
             yield pl.concat([*held, piece.head(start)], rechunk=True)
             held = [piece[start:]]
-        elif held and not held[-1].select(users).tail(1).equals(piece.select(users).head(1)):
+        elif held and not _named(held[-1].tail(1), users).equals(_named(piece.head(1), users)):
             yield pl.concat(held, rechunk=True)
             held = [piece]
         else:
@@ -62,6 +66,10 @@ def whole_users(pieces: Iterator[pl.DataFrame], users: Sequence[str]) -> Iterato
 
 
 def _last_run(piece: pl.DataFrame, users: Sequence[str]) -> int:
-    """Rows of the last user, who lies at the end."""
+    """Rows of the last user, who lies at the end: pieces are in order."""
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).last()) for name in users)
-    return int(piece.select(same.sum()).item())
+    return int(_named(piece, users).select(same.sum()).item())
+
+
+def _named(rows: pl.DataFrame, users: Sequence[str]) -> pl.DataFrame:
+    return rows.select(_keys(users))

@@ -299,7 +299,7 @@ def attribute(
         kind = type_after(before[channel], transforms)
         return touches_schema(before, roles, kind) if touches else asks.schema_after(kind, by, before)
 
-    what = (call, channel, by, value is not None, nulls, transforms, windows)
+    what = (call, channel, by, value, nulls, transforms, windows)
     partials = partial(credit_partials, *what, asks, touches)
     return answer_of_events(call, events, roles, others, by, models, windows, answer, schema, partials)
 

@@ -85,11 +85,20 @@ def _added_up(partials: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
 
 
 def _sums(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows that say one thing, added up."""
-    amounts = (_COUNT, _VALUE, _NULLS, _CREDITED)
-    keys = [name for name in rows.columns if name not in amounts]
-    added = rows.group_by(keys, maintain_order=True).agg(pl.col(name).sum() for name in amounts)
-    return added.select(rows.columns)
+    """Rows that say one thing, added up: the same sums in whatever order they came."""
+    whole, real = (_COUNT, _NULLS), (_VALUE, _CREDITED)
+    keys = [name for name in rows.columns if name not in (*whole, *real)]
+    added = rows.group_by(keys, maintain_order=True).agg(pl.col(whole).sum(), pl.col(real).drop_nulls())
+    sums = (pl.Series(name, list(map(_sum, added[name].to_list())), pl.Float64) for name in real)
+    return added.with_columns(sums).select(rows.columns)
+
+
+def _sum(values: list[float]) -> float:
+    """Infinite where a float64 cannot hold it, which ``merge`` refuses."""
+    try:
+        return math.fsum(values)
+    except OverflowError:
+        return math.inf
 
 
 # ---------------------------------------------------------------- what a part says
@@ -102,11 +111,15 @@ class Partials(ABC):
     call: str
     channel: str
     by: Any
-    has_value: bool
+    value: str | None
     nulls: bool
     transforms: Sequence[Transform]
     windows: Windows
     n_threads: int
+
+    @property
+    def has_value(self) -> bool:
+        return self.value is not None
 
     def schema(self, before: pl.Schema) -> pl.Schema:
         kind = type_after(before[self.channel], self.transforms)
@@ -155,6 +168,9 @@ class Partials(ABC):
 
     def merge(self, partials: pl.DataFrame) -> pl.DataFrame:
         """The answer of the log."""
+        if self.value is not None and not math.isfinite(float(partials[_VALUE].abs().sum())):
+            problem = "the values add up to more than a float64 can hold."
+            raise errors.bad_data(self.call, "value", self.value, problem, "use a larger unit.")
         names = partials.columns[: partials.columns.index(_KIND)]
         met = partials.filter(pl.col(_KIND) == _MET)[_CHANNEL].unique(maintain_order=True)
         met = met[by_name(met, np.arange(len(met)))]
@@ -308,7 +324,7 @@ def credit_partials(
     call: str,
     channel: str,
     by: Any,
-    has_value: bool,
+    value: str | None,
     nulls: bool,
     transforms: Sequence[Transform],
     windows: Windows,
@@ -327,7 +343,7 @@ def credit_partials(
             problem = "it learns from times of all journeys, and parts of a log do not add up to that."
             raise errors.bad_option(call, "model", model.label, problem, hint)
     own = replace(windows, n_threads=1)
-    return CreditPartials(call, channel, by, has_value, nulls, transforms, own, windows.n_threads, asks)
+    return CreditPartials(call, channel, by, value, nulls, transforms, own, windows.n_threads, asks)
 
 
 def _rows(kind: int, **columns: pl.Series) -> pl.DataFrame:

@@ -164,7 +164,7 @@ def paths(
         return pl.Schema({**by_schema(_CALL, before, by), **path_schema(kind, separator)})
 
     def partials() -> PathPartials:
-        what = (_CALL, channel, by, value is not None, nulls, transforms, windows)
+        what = (_CALL, channel, by, value, nulls, transforms, windows)
         return PathPartials(*what, windows.n_threads, separator)
 
     return answer_of_events(_CALL, events, roles, others, by, [], windows, answer, schema, partials)

@@ -55,8 +55,8 @@ def row_parts(call: str, roles: EventRoles, rules: Rules, id: str, reason: bool)
 
 def table_parts(call: str, roles: EventRoles, rules: Rules, id: str, measures: Measures) -> Parts:
     """``sessions`` by parts of whole users."""
-    edges = (*measures.first, *measures.last)
-    ties = needed(edges, *rules.roles.values()) if rules.reads_order or edges else []
+    is_read = rules.reads_order or measures.names  # sums of floats have an order, too
+    ties = needed(*measures.roles.values(), *rules.roles.values()) if is_read else []
     return _parts(call, roles, id, ties, table_walk(call, roles, rules, measures))
 
 
@@ -141,7 +141,11 @@ def _step(
         house = pl.concat([carry.rows, house], rechunk=True)
     if rules.split_on and rules.split_null == "carry" and not whole:
         with_nulls = [name for name in map(str, rules.split_on) if house[name].null_count()]
-        house = house.with_columns(pl.col(name).forward_fill().over(roles.user) for name in with_nulls)
+        is_event = pl.col(roles.time).is_not_null()  # rows without a time come first, and say nothing
+        house = house.with_columns(
+            pl.when(is_event).then(pl.col(name)).forward_fill().over(roles.user).alias(name)
+            for name in with_nulls
+        )
     engine, frame = open_frame(call, house)
     index = index_of(call, house, roles, engine, frame, n_threads=1)
     found = find_next(call, index, rules, _before(index, carry))
