@@ -954,7 +954,8 @@ DATA = [
     (
         {"cluster": pl.col("w") + 1}, {},
         "nps(cluster='w'): takes whole numbers, text or categories, but the column is Float64.\n"
-        "  Hint: cast it, for example pl.col('w').cast(pl.Int64).",
+        "  Hint: cast it to text, for example pl.col('w').cast(pl.String), or to pl.Int64 if all are "
+        "whole numbers.",
     ),
     (
         {"cluster": "who", "weight": pl.col("w") * -1}, {},

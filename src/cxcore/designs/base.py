@@ -199,7 +199,8 @@ class DesignSample:
         n, effect, roles = self.sample.n, self.design_effect, self.roles
         with np.errstate(divide="ignore", invalid="ignore"):
             found = np.where(effect > 0, n / effect, np.nan)
-            most = np.where(self.largest > 0.5, self.mass**2 / self._squares, np.inf)
+            is_half = self.largest > 0.5 + 1e-9  # two equal clusters are no matter of the last bit
+            most = np.where(is_half, self.mass**2 / self._squares, np.inf)
             if not roles.stratum and roles.population is None:
                 most = np.where(self.weighting > 1 + 1e-9, np.fmin(most, n / self.weighting), most)
         worth = np.fmin(found, most)
