@@ -47,7 +47,7 @@ debug-test: $(VENV)/.test build/debug/.built ## tests of the kernels, on a build
 	@export PYTHONPATH=$$(echo build/debug/lib.*); \
 		$(PY) -c 'import cxcore; assert cxcore.build_info()["debug"], cxcore.__file__'; \
 		$(PY) -m pytest -m "not slow" --hypothesis-profile few \
-			$(patsubst %,--ignore tests/test_%.py,agreement codebase demo docs duckdb duckdb_native errors service) $(ARGS)
+			$(patsubst %,--ignore tests/test_%.py,agreement by_user codebase demo docs duckdb duckdb_native engines errors parts service spill) $(ARGS)
 
 spark-test: $(SPARK_VENV)/.test $(VENV)/.built ## the verbs on Spark, which needs Java 17 (456 MB of packages)
 	@command -v java > /dev/null || { echo "Spark needs Java 17 or later (on Debian: openjdk-17-jre-headless)." >&2; exit 1; }
