@@ -115,7 +115,10 @@ def test_only_the_columns_that_somebody_needs_are_read(way: str, tmp_path: Path)
             cx.sessionize(lazy, **options, split_on=pl.col("campaign") + "x").group_by("session_number").len()
         )
     ) == {"user", "time", "campaign"}
-    filtered = lambda lazy: cx.sessionize(lazy, **options).filter(pl.col("value") > 0).select("seq")  # noqa: E731
+
+    def filtered(lazy: pl.LazyFrame) -> pl.LazyFrame:
+        return cx.sessionize(lazy, **options).filter(pl.col("value") > 0).select("seq")
+
     assert read(filtered) == {"user", "time", "value", "seq"}
     if way == "memory":
         for summary in (

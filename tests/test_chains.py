@@ -163,8 +163,7 @@ def test_order_1_by_states_is_the_closed_form(alike: bool) -> None:
     assert found.value == pytest.approx(closed.value, rel=1e-11)
     want = taken_out(journeys.transitions, 1).influence(journeys)
     got = states_taken_out(journeys, 1).influence(journeys)
-    # solutions for errors end with 1e-9 of all conversions in transit
-    assert got == pytest.approx(want, rel=1e-8, abs=1e-8)
+    assert got == pytest.approx(want, rel=1e-9, abs=1e-9)
 
 
 def test_a_memory_longer_than_all_journeys_is_one_as_long() -> None:

@@ -537,7 +537,10 @@ def test_weights_that_are_all_alike_and_one_stratum_change_no_estimate(verb):
         "compare": {"group": "wave", "control": 1},
         "rolling": {"time": "day"},
     }[verb]
-    ask = lambda **more: getattr(cx, verb)(house, score="score", **roles, **more)  # noqa: E731
+
+    def ask(**more):
+        return getattr(cx, verb)(house, score="score", **roles, **more)
+
     plain, weighted = ask(cluster="who"), ask(cluster="who", weight="weight")
     name = "slope" if verb == "trend" else "estimate"
     assert weighted[name].to_numpy() == pytest.approx(plain[name].to_numpy())

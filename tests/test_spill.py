@@ -279,7 +279,7 @@ print(status("VmHWM") - had)
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is asked as Linux tells it")
-def test_a_log_goes_to_a_file_in_less_memory_than_it_has(tmp_path: Path) -> None:
+def test_a_log_goes_to_a_file_in_less_memory_than_it_and_its_answer_have(tmp_path: Path) -> None:
     """36 million events, 0.6 GB as columns and as much again with their sessions.
 
     What passes by needs 0.7 to 1 GB however long the log is (three times as long: the same), since Polars

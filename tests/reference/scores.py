@@ -282,7 +282,8 @@ def clopper_pearson(counts: Sequence[int], weights: Sequence[int], alpha: float)
     n, top = sum(counts), counts[1]
     low = stats.beta.ppf(alpha / 2, top, n - top + 1) if top else 0.0
     high = stats.beta.ppf(1 - alpha / 2, top + 1, n - top) if top < n else 1.0
-    return tuple(weights[0] + (weights[1] - weights[0]) * float(share) for share in (low, high))  # type: ignore[return-value]
+    span = weights[1] - weights[0]
+    return weights[0] + span * float(low), weights[0] + span * float(high)
 
 
 def guarded(counts: Sequence[int], weights: Sequence[int], alpha: float) -> tuple[str, float, float]:

@@ -15,8 +15,8 @@ from cxcore.attribution.taken_out import parts_of
 
 #: a solution ends when no more than this part of all conversions (of all value) is in transit
 _ENOUGH = 1e-14
-#: the same where errors are made of the solution: those are then off by about 5e-11 of themselves
-_NEAR = 1e-9
+#: the same where errors are made of the solution: those are then off by 1e-11 of them
+_NEAR = 1e-10
 #: value effects whose sum is less than this part of their sizes sum to nothing
 _NOTHING = 1e-12
 #: multiplications that a solution may take for some channels: half a minute
