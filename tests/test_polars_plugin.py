@@ -92,6 +92,7 @@ def test_where_expressions_may_stand(way: str) -> None:
     for engine in ("in-memory", "streaming"):
         lazy = log.lazy().with_columns(number.over("user_id").alias("n"), number.alias("all"))
         assert lazy.collect_schema()["n"] == lazy.collect_schema()["all"] == pl.Int64
+        # the parameter is a str, and collect is typed by its words
         answer = lazy.collect(engine=engine)  # type: ignore[call-overload]
         assert_series_equal(answer["n"], said(log)["number"], check_names=False)
         one = cx.sessionize(log.with_columns(user_id=0), user="user_id", time="ts", null_time="null")

@@ -207,6 +207,7 @@ def _bad_answer(
     off = asked & ~column.is_between(low, high)
     row = int(off.arg_max() or 0)
     some = column.filter(off & column.is_between(0, 10))  # levels of a longer scale more likely than codes
+    # Polars types min() as any value; of numbers it is one
     ends = None if some.is_empty() else (int(some.min()), int(some.max()))  # type: ignore[arg-type]
     return errors.out_of_scale(
         call, column.name, int(off.sum()), len(column), scale, int(column[row]), row, ends
