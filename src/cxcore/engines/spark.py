@@ -18,7 +18,21 @@ import polars as pl
 import polars.selectors as cs
 
 from cxcore import errors
-from cxcore.engines.base import COUNT, Compute, Counted, Engine, Parts, SchemaOf, Spread, Walk, loaded
+from cxcore.engines.base import (
+    COUNT,
+    KIND,
+    MANY,
+    TOTAL,
+    Alike,
+    Compute,
+    Counted,
+    Engine,
+    Parts,
+    SchemaOf,
+    Spread,
+    Walk,
+    loaded,
+)
 
 
 class SparkFrame(Engine):
@@ -95,12 +109,88 @@ class SparkFrame(Engine):
             return self.from_house(frame, parts.compute(_house(call, _collected(counted), zone)))
         before, read = _schema(call, frame, columns), {name: at for at, name in enumerate(narrow.columns)}
         compute(pl.DataFrame(schema=before))
+        if isinstance(parts, Alike):
+            counted = _house(call, _collected(_counted(narrow, parts)), zone)
+            return self.from_house(frame, parts.compute(*_alike(counted, parts, zone)))
         partial = pl.Schema((parts.partial or schema)(before))
         kind = _struct(partial)
         found = _sorted(narrow, parts).mapInArrow(_frames(parts.walk, read, zone, _arrow(frame, kind)), kind)
         if parts.merge is None:
             return found
         return self.from_house(frame, parts.merge(_house(call, _collected(found), zone).cast(partial)))
+
+
+# ---------------------------------------------------------------- what Spark counts
+
+
+def _counted(narrow: Any, parts: Alike) -> Any:
+    """Rows and kinds of customers in one frame, so that both come of one read and one shuffle.
+
+    No row is filtered: the filter would sink below the first count, which the two would not share then.
+    """
+    from pyspark.sql import functions as sf
+
+    place = {name: f"c{at}" for at, name in enumerate(narrow.columns)}
+    within = [place[name] for name in parts.within]
+    of_row = list(dict.fromkeys([*within, place[parts.column]]))
+    keys = [sf.col(place[name]) for name in parts.keys]
+    nobody = reduce(or_, (key.isNull() for key in keys))
+    who = [f"k{at}" for at in range(len(keys))]
+    named = [sf.when(~nobody, key).alias(name) for name, key in zip(who, keys, strict=True)]
+    met = narrow.toDF(*place.values()).select(*of_row, *named).groupBy(*who, *of_row).agg(_many("n"))
+    rows = met.groupBy(*of_row).agg(sf.sum("n").alias("n"))
+
+    alone, worth = sf.col(who[0]).isNull(), _worth(sf.col(place[parts.column]), parts.worth)
+    of_one = sf.when(worth.isNotNull(), sf.when(alone, sf.lit(1)).otherwise(sf.col("n")))
+    each = met.select(
+        *who,
+        *within,
+        sf.when(alone, sf.struct(*of_row)).alias("alone"),  # a row that lacks a key is of one of its own
+        of_one.cast("bigint").alias("size"),
+        (of_one * worth).cast("bigint").alias("worth"),
+        sf.when(alone, sf.col("n")).otherwise(sf.lit(1)).cast("bigint").alias("many"),
+    )
+    said = each.groupBy(*who, "alone", *within).agg(
+        sf.sum("size").alias("size"), sf.sum("worth").alias("worth"), sf.max("many").alias("many")
+    )
+    cell = sf.when(sf.col("size").isNotNull(), sf.struct(*within, "size", "worth"))
+    customers = said.groupBy(*who, "alone").agg(
+        sf.sort_array(sf.collect_list(cell)).alias("kind"), sf.max("many").alias("many")
+    )
+    kinds = customers.groupBy("kind").agg(sf.sum("many").alias("many"))
+    return rows.unionByName(kinds, allowMissingColumns=True)
+
+
+def _many(name: str) -> Any:
+    from pyspark.sql import functions as sf
+
+    return sf.count(sf.lit(1)).alias(name)
+
+
+def _worth(column: Any, worth: Mapping[int, int]) -> Any:
+    """What a value is worth; null where it does not count."""
+    from pyspark.sql import functions as sf
+
+    found = sf.lit(None)
+    for value in sorted(set(worth.values())):
+        found = sf.when(column.isin([level for level in worth if worth[level] == value]), value).otherwise(
+            found
+        )
+    return found.cast("bigint")
+
+
+def _alike(counted: pl.DataFrame, parts: Alike, zone: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows and kinds apart, by the names of the house."""
+    names = list(dict.fromkeys([*parts.within, parts.column]))
+    is_row = pl.col("many").is_null()
+    rows = counted.filter(is_row).drop("kind", "many")
+    kinds = counted.filter(~is_row).select("kind", "many").with_row_index(KIND).explode("kind").drop_nulls()
+    kinds = _local(kinds.unnest("kind"), zone)
+    of_kinds = [KIND, *parts.within, COUNT, TOTAL, MANY]
+    return (
+        rows.rename(dict(zip(rows.columns, [*names, COUNT], strict=True))),
+        kinds.rename(dict(zip(kinds.columns, of_kinds, strict=True))),
+    )
 
 
 # ---------------------------------------------------------------- on the driver
