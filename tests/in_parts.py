@@ -21,6 +21,7 @@ from cxcore.engines.base import (
     Parts,
     SchemaOf,
     Spread,
+    Whole,
 )
 
 
@@ -82,8 +83,9 @@ class InParts(Engine):
         assert spread is not None
         assert columns is not None
         parts, narrow = spread(), frame.rows.select(columns)
-        if parts is None:  # as a driver does
-            return compute(narrow)
+        if parts is None or isinstance(parts, Whole):  # as a driver does
+            somehow = narrow.sample(fraction=1, shuffle=True, seed=frame.parts)
+            return compute(somehow if parts is None else somehow.sort(parts.order))
         if isinstance(parts, Counted):
             counted = narrow.group_by(columns).len(COUNT).with_columns(pl.col(COUNT).cast(pl.Int64))
             return parts.compute(counted)

@@ -219,10 +219,31 @@ def test_counts_are_the_same_bits_in_any_number_of_partitions(spark: Any) -> Non
     assert answers[0].equals(answers[2])
 
 
-def test_what_parts_cannot_answer_is_refused(spark: Any) -> None:  # noqa: F811
+def test_what_is_asked_of_single_customers_is_computed_on_the_driver(spark: Any) -> None:  # noqa: F811
+    """Intervals and models of times; the bootstrap draws customers by their names, wherever they lie."""
+    drawn = cx.attribution.Bootstrap(replicates=100, rng=1)
+    asked: Any = {
+        **CONVERTS,
+        "model": ["linear", "additive_hazard"],
+        "confidence_level": 0.9,
+        "method": drawn,
+    }
+    close(collect(cx.attribute(to_spark(spark, TOUCHES), **asked)), cx.attribute(TOUCHES, **asked))
+    without = {name: role for name, role in CONVERTS.items() if name != "order"}
+    log = to_spark(spark, TOUCHES.with_columns(pl.col("ts").dt.truncate("1d")))
+    answers = [
+        collect(cx.attribute(log.repartition(n), **without, model="markov", confidence_level=0.9))
+        for n in (1, 5)
+    ]
+    assert answers[0].equals(answers[1])
+    touches: Any = {**CONVERTS, "model": "additive_hazard", "touches": True}
+    by = ["user_id", "conversion_time", "position"]
+    found = collect(cx.attribute(to_spark(spark, TOUCHES), **touches)).sort(by)
+    close(found, cx.attribute(TOUCHES, **touches).sort(by))
+
+
+def test_what_a_worker_refuses_of_attribution(spark: Any) -> None:  # noqa: F811
     frame = to_spark(spark, TOUCHES.head(100))
-    with pytest.raises(cx.InvalidOptionError, match="what one customer changes is not known"):
-        cx.attribute(frame, **CONVERTS, confidence_level=0.9)
     text = r"^attribute\(time='ts'\): .* rows have no time; .*\n  Hint: .*\n  Rows are counted .* sorted\.$"
     with pytest.raises(cx.InvalidDataError, match=text):
         cx.attribute(frame.selectExpr("* EXCEPT (ts)", "CAST(NULL AS TIMESTAMP) AS ts"), **CONVERTS)

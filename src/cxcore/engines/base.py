@@ -72,9 +72,16 @@ class Alike:
     compute: Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A verb that asks for all rows in one place, in the order of these columns: there they have no other."""
+
+    order: tuple[str, ...]
+
+
 #: asked by engines that spread rows alone, so that options which cannot be kept there are refused there;
-#: None: only a whole frame has the answer
-Spread = Callable[[], Parts | Counted | Alike | None]
+#: None: only a whole frame has the answer, in whatever order
+Spread = Callable[[], Parts | Counted | Alike | Whole | None]
 
 
 class Engine(ABC):

@@ -31,6 +31,7 @@ from cxcore.engines.base import (
     SchemaOf,
     Spread,
     Walk,
+    Whole,
     loaded,
 )
 
@@ -101,8 +102,11 @@ class SparkFrame(Engine):
         spread: Spread | None = None,
     ) -> Any:
         parts = None if spread is None else spread()
-        if parts is None or columns is None:
-            return self.from_house(frame, compute(self.read(call, frame, columns)))
+        if parts is None or columns is None or isinstance(parts, Whole):
+            house = self.read(call, frame, columns)
+            return self.from_house(
+                frame, compute(house.sort(parts.order) if isinstance(parts, Whole) else house)
+            )
         narrow, zone = frame.select(*_quoted(dict.fromkeys(columns))), _zone(frame)
         if isinstance(parts, Counted):
             counted = narrow.groupBy(*_quoted(narrow.columns)).count().withColumnRenamed("count", COUNT)
