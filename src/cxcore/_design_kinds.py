@@ -92,6 +92,9 @@ def design_kinds(
     said = kinds.filter(pl.Series(of_kinds, dtype=pl.Boolean)) if design.cluster else kinds
     if design.cluster:
         home, times = _homes(call, design, said, coded.stratum[n:][of_kinds])
+        if int((said[MANY] * said[COUNT]).sum()) != int(many[kept].sum()):
+            problem, hint = "rows and customers were read apart, and do not agree.", "cache the frame first."
+            raise errors.bad_data(call, "score", score, problem, hint)
     n_drawn = _tally(home[home >= 0], times[home >= 0], len(coded.labels))
     fraction = fractions(call, design, coded.labels, n_drawn)
     of_rows = (coded.group, coded.level, coded.weight, coded.stratum, many)

@@ -128,47 +128,28 @@ class SparkFrame(Engine):
 
 
 def _counted(narrow: Any, parts: Alike) -> Any:
-    """Rows and kinds of customers in one frame, so that both come of one read and one shuffle.
-
-    No row is filtered: the filter would sink below the first count, which the two would not share then.
-    """
+    """Rows, and under them kinds of customers: arrays of what one of them said, sorted."""
     from pyspark.sql import functions as sf
 
     place = {name: f"c{at}" for at, name in enumerate(narrow.columns)}
-    within = [place[name] for name in parts.within]
-    of_row = list(dict.fromkeys([*within, place[parts.column]]))
-    keys = [sf.col(place[name]) for name in parts.keys]
-    nobody = reduce(or_, (key.isNull() for key in keys))
-    who = [f"k{at}" for at in range(len(keys))]
-    named = [sf.when(~nobody, key).alias(name) for name, key in zip(who, keys, strict=True)]
-    met = narrow.toDF(*place.values()).select(*of_row, *named).groupBy(*who, *of_row).agg(_many("n"))
-    rows = met.groupBy(*of_row).agg(sf.sum("n").alias("n"))
-
-    alone, worth = sf.col(who[0]).isNull(), _worth(sf.col(place[parts.column]), parts.worth)
-    of_one = sf.when(worth.isNotNull(), sf.when(alone, sf.lit(1)).otherwise(sf.col("n")))
-    each = met.select(
-        *who,
-        *within,
-        sf.when(alone, sf.struct(*of_row)).alias("alone"),  # a row that lacks a key is of one of its own
-        of_one.cast("bigint").alias("size"),
-        (of_one * worth).cast("bigint").alias("worth"),
-        sf.when(alone, sf.col("n")).otherwise(sf.lit(1)).cast("bigint").alias("many"),
+    keys, within = ([place[name] for name in names] for names in (parts.keys, parts.within))
+    frame, of_row = narrow.toDF(*place.values()), list(dict.fromkeys([*within, place[parts.column]]))
+    rows = frame.groupBy(*of_row).count()
+    worth = _worth(sf.col(place[parts.column]), parts.worth).alias("worth")
+    said = frame.select(*dict.fromkeys([*keys, *within]), worth).where("worth IS NOT NULL")
+    nobody = reduce(or_, (sf.col(key).isNull() for key in keys))
+    cell, size = sf.struct(*within, "size", "worth"), sf.count(sf.lit(1)).alias("size")
+    of_key = (
+        said.where(~nobody)
+        .groupBy(*dict.fromkeys([*keys, *within]))
+        .agg(size, sf.sum("worth").alias("worth"))
     )
-    said = each.groupBy(*who, "alone", *within).agg(
-        sf.sum("size").alias("size"), sf.sum("worth").alias("worth"), sf.max("many").alias("many")
-    )
-    cell = sf.when(sf.col("size").isNotNull(), sf.struct(*within, "size", "worth"))
-    customers = said.groupBy(*who, "alone").agg(
-        sf.sort_array(sf.collect_list(cell)).alias("kind"), sf.max("many").alias("many")
-    )
-    kinds = customers.groupBy("kind").agg(sf.sum("many").alias("many"))
+    customers = of_key.groupBy(*keys).agg(sf.sort_array(sf.collect_list(cell)).alias("kind"))
+    # a row that lacks a key is of a customer of its own
+    alone = said.where(nobody).groupBy(*within, "worth").agg(sf.count(sf.lit(1)).alias("many"))
+    alone = alone.withColumn("size", sf.lit(1).cast("bigint")).select(sf.array(cell).alias("kind"), "many")
+    kinds = customers.groupBy("kind").agg(sf.count(sf.lit(1)).alias("many")).unionByName(alone)
     return rows.unionByName(kinds, allowMissingColumns=True)
-
-
-def _many(name: str) -> Any:
-    from pyspark.sql import functions as sf
-
-    return sf.count(sf.lit(1)).alias(name)
 
 
 def _worth(column: Any, worth: Mapping[int, int]) -> Any:
