@@ -1,6 +1,6 @@
 """A client of Spark Connect, as a program of its own: one process holds no classic session beside it.
 
-Writes what the verbs gave for the frames in a folder to that folder: ``python -m tests.spark_connect FOLDER``.
+Writes what the verbs gave for the frames in a folder to it: ``python -m tests.spark_connect FOLDER``.
 """
 
 from __future__ import annotations
