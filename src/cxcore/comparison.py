@@ -15,6 +15,7 @@ from cxcore import _options, errors
 from cxcore._answers import ScoreCounts, by_counts, by_schema, score_counts
 from cxcore._columns import check_roles, needed
 from cxcore._design_columns import DesignRoles, DesignRows, design_roles, design_rows
+from cxcore._score_weights import Score, classes_of
 from cxcore.designs import design_sample
 from cxcore.designs.difference import LinearizedDifference
 from cxcore.differences import (
@@ -32,7 +33,7 @@ from cxcore.engines import open_frame
 from cxcore.intervals import Sample, flag_texts
 from cxcore.intervals.base import ENOUGH_OUTSIDE, Int64
 from cxcore.metrics import Metric, MetricName, score_for
-from cxcore.scores import By, Column, Columns, Score, classes_of
+from cxcore.scores import By, Column, Columns
 
 __all__ = ["compare"]
 
