@@ -30,6 +30,8 @@ FLOORS = (
         "_columns",
         "_answers",
         "_design_columns",
+        "_design_kinds",
+        "_design_sums",
         "_rule_columns",
         "_path_columns",
         "_wave_columns",

@@ -15,12 +15,15 @@ import polars as pl
 from cxcore import _options, errors
 from cxcore._answers import by_counts, by_schema, score_counts
 from cxcore._columns import Int64, check_roles
-from cxcore._design_columns import DesignRoles, design_roles, design_rows
+from cxcore._design_columns import DesignRoles, design_roles
+from cxcore._design_kinds import of_design
+from cxcore._design_sums import DesignRows
 from cxcore._score_rows import answer_rows, design_columns, design_rows_of, result_columns, with_total
 from cxcore._score_weights import NPS, Kind, Score, classes_of, mean_level, nps_score, scale_score
 from cxcore.designs import METHODS as DESIGN_METHODS
 from cxcore.designs import DesignMethod, DesignName, design_method_for, design_sample
 from cxcore.engines import open_frame
+from cxcore.engines.base import Compute, Spread
 from cxcore.intervals import METHODS, Method, MethodName, Sample, method_for
 
 __all__ = ["Score", "ces", "csat", "mean_score", "nps"]
@@ -344,33 +347,31 @@ def summary(
     chosen = any_method(call, method, design)
     level = _options.level(call, "confidence_level", confidence_level)
     if total and not groups:
-        raise errors.bad_option(
-            call, "total", total, "there are no groups to add up.", "say by=, or leave it out."
-        )
+        hint = "say by=, or leave it out."
+        raise errors.bad_option(call, "total", total, "there are no groups to add up.", hint)
     engine, frame = open_frame(call, answers)
-    roles = {"score": score, "by": by, **design.roles}
-    names = check_roles(call, engine.columns(frame), roles)
+    names = check_roles(call, engine.columns(frame), {"score": score, "by": by, **design.roles})
 
     def compute(house: pl.DataFrame, many: Int64 | None = None) -> pl.DataFrame:
-        n_threads = _options.n_threads(call, None) if groups or has_design else 1
-        if isinstance(chosen, DesignMethod):
-            rows = design_rows(
-                call, house, score, by, what.scale, codes, design, total=total, n_threads=n_threads
-            )
-            return design_rows_of(what, design_sample(rows, what.weights, design), chosen, level)
+        assert isinstance(chosen, Method)
+        n_threads = _options.n_threads(call, None) if groups else 1
         last, weights = classes_of(what)
         counted = score_counts(call, house, score, by, what.scale, codes, n_threads, last, many)
-        if total:
-            counted = with_total(counted)
+        counted = with_total(counted) if total else counted
         return answer_rows(call, what, counted, Sample(counted.counts, weights), chosen, level)
 
-    def schema(before: pl.Schema) -> pl.Schema:
-        of_groups = by_schema(call, before, by)
-        marks = {"is_total": pl.Boolean()} if total else {}
-        return pl.Schema({**of_groups, **marks, **columns})
+    def drawn(rows: DesignRows) -> pl.DataFrame:
+        assert isinstance(chosen, DesignMethod)
+        return design_rows_of(what, design_sample(rows, what.weights, design), chosen, level)
 
-    spread = partial(by_counts, compute, by, by_row=has_design)
-    return engine.summary(call, frame, names, compute, schema, spread)
+    def schema(before: pl.Schema) -> pl.Schema:
+        marks = {"is_total": pl.Boolean()} if total else {}
+        return pl.Schema({**by_schema(call, before, by), **marks, **columns})
+
+    ways: tuple[Compute, Spread] = compute, partial(by_counts, compute, by)
+    if has_design:
+        ways = of_design(call, score, by, what.scale, codes, design, drawn, by, what.weights, total=total)
+    return engine.summary(call, frame, names, ways[0], schema, ways[1])
 
 
 def any_method(call: str, method: Any, design: DesignRoles) -> Method | DesignMethod:
