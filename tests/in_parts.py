@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from cxcore.engines.base import COUNT, Compute, Counted, Engine, Parts, SchemaOf, Spread
+from cxcore.engines.base import (
+    COUNT,
+    KIND,
+    MANY,
+    TOTAL,
+    Alike,
+    Compute,
+    Counted,
+    Engine,
+    Parts,
+    SchemaOf,
+    Spread,
+    Whole,
+)
 
 
 @dataclass(frozen=True)
@@ -69,11 +83,14 @@ class InParts(Engine):
         assert spread is not None
         assert columns is not None
         parts, narrow = spread(), frame.rows.select(columns)
-        if parts is None:  # as a driver does
-            return compute(narrow)
+        if parts is None or isinstance(parts, Whole):  # as a driver does
+            somehow = narrow.sample(fraction=1, shuffle=True, seed=frame.parts)
+            return compute(somehow if parts is None else somehow.sort(parts.order))
         if isinstance(parts, Counted):
             counted = narrow.group_by(columns).len(COUNT).with_columns(pl.col(COUNT).cast(pl.Int64))
             return parts.compute(counted)
+        if isinstance(parts, Alike):
+            return parts.compute(*alike(narrow, parts))
         partial = pl.Schema((parts.partial or schema)(narrow.schema))
         found = [
             rows
@@ -82,6 +99,34 @@ class InParts(Engine):
         ]
         together = pl.concat([pl.DataFrame(schema=partial), *found])
         return together if parts.merge is None else parts.merge(together)
+
+
+def alike(rows: pl.DataFrame, parts: Alike) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Each distinct row and how often it was met; each kind of customers and how many they are."""
+    of_row = list(dict.fromkeys([*parts.within, parts.column]))
+    met = rows.group_by(of_row).len(COUNT).with_columns(pl.col(COUNT).cast(pl.Int64))
+    said: dict[Any, Counter[Any]] = defaultdict(Counter)
+    worth: dict[Any, Counter[Any]] = defaultdict(Counter)
+    for at, row in enumerate(rows.iter_rows(named=True)):
+        who: Any = tuple(row[name] for name in parts.keys)
+        who = who if None not in who else at
+        value = parts.worth.get(row[parts.column])
+        if value is not None:
+            where = tuple(row[name] for name in parts.within)
+            said[who][where] += 1
+            worth[who][where] += value
+    kinds = Counter(
+        frozenset((where, n, worth[who][where]) for where, n in of_who.items())
+        for who, of_who in said.items()
+    )
+    schema = {name: rows.schema[name] for name in parts.within}
+    lines = [
+        (kind, many, *where, n, total)
+        for kind, (cells, many) in enumerate(kinds.items())
+        for where, n, total in cells
+    ]
+    kinds_schema = {KIND: pl.Int64, MANY: pl.Int64, **schema, COUNT: pl.Int64, TOTAL: pl.Int64}
+    return met, pl.DataFrame(lines, schema=kinds_schema, orient="row")
 
 
 def batches(part: pl.DataFrame, size: int) -> Iterator[pl.DataFrame]:

@@ -117,7 +117,8 @@ def test_cluster_cells_and_cluster_signatures(house):
     start, count = np.empty(3, dtype=np.int64), np.empty(n_cells, dtype=np.int64)
     stratum, size, total = np.empty(n_cells, dtype=np.int32), np.empty(n_cells), np.empty(n_cells)
     cell = codes[0, :n_cells], home, sums[0, :n_cells], sums[1, :n_cells]
-    end = kernels.cluster_signatures(*cell, start, stratum, size, total, count)
+    one_each = np.empty(0, dtype=np.int64)
+    end = kernels.cluster_signatures(*cell, one_each, start, stratum, size, total, count)
     assert (start[0], start[2]) == (0, end)
     alike = twin.signatures(answers_of(house))
     for at, name in enumerate("ab"):
@@ -126,6 +127,15 @@ def test_cluster_cells_and_cluster_signatures(house):
         keys = list(zip(names, size[rows].tolist(), total[rows].tolist(), strict=True))
         assert dict(zip(keys, count[rows].tolist(), strict=True)) == alike[name]
         assert keys == sorted(keys)
+    # each cell stands for some: as if it were there so often
+    many = 1 + np.arange(n_cells) % 4
+    one, two = ([np.empty_like(x) for x in (start, stratum, size, total)] for _ in range(2))
+    counts = np.empty(n_cells, dtype=np.int64), np.empty(many.sum(), dtype=np.int64)
+    two[1:] = (np.empty(many.sum(), dtype=x.dtype) for x in two[1:])
+    end = kernels.cluster_signatures(*cell, many, *one, counts[0])
+    assert end == kernels.cluster_signatures(*(np.repeat(x, many) for x in cell), one_each, *two, counts[1])
+    for few, all_of_them in zip((*one[1:], counts[0]), (*two[1:], counts[1]), strict=True):
+        assert few[:end].tolist() == all_of_them[:end].tolist()
 
 
 clusters = st.lists(

@@ -53,6 +53,25 @@ def in_a_worker() -> Exception:
 
 
 @text(
+    "nps(weight='w'): 1 weight is negative, of 9 rows; first is -1.5, row 3.\n"
+    "  Hint: an answer that should not count weighs 0.\n"
+    "  Rows that are alike are counted as one, as the engine has brought them.",
+    cx.InvalidDataError,
+)
+def in_a_worker__counted() -> Exception:
+    return errors.in_a_worker(errors.negative_weight("nps", "w", 1, 9, -1.5, 3), counted=True)
+
+
+@text(
+    "nps(cluster='who'): 3 of 9 clusters lie in two strata.\n"
+    "  Hint: if clusters of two strata share a name, say cluster=[stratum, cluster].",
+    cx.InvalidDataError,
+)
+def two_strata__counted() -> Exception:
+    return errors.two_strata("nps", "who", 3, 9)
+
+
+@text(
     "sessionize(): the rows of a part did not come sorted by 'user', 'time'.\n"
     "  Hint: the engine has dropped the sort: pass another frame.",
     cx.InvalidDataError,

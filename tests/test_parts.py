@@ -204,8 +204,8 @@ COUNTED = ["first_touch", "last_touch", "first_non", "last_non", "participation"
 LEARNED = ["markov", "shapley_rate", "counterfactual", "path_increment"]
 
 
-def close(found: pl.DataFrame, want: pl.DataFrame) -> None:
-    assert_frame_equal(found, want, check_exact=False, rel_tol=1e-12, abs_tol=1e-10)
+def close(found: pl.DataFrame, want: pl.DataFrame, abs_tol: float = 1e-10) -> None:
+    assert_frame_equal(found, want, check_exact=False, rel_tol=1e-12, abs_tol=abs_tol)
 
 
 @pytest.mark.parametrize("options", [{}, {"by": "plan"}, {"by": ["plan", pl.col("cost") > 1]}], ids=str)
@@ -302,11 +302,28 @@ def test_logs_of_nothing() -> None:
             close(cx.paths(Apart(some), **CONVERTS, by=by), cx.paths(some, **CONVERTS, by=by))
 
 
-def test_what_parts_cannot_answer_is_refused() -> None:
-    with pytest.raises(cx.InvalidOptionError, match="what one customer changes is not known"):
-        cx.attribute(Apart(TOUCHES), **CONVERTS, confidence_level=0.9)
-    with pytest.raises(cx.InvalidOptionError, match="parts of a log do not add up"):
-        cx.attribute(Apart(TOUCHES), **CONVERTS, model="additive_hazard")
+def test_what_is_asked_of_single_customers_is_computed_in_one_place() -> None:
+    """However the rows come; and where order= is missing, one answer for any number of parts."""
+    asked: Any = {**CONVERTS, "model": ["linear", "markov", "additive_hazard"], "by": "plan"}
+    drawn = cx.attribution.Bootstrap(replicates=100, rng=1)
+    for more in ({}, {"confidence_level": 0.9}, {"confidence_level": 0.9, "method": drawn}):
+        want = cx.attribute(TOUCHES, **asked, **more)
+        for parts in (1, 3):
+            close(cx.attribute(Apart(TOUCHES, parts), **asked, **more), want, abs_tol=1e-8)
+    without = {name: role for name, role in asked.items() if name != "order"}
+    log = TOUCHES.with_columns(pl.col("ts").dt.truncate("1d"))
+    one, other = (cx.attribute(Apart(log, parts), **without) for parts in (1, 3))
+    assert one.equals(other)
+
+
+def test_touches_by_a_model_that_learns_are_those_of_all() -> None:
+    asked: Any = {**CONVERTS, "model": "additive_hazard", "touches": True}
+    by = ["user_id", "conversion_time", "position"]
+    found, want = cx.attribute(Apart(TOUCHES), **asked), cx.attribute(TOUCHES, **asked)
+    assert_frame_equal(found.sort(by), want.sort(by), check_exact=False, rel_tol=1e-9)
+
+
+def test_logs_that_are_refused_in_parts() -> None:
     gaps = TOUCHES.with_columns(ts=pl.when(pl.col("row") != 40).then("ts"))
     with pytest.raises(cx.InvalidDataError, match="have no time"):
         cx.attribute(Apart(gaps), **CONVERTS)

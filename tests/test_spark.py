@@ -219,10 +219,31 @@ def test_counts_are_the_same_bits_in_any_number_of_partitions(spark: Any) -> Non
     assert answers[0].equals(answers[2])
 
 
-def test_what_parts_cannot_answer_is_refused(spark: Any) -> None:  # noqa: F811
+def test_what_is_asked_of_single_customers_is_computed_on_the_driver(spark: Any) -> None:  # noqa: F811
+    """Intervals and models of times; the bootstrap draws customers by their names, wherever they lie."""
+    drawn = cx.attribution.Bootstrap(replicates=100, rng=1)
+    asked: Any = {
+        **CONVERTS,
+        "model": ["linear", "additive_hazard"],
+        "confidence_level": 0.9,
+        "method": drawn,
+    }
+    close(collect(cx.attribute(to_spark(spark, TOUCHES), **asked)), cx.attribute(TOUCHES, **asked))
+    without = {name: role for name, role in CONVERTS.items() if name != "order"}
+    log = to_spark(spark, TOUCHES.with_columns(pl.col("ts").dt.truncate("1d")))
+    answers = [
+        collect(cx.attribute(log.repartition(n), **without, model="markov", confidence_level=0.9))
+        for n in (1, 5)
+    ]
+    assert answers[0].equals(answers[1])
+    touches: Any = {**CONVERTS, "model": "additive_hazard", "touches": True}
+    by = ["user_id", "conversion_time", "position"]
+    found = collect(cx.attribute(to_spark(spark, TOUCHES), **touches)).sort(by)
+    close(found, cx.attribute(TOUCHES, **touches).sort(by))
+
+
+def test_what_a_worker_refuses_of_attribution(spark: Any) -> None:  # noqa: F811
     frame = to_spark(spark, TOUCHES.head(100))
-    with pytest.raises(cx.InvalidOptionError, match="what one customer changes is not known"):
-        cx.attribute(frame, **CONVERTS, confidence_level=0.9)
     text = r"^attribute\(time='ts'\): .* rows have no time; .*\n  Hint: .*\n  Rows are counted .* sorted\.$"
     with pytest.raises(cx.InvalidDataError, match=text):
         cx.attribute(frame.selectExpr("* EXCEPT (ts)", "CAST(NULL AS TIMESTAMP) AS ts"), **CONVERTS)
@@ -253,9 +274,58 @@ def test_scores(spark: Any, options: dict[str, Any]) -> None:  # noqa: F811
     close(collect(cx.nps(to_spark(spark, ANSWERS), **asked)), cx.nps(ANSWERS, **asked))
 
 
+STRATA = ANSWERS.with_columns(
+    home=pl.when(pl.col("customer_id") % 5 > 0).then(pl.lit("north")).otherwise(pl.lit("south")),
+    customer_id=pl.when(pl.col("customer_id") % 13 > 0).then("customer_id"),
+)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cluster": "customer_id", "total": True, "missing": [10]},
+        {"cluster": ["customer_id", "home"], "stratum": "home", "population": {"north": 9e3, "south": 4e3}},
+        {"stratum": "home"},
+    ],
+    ids=str,
+)
+def test_scores_of_designs_are_the_same_bits(spark: Any, options: dict[str, Any]) -> None:  # noqa: F811
+    """Some customers are unknown."""
+    asked: Any = {"score": "score", "by": "group", **options}
+    found = collect(cx.nps(to_spark(spark, STRATA), **asked))
+    assert_frame_equal(found, as_spark_holds(cx.nps(STRATA, **asked)), check_exact=True)
+
+
+def test_rows_that_reach_the_driver_are_kinds(spark: Any, monkeypatch: Any) -> None:  # noqa: F811
+    """The same number of rows, and the bits of one machine, of 1,000 customers and of 100,000."""
+    rows: list[int] = []
+
+    def counted(frame: Any) -> Any:
+        table = collected(frame)
+        rows.append(table.num_rows)
+        return table
+
+    collected = cxcore.engines.spark._collected
+    monkeypatch.setattr(cxcore.engines.spark, "_collected", counted)
+    for n in (1_000, 100_000):
+        who, at = np.divmod(np.arange(2 * n), 2)
+        house = pl.DataFrame(
+            {"customer": who, "score": (who % 12 * (at + 1)) % 11, "shop": at, "home": who % 3}
+        )
+        frame = to_spark(spark, house)
+        asked: Any = {"score": "score", "by": "shop", "cluster": "customer", "stratum": "home"}
+        assert_frame_equal(collect(cx.nps(frame, **asked)), cx.nps(house, **asked), check_exact=True)
+    drawn: Any = {"score": "score", "group": "shop", "control": 0, "cluster": "customer"}
+    close(collect(cx.compare(frame, **drawn)), cx.compare(house, **drawn))
+    assert rows[0] == rows[1], rows
+    assert max(rows) < 60, rows
+
+
 def test_a_comparison_and_the_verbs_of_the_driver(spark: Any) -> None:  # noqa: F811
     frame = to_spark(spark, ANSWERS)
     asked: Any = {"score": "score", "group": "group", "control": "basic"}
+    close(collect(cx.compare(frame, **asked)), cx.compare(ANSWERS, **asked))
+    asked |= {"cluster": "customer_id", "weight": "weight"}
     close(collect(cx.compare(frame, **asked)), cx.compare(ANSWERS, **asked))
     by = pl.col("customer_id") % 2 == 0
     close(collect(cx.nps(frame, score="score", by=by)), cx.nps(ANSWERS, score="score", by=by))

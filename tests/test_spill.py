@@ -283,7 +283,7 @@ def test_a_log_goes_to_a_file_in_less_memory_than_it_and_its_answer_have(tmp_pat
     """36 million events, 0.6 GB as columns and as much again with their sessions.
 
     What passes by needs 0.43 to 0.6 GB however long the log is (three times as long: the same), also on a
-    loaded machine; without a thread of its own it was 0.7 to 1.3. In memory it is 2 GB and grows with the log.
+    loaded machine; without a thread of its own it was 0.7 to 1.3. In memory it is 2 GB, and grows.
     """
     copies, log = 18, cx.datasets.clickstream(2_000_000, rng=1).frame.select("user_id", "ts").sort("user_id")
     apart = log["user_id"].max() + 1

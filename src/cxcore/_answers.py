@@ -17,7 +17,7 @@ from cxcore._ext import scores as score_kernels
 from cxcore.engines.base import COUNT, Counted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ScoreCounts:
     """Answers as counts: every score is a mean of one weight per level, so this is all it needs.
 
@@ -124,20 +124,14 @@ def _counted_rows(
     return ScoreCounts(groups, np.ascontiguousarray(table[:, :-1]), table[:, -1].copy())
 
 
-def by_counts(compute: Callable[..., pl.DataFrame], by: Any, *, by_row: bool) -> Counted | None:
-    """A verb that takes rows and how many each stands for; or (``by_row``) each as often as it was met.
+def by_counts(compute: Callable[..., pl.DataFrame], by: Any) -> Counted | None:
+    """A verb that takes rows and how many each stands for.
 
     An expression may look at other rows, which are not there: it wants the whole.
     """
     if any(isinstance(part, pl.Expr) for part in _options.parts(by)):
         return None
-
-    def of_counts(house: pl.DataFrame) -> pl.DataFrame:
-        many = house[COUNT].cast(pl.Int64).to_numpy()
-        rows = house.drop(COUNT)
-        return compute(rows[np.repeat(np.arange(len(rows)), many)]) if by_row else compute(rows, many)
-
-    return Counted(of_counts)
+    return Counted(lambda house: compute(house.drop(COUNT), house[COUNT].cast(pl.Int64).to_numpy()))
 
 
 def _answers(call: str, column: pl.Series, scale: tuple[int, int]) -> pl.Series:

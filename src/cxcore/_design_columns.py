@@ -1,7 +1,7 @@
 """Checks of survey designs: who answered together, what an answer counts for, and how it was drawn.
 
-What is left is a table of counts and of weights by group and level, and the clusters of each group by what
-they answered. Answers themselves are checked in ``_answers.py``.
+What is left are rows as codes, which ``_design_sums.py`` adds up. Answers themselves are checked in
+``_answers.py``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cxcore import _options, errors
 from cxcore._answers import columns_of, row_groups, score_counts
 from cxcore._columns import MOST_ROWS, Float64, Int32, Int64, UInt8, amounts, keys
-from cxcore._ext import designs as kernels
+from cxcore._design_sums import DesignRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,50 +96,6 @@ def _size(call: str, population: Any, size: Any) -> float:
     return float(size)
 
 
-@dataclass(frozen=True, slots=True)
-class DesignCounts:
-    """Answers under a design. Rows without an answer, and rows of weight 0, are in none of the sums.
-
-    ``groups``, ``counts`` and ``n_null`` as in ``ScoreCounts``, by level of the scale. ``weighted``
-    float64[n_groups, n_levels] and ``square`` float64[n_groups]: sums of weights and of their squares, in a
-    unit in which no weight exceeds 1.
-
-    Clusters alike in one group and stratum are one signature: ``start`` int64[n_groups + 1] into ``stratum``
-    int32, ``size`` and ``total`` float64 (sums of weight, and of weight times value) and ``count`` int64. An
-    answer without a cluster is one of its own. ``n_drawn`` int64[n_strata] clusters with an answer in any
-    group, ``fraction`` float64[n_strata] that part of the population.
-    """
-
-    groups: pl.DataFrame
-    counts: Int64
-    n_null: Int64
-    weighted: Float64
-    square: Float64
-    start: Int64
-    stratum: Int32
-    size: Float64
-    total: Float64
-    count: Int64
-    n_drawn: Int64
-    fraction: Float64
-
-
-@dataclass(frozen=True, slots=True)
-class DesignRows:
-    """The rows that count: their group, cluster, stratum, level above the lowest, and weight (empty: 1)."""
-
-    groups: pl.DataFrame
-    n_null: Int64
-    group: Int32
-    cluster: Int32
-    n_clusters: int
-    level: UInt8
-    weight: Float64
-    stratum: Int32
-    n_drawn: Int64
-    fraction: Float64
-
-
 def design_rows(
     call: str,
     house: pl.DataFrame,
@@ -156,6 +112,62 @@ def design_rows(
     if (1 + total) * len(house) > MOST_ROWS:
         raise errors.too_many_rows(call, len(house))
     score_counts(call, house, score, None, scale, missing)  # refuses what is not on the scale
+    coded = coded_rows(call, house, score, by, scale, missing, design, n_threads)
+    columns, design = coded.columns, coded.design
+    cluster = _clusters(call, columns.get("cluster", house), design.cluster, n_threads)
+    rows = np.flatnonzero(coded.answered & coded.heavy)
+    n_null = np.bincount(coded.group[~coded.answered & coded.heavy], minlength=len(coded.groups))
+    own = len(house) if cluster is None else int(cluster.max(initial=-1)) + 1
+    if cluster is None:
+        cluster = np.arange(own, dtype=np.int32)
+    elif len(cluster) and cluster.min() < 0:  # nobody knows who: nobody else's
+        unknown = cluster < 0
+        cluster[unknown] = own + np.arange(int(unknown.sum()), dtype=np.int32)
+        own += int(unknown.sum())
+    home = _homes(call, columns.get("cluster", house), design, cluster, coded.stratum, rows, own)
+    n_drawn = np.bincount(home[home >= 0], minlength=len(coded.labels)).astype(np.int64)
+    fraction = fractions(call, design, coded.labels, n_drawn)
+    of_rows = (coded.group, cluster, coded.level, coded.weight, coded.stratum)
+    parts: list[Any] = [part[rows] if len(part) else part for part in of_rows]
+    groups = coded.groups
+    if total:
+        whole = np.full(len(rows), len(groups), dtype=np.int32)
+        parts = [np.concatenate([parts[0], whole]), *(np.concatenate([part, part]) for part in parts[1:])]
+        groups, n_null = and_all(groups), np.append(n_null, n_null.sum())
+    group, who, steps, heft, stratum = parts
+    return DesignRows(groups, n_null, group, who, own, steps, heft, stratum, home, n_drawn, fraction)
+
+
+@dataclass(frozen=True, slots=True)
+class CodedRows:
+    """All rows by code: group, level, stratum; which have an answer, and which do not weigh 0.
+
+    ``columns`` and ``design``: what the roles are, by names of columns; ``labels``: names of strata.
+    """
+
+    groups: pl.DataFrame
+    group: Int32
+    level: UInt8
+    answered: NDArray[np.bool_]
+    weight: Float64
+    heavy: NDArray[np.bool_]
+    stratum: Int32
+    labels: list[Any]
+    columns: dict[str, pl.DataFrame]
+    design: DesignRoles
+
+
+def coded_rows(
+    call: str,
+    house: pl.DataFrame,
+    score: str,
+    by: Any,
+    scale: tuple[int, int],
+    missing: Sequence[int],
+    design: DesignRoles,
+    n_threads: int,
+) -> CodedRows:
+    """What each row says, but for its cluster; its answer was checked before."""
     code, groups, order = row_groups(call, house, by, n_threads)
     columns, design = _computed(call, house, design)
     if order is not None:
@@ -164,29 +176,15 @@ def design_rows(
         code = np.zeros(len(house), dtype=np.int32)
     level, answered = _levels(house[score], scale, missing)
     weight, heavy = _weights(call, columns.get("weight", house), design.weight, answered)
-    cluster = _clusters(call, columns.get("cluster", house), design.cluster, n_threads)
     strata = columns.get("stratum", house)
     stratum, labels = _strata(call, strata, design.stratum, answered & heavy, n_threads)
-    rows = np.flatnonzero(answered & heavy)
-    n_null = np.bincount(code[~answered & heavy], minlength=len(groups))
-    own = len(house) if cluster is None else int(cluster.max(initial=-1)) + 1
-    if cluster is None:
-        cluster = np.arange(own, dtype=np.int32)
-    elif len(cluster) and cluster.min() < 0:  # nobody knows who: nobody else's
-        unknown = cluster < 0
-        cluster[unknown] = own + np.arange(int(unknown.sum()), dtype=np.int32)
-        own += int(unknown.sum())
-    n_drawn = _drawn(call, columns.get("cluster", house), design, cluster, stratum, rows, own, len(labels))
-    fraction = _fractions(call, design, labels, n_drawn)
-    parts: list[Any] = [part[rows] if len(part) else part for part in (code, cluster, level, weight, stratum)]
-    if total:
-        mark = pl.DataFrame({"is_total": [True]})
-        groups = pl.concat([groups.with_columns(is_total=pl.lit(value=False)), mark], how="diagonal")
-        whole = np.full(len(rows), len(groups) - 1, dtype=np.int32)
-        parts = [np.concatenate([parts[0], whole]), *(np.concatenate([part, part]) for part in parts[1:])]
-        n_null = np.append(n_null, n_null.sum())
-    group, who, steps, heft, home = parts
-    return DesignRows(groups, n_null, group, who, own, steps, heft, home, n_drawn, fraction)
+    return CodedRows(groups, code, level, answered, weight, heavy, stratum, labels, columns, design)
+
+
+def and_all(groups: pl.DataFrame) -> pl.DataFrame:
+    """Groups, and behind them that of all rows."""
+    mark = pl.DataFrame({"is_total": [True]})
+    return pl.concat([groups.with_columns(is_total=pl.lit(value=False)), mark], how="diagonal")
 
 
 def _computed(
@@ -272,7 +270,7 @@ def _strata(
     return code, [name[0] if len(columns) == 1 else name for name in names[order].rows()]
 
 
-def _drawn(
+def _homes(
     call: str,
     house: pl.DataFrame,
     design: DesignRoles,
@@ -280,9 +278,8 @@ def _drawn(
     stratum: Int32,
     rows: Int64,
     n_clusters: int,
-    n_strata: int,
-) -> Int64:
-    """How many clusters with an answer each stratum has; a cluster lies in one stratum."""
+) -> Int32:
+    """The stratum of each cluster, and it lies in one; -1 where it has no answer."""
     home = np.full(n_clusters, -1, dtype=np.int32)
     home[cluster[rows[::-1]]] = stratum[rows[::-1]]  # the first row says
     if design.cluster and design.stratum:
@@ -294,10 +291,10 @@ def _drawn(
             raise errors.two_strata(
                 call, ", ".join(design.cluster), n_bad, int((home >= 0).sum()), name, int(rows[moved][0])
             )
-    return np.bincount(home[home >= 0], minlength=n_strata).astype(np.int64)
+    return home
 
 
-def _fractions(call: str, design: DesignRoles, labels: list[Any], n_drawn: Int64) -> Float64:
+def fractions(call: str, design: DesignRoles, labels: list[Any], n_drawn: Int64) -> Float64:
     """Part of each stratum's population that answered; 0 where nobody says how many there are."""
     if design.population is None:
         return np.zeros(len(n_drawn))
@@ -317,49 +314,5 @@ def _fractions(call: str, design: DesignRoles, labels: list[Any], n_drawn: Int64
             hint = f"count {what}, as they were drawn."
             raise errors.bad_option(call, "population", design.population, problem, hint)
         sizes.append(population)
-    fractions: Float64 = n_drawn / np.array(sizes)
-    return fractions
-
-
-def design_counts(rows: DesignRows, value: Float64, by_cluster: bool) -> DesignCounts:
-    """Sums of the rows by group and level, and their clusters by signature. ``value`` of each level."""
-    n_groups, n_levels = len(rows.groups), len(value)
-    cell = rows.group.astype(np.int64) * n_levels + rows.level
-    shape = (n_groups, n_levels)
-    counts = np.bincount(cell, minlength=n_groups * n_levels).reshape(shape)
-    weighted: Float64 = counts.astype(np.float64)
-    square: Float64 = weighted.sum(axis=1)
-    if len(rows.weight):
-        weighted = summed(cell, rows.weight, n_groups * n_levels).reshape(shape)
-        square = summed(rows.group, rows.weight**2, n_groups)
-    if by_cluster:
-        group, cluster, size, total = cells_of(rows, value)
-        home = np.zeros(rows.n_clusters, dtype=np.int32)
-        home[rows.cluster] = rows.stratum
-        stratum = home[cluster]
-    else:
-        size = rows.weight if len(rows.weight) else np.ones(len(rows.group))
-        group, stratum, total = rows.group, rows.stratum, size * value[rows.level]
-    n = len(group)
-    start, count = np.zeros(n_groups + 1, dtype=np.int64), np.empty(n, dtype=np.int64)
-    strata, sizes, totals = np.empty(n, dtype=np.int32), np.empty(n), np.empty(n)
-    n = kernels.cluster_signatures(group, stratum, size, total, start, strata, sizes, totals, count)
-    alike = strata[:n].copy(), sizes[:n].copy(), totals[:n].copy(), count[:n].copy()
-    drawn = rows.n_drawn, rows.fraction
-    return DesignCounts(rows.groups, counts, rows.n_null, weighted, square, start, *alike, *drawn)
-
-
-def summed(code: Int32 | Int64, amount: Float64, n: int) -> Float64:
-    """Sum of the amounts of each code, float64[n], added in the order of rows."""
-    return np.bincount(code, amount, n).astype(np.float64, copy=False)
-
-
-def cells_of(rows: DesignRows, value: Float64) -> tuple[Int32, Int32, Float64, Float64]:
-    """Answers of each cluster in each group: group, cluster, sum of weights and of weight times value."""
-    n = len(rows.group)
-    codes, sums = np.empty((2, n), dtype=np.int32), np.empty((2, n))
-    n = kernels.cluster_cells(
-        rows.group, rows.cluster, rows.level, rows.weight, value, len(rows.groups), rows.n_clusters,
-        *codes, *sums,
-    )  # fmt: skip
-    return codes[0, :n], codes[1, :n], sums[0, :n], sums[1, :n]
+    found: Float64 = n_drawn / np.array(sizes)
+    return found

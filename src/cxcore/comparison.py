@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from cxcore import _options, errors
 from cxcore._answers import ScoreCounts, by_counts, by_schema, score_counts
 from cxcore._columns import check_roles, needed
-from cxcore._design_columns import DesignRoles, DesignRows, design_roles, design_rows
+from cxcore._design_columns import DesignRoles, design_roles
+from cxcore._design_kinds import of_design
+from cxcore._design_sums import DesignRows
+from cxcore._score_weights import Score, classes_of
 from cxcore.designs import design_sample
 from cxcore.designs.difference import LinearizedDifference
 from cxcore.differences import (
@@ -29,10 +32,11 @@ from cxcore.differences import (
     difference_for,
 )
 from cxcore.engines import open_frame
+from cxcore.engines.base import Compute, Spread
 from cxcore.intervals import Sample, flag_texts
 from cxcore.intervals.base import ENOUGH_OUTSIDE, Int64
 from cxcore.metrics import Metric, MetricName, score_for
-from cxcore.scores import By, Column, Columns, Score, classes_of
+from cxcore.scores import By, Column, Columns
 
 __all__ = ["compare"]
 
@@ -146,13 +150,10 @@ def compare(
     parts = [*_options.parts(by), pl.col(group).alias("group")]
 
     def compute(house: pl.DataFrame, many: Int64 | None = None) -> pl.DataFrame:
-        last, weights = classes_of(what)
-        threads = _options.n_threads(call, None)
-        counted: ScoreCounts | DesignRows
-        if design:
-            counted = design_rows(call, house, score, parts, what.scale, codes, design, n_threads=threads)
-        else:
-            counted = score_counts(call, house, score, parts, what.scale, codes, threads, last, many)
+        threads, last = _options.n_threads(call, None), classes_of(what)[0]
+        return answer(score_counts(call, house, score, parts, what.scale, codes, threads, last, many))
+
+    def answer(counted: ScoreCounts | DesignRows) -> pl.DataFrame:
         is_control = _is_control(call, counted.groups["group"], group, control)
         rows, of_control = _pairs(counted.groups, segments, is_control)
         name = counted.groups["group"].gather(np.flatnonzero(is_control)[:1].repeat(len(rows)))
@@ -161,7 +162,7 @@ def compare(
             sample = design_sample(counted, what.weights, design)
             apart = LinearizedDifference(counted, sample, rows, of_control)
             return named.hstack(_measured_design(what, apart, level, adjust, default=method is None))
-        pairs = _samples(counted.counts, rows, of_control, weights)
+        pairs = _samples(counted.counts, rows, of_control, classes_of(what)[1])
         return named.hstack(_measured(what, pairs, chosen or Mover(), level, adjust))
 
     def schema(before: pl.Schema) -> pl.Schema:
@@ -169,8 +170,11 @@ def compare(
         return pl.Schema({**found, "control": found["group"], **measures(adjust)})
 
     read = needed(score, group, by, *design.roles.values())
-    spread = partial(by_counts, compute, by, by_row=bool(design))
-    return engine.summary(call, frame, read, compute, schema, spread)
+    ways: tuple[Compute, Spread] = compute, partial(by_counts, compute, by)
+    if design:
+        asked = call, score, parts, what.scale, codes, design
+        ways = of_design(*asked, answer, [*_options.parts(by), group], what.weights)
+    return engine.summary(call, frame, read, ways[0], schema, ways[1])
 
 
 def checked(

@@ -138,9 +138,12 @@ def faint_weight(
     return bad_data(call, "weight", column, problem, "give all weights in one unit.")
 
 
-def two_strata(call: str, column: str, n_bad: int, n: int, value: Any, row: int) -> InvalidDataError:
+def two_strata(
+    call: str, column: str, n_bad: int, n: int, value: Any = None, row: int | None = None
+) -> InvalidDataError:
     verb = "lies" if n_bad == 1 else "lie"
-    problem = f"{n_bad:,} of {n:,} clusters {verb} in two strata; first is {value!r}, row {row:,}."
+    first = "" if row is None else f"; first is {value!r}, row {row:,}"
+    problem = f"{n_bad:,} of {n:,} clusters {verb} in two strata{first}."
     hint = "if clusters of two strata share a name, say cluster=[stratum, cluster]."
     return bad_data(call, "cluster", column, problem, hint)
 
@@ -352,10 +355,12 @@ def only_lazy(call: str, option: str, value: object) -> InvalidOptionError:
     return bad_option(call, option, value, "only a LazyFrame can be larger than memory.", hint)
 
 
-def in_a_worker(error: InvalidDataError) -> InvalidDataError:
-    """What is wrong in the rows that a worker of an engine has read so far."""
-    note = "  Rows are counted in a piece of the frame, as one worker has read it, sorted."
-    return InvalidDataError(f"{error}\n{note}")
+def in_a_worker(error: InvalidDataError, *, counted: bool = False) -> InvalidDataError:
+    """What is wrong in the rows that a worker of an engine has read so far; or that an engine has counted."""
+    note = "Rows that are alike are counted as one, as the engine has brought them."
+    if not counted:
+        note = "Rows are counted in a piece of the frame, as one worker has read it, sorted."
+    return InvalidDataError(f"{error}\n  {note}")
 
 
 def not_in_order(call: str, columns: Sequence[str]) -> InvalidDataError:

@@ -19,6 +19,7 @@ def cluster_signatures(
     stratum: NDArray[np.int32],
     size: NDArray[np.float64],
     total: NDArray[np.float64],
+    many: NDArray[np.int64],
     start: NDArray[np.int64],
     stratum_out: NDArray[np.int32],
     size_out: NDArray[np.float64],

@@ -8,7 +8,7 @@ cdef extern from "cxcore/designs.hpp" namespace "cxcore" nogil:
         const int32_t*, const int32_t*, const uint8_t*, const double*, int64_t, int64_t, int64_t,
         const double*, int32_t*, int32_t*, double*, double*) except +
     int64_t _signatures "cxcore::cluster_signatures"(
-        const int32_t*, const int32_t*, const double*, const double*, int64_t, int64_t,
+        const int32_t*, const int32_t*, const double*, const double*, const int64_t*, int64_t, int64_t,
         int64_t*, int32_t*, double*, double*, int64_t*) except +
     struct _Drawing "cxcore::Drawing":
         const int64_t* n_drawn
@@ -50,6 +50,7 @@ def cluster_signatures(
     const int[::1] stratum,          # IN
     const double[::1] size,          # IN   > 0
     const double[::1] total,         # IN
+    const long long[::1] many,       # IN   n cells that each stands for, or empty: one
     long long[::1] start,            # OUT  n_groups + 1: signatures of group g are start[g] .. start[g+1] - 1
     int[::1] stratum_out,            # OUT  room for n, sorted by stratum, size, total within a group
     double[::1] size_out,            # OUT
@@ -63,7 +64,8 @@ def cluster_signatures(
         return 0
     with nogil:
         n_signatures = _signatures(
-            <const int32_t*>&group[0], <const int32_t*>&stratum[0], &size[0], &total[0], n,
+            <const int32_t*>&group[0], <const int32_t*>&stratum[0], &size[0], &total[0],
+            <const int64_t*>&many[0] if many.shape[0] else NULL, n,
             start.shape[0] - 1, <int64_t*>&start[0], <int32_t*>&stratum_out[0], &size_out[0],
             &total_out[0], <int64_t*>&count[0])
     return n_signatures

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import polars as pl
 
@@ -25,9 +25,9 @@ from cxcore._index import EventIndex, check_event_roles, event_roles, index_colu
 from cxcore.attribution.base import Model
 from cxcore.attribution.groups import Groups
 from cxcore.attribution.journeys import Touchpoints, Windows, looked_at, touchpoints
-from cxcore.attribution.partials import Partials, parts_of
+from cxcore.attribution.partials import Partials, order_of, parts_of
 from cxcore.engines import open_frame
-from cxcore.engines.base import Engine, Parts
+from cxcore.engines.base import Engine, Parts, Whole
 
 #: index, what its rows say, the channels that some user met, the groups
 Answer = Callable[[EventIndex, Touchpoints, Int64, Groups | None], pl.DataFrame]
@@ -63,11 +63,11 @@ def answer_of_events(
     windows: Windows,
     answer: Answer,
     schema: Callable[[pl.Schema], pl.Schema],
-    partials: Callable[[], Partials | None] | None = None,
+    partials: Callable[[], Partials | Literal["rows", "whole"]] | None = None,
 ) -> Any:
     """Reads and checks the log, sorts it where it is not an index, and gives the answer in its flavor.
 
-    ``partials`` is asked by engines that spread rows; None: the answer is rows of each part.
+    ``partials`` is asked by engines that spread rows: the answer may be rows of each part, or need all rows.
     """
     if isinstance(events, EventIndex):
         check_roles(call, events.house.columns, {**others, "by": by})
@@ -83,14 +83,16 @@ def answer_of_events(
     def compute(house: pl.DataFrame) -> pl.DataFrame:
         return _computed(*asked, windows, answer, house, engine, frame)
 
-    def spread() -> Parts:
-        some = None if partials is None else partials()
-        what = answer if some is None else some.answer
+    def spread() -> Parts | Whole:
+        some = "rows" if partials is None else partials()
+        more = needed(*others.values(), by)
+        if some == "whole":
+            return Whole((*roles.user, *order_of(roles, more)))
+        what = answer if some == "rows" else some.answer
         part = partial(_of_part, *asked, replace(windows, n_threads=1), what)
-        read = needed(*others.values(), by)
-        if some is None:
-            return parts_of(call, roles, read, part, None, None)
-        return parts_of(call, roles, read, part, some.schema, some.merge)
+        if some == "rows":
+            return parts_of(call, roles, more, part, None, None)
+        return parts_of(call, roles, more, part, some.schema, some.merge)
 
     read, how = needed(roles.columns, *others.values(), by), None if partials is None else spread
     return engine.summary(call, frame, read, compute, schema, how)

@@ -10,7 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -52,17 +52,21 @@ def parts_of(
     partial_schema: Callable[[pl.Schema], pl.Schema] | None,
     merge: Callable[[pl.DataFrame], pl.DataFrame] | None,
 ) -> Parts:
-    """By parts of whole users. Events of one instant that ``order`` does not tell apart are in order of all
-    that is ``read``: rows have no place there.
-    """
+    """By parts of whole users."""
 
     def walk(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         found = map(compute, whole_users(in_order(call, _of_users(frames, roles), roles), roles.user))
         yield from (found if merge is None else _added_up(found))
 
+    return Parts(roles.user, order_of(roles, read), walk, (roles.time,), partial_schema, merge)
+
+
+def order_of(roles: EventRoles, read: Sequence[str]) -> tuple[str, ...]:
+    """Of the rows of a user. Events of one instant that ``order`` does not tell apart are in order of all
+    that is ``read``: rows have no place there.
+    """
     order = (roles.time, *(() if roles.order is None else (roles.order,)))
-    more = tuple(name for name in read if name not in (*order, *roles.user))
-    return Parts(roles.user, (*order, *more), walk, (roles.time,), partial_schema, merge)
+    return (*order, *(name for name in read if name not in (*order, *roles.user)))
 
 
 def _of_users(frames: Iterator[pl.DataFrame], roles: EventRoles) -> Iterator[pl.DataFrame]:
@@ -330,18 +334,17 @@ def credit_partials(
     windows: Windows,
     asks: Asked,
     touches: bool,
-) -> CreditPartials | None:
-    """The partials of ``attribute``; None where the answer is rows of each part; refused if none add up."""
+) -> CreditPartials | Literal["rows", "whole"]:
+    """The partials of ``attribute``; or the answer is rows of each part; or no short ones add up to it.
+
+    Intervals ask what each customer changes, and models that learn from times when each touch was: customers
+    are hardly alike in that.
+    """
+    others = [model for model in asks.models if not model.is_sum]
+    if asks.level is not None or any(m.reads_times or m.reads_rows or m.reads_stage for m in others):
+        return "whole"
     if touches:
-        return None
-    hint = "bring the events to this machine: frame.toArrow()."
-    if asks.level is not None:
-        problem = "what one customer changes is not known from parts of a log."
-        raise errors.bad_option(call, "confidence_level", asks.level, problem, hint)
-    for model in asks.models:
-        if not model.is_sum and (model.reads_times or model.reads_rows or model.reads_stage):
-            problem = "it learns from times of all journeys, and parts of a log do not add up to that."
-            raise errors.bad_option(call, "model", model.label, problem, hint)
+        return "whole" if others else "rows"
     own = replace(windows, n_threads=1)
     return CreditPartials(call, channel, by, value, nulls, transforms, own, windows.n_threads, asks)
 

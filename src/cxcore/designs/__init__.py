@@ -7,7 +7,8 @@ from typing import Any, Literal
 import numpy as np
 
 from cxcore import errors
-from cxcore._design_columns import DesignRoles, DesignRows, design_counts
+from cxcore._design_columns import DesignRoles
+from cxcore._design_sums import DesignRows, design_counts
 from cxcore.designs.base import DesignMethod, DesignSample
 from cxcore.designs.basic import DesignBasic
 from cxcore.designs.bca import DesignBca

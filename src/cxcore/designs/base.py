@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxcore import errors
-from cxcore._design_columns import DesignCounts, DesignRoles, summed
+from cxcore._design_columns import DesignRoles
+from cxcore._design_sums import DesignCounts, summed
 from cxcore.intervals.base import ENOUGH_OUTSIDE, ENOUGH_OUTSIDE_SHARE, Float64, Int64, Sample
 
 #: clusters from which the cluster bootstrap is the default, and below which there are few

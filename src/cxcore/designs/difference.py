@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cxcore._design_columns import DesignRows, cells_of, summed
+from cxcore._design_sums import DesignRows, cells_of, summed
 from cxcore.designs.base import DesignSample
 from cxcore.designs.linearized import t_quantiles
 from cxcore.designs.moves import within_strata
@@ -62,7 +62,9 @@ class LinearizedDifference:
 
     @cached_property
     def _cells(self) -> tuple[Int64, Int64, Float64]:
-        """Group, cluster and move of each cell, sorted by cluster and group."""
+        """Group, cluster and move of each cell, sorted by cluster and group. Where an engine has counted, a
+        cluster stands for ``_times`` that are alike.
+        """
         rows, sample = self.rows, self.sample
         if sample.roles.cluster:
             group, cluster, size, total = cells_of(rows, sample.value)
@@ -77,6 +79,13 @@ class LinearizedDifference:
                 move *= np.sqrt(n / np.maximum(n - 1, 1))  # one cluster has no spread, and no interval
         order = np.lexsort((group, cluster))
         return group[order].astype(np.int64), cluster[order].astype(np.int64), move[order]
+
+    @cached_property
+    def _times(self) -> Float64:
+        """How many clusters each cell stands for."""
+        cluster = self._cells[1]
+        times = self.rows.times if self.sample.roles.cluster else self.rows.many
+        return times[cluster].astype(np.float64) if len(times) else np.ones(len(cluster))
 
     @cached_property
     def _met(self) -> tuple[Int64, NDArray[np.bool_], NDArray[np.bool_], Int64]:
@@ -96,20 +105,20 @@ class LinearizedDifference:
     @cached_property
     def _parts(self) -> tuple[Float64, Int64]:
         """Variance and clusters of each pair, [3, n_pairs]: in the group alone, the control alone, both."""
-        (group, _, move), (pair, mine, both, at) = self._cells, self._met
-        n_groups, n_pairs = len(self.sample.counted.groups), len(self.one)
-        alone, shared = pair[mine & ~both], pair[both]
-        other = move[at[both]]
-        squares = summed(group, move**2, n_groups), np.bincount(group, minlength=n_groups)
+        (group, _, move), (pair, mine, both, at), times = self._cells, self._met, self._times
+        n_groups, n_pairs, lone = len(self.sample.counted.groups), len(self.one), mine & ~both
+        alone, shared = pair[lone], pair[both]
+        other, of_shared = move[at[both]], times[both]
+        squares = summed(group, times * move**2, n_groups), summed(group, times, n_groups)
         variances = (
-            summed(alone, move[mine & ~both] ** 2, n_pairs),
-            self.of(squares[0], self.two) - summed(shared, other**2, n_pairs),
-            summed(shared, (move[both] - other) ** 2, n_pairs),
+            summed(alone, times[lone] * move[lone] ** 2, n_pairs),
+            self.of(squares[0], self.two) - summed(shared, of_shared * other**2, n_pairs),
+            summed(shared, of_shared * (move[both] - other) ** 2, n_pairs),
         )
-        n_shared = np.bincount(shared, minlength=n_pairs)
+        n_shared = summed(shared, of_shared, n_pairs)
         n_control = np.append(squares[1], 0)[self.two] - n_shared
-        counts = np.bincount(alone, minlength=n_pairs), n_control, n_shared
-        variance, count = np.array(variances), np.array(counts)
+        counts = summed(alone, times[lone], n_pairs), n_control, n_shared
+        variance, count = np.array(variances), np.array(counts).astype(np.int64)
         variance[count == 0] = 0.0  # what was taken away leaves rounding
         return np.maximum(variance, 0.0), count
 
@@ -127,14 +136,12 @@ class LinearizedDifference:
         A cluster moves a pair by a = move of the group less move of the control; the sums of a and a² by
         stratum are those of both sides, less twice the products of clusters in both.
         """
-        (group, cluster, move), (pair, _, both, at) = self._cells, self._met
+        (group, cluster, move), (pair, _, both, at), times = self._cells, self._met, self._times
         rows, n_strata, n_pairs = self.rows, len(self.rows.n_drawn), len(self.one)
-        home = np.zeros(rows.n_clusters, dtype=np.int64)
-        home[rows.cluster] = rows.stratum
-        stratum = home[cluster]
+        stratum = rows.home[cluster].astype(np.int64)
         of_group, which = np.unique(group * n_strata + stratum, return_inverse=True)
         n = len(of_group)
-        sums = np.array([np.bincount(which, each, n) for each in (np.ones(len(group)), move, move**2)])
+        sums = np.array([summed(which, times * each, n) for each in (np.ones(len(group)), move, move**2)])
         first = np.searchsorted(of_group, np.arange(len(self.sample.counted.groups) + 1) * n_strata)
         keys, parts = [], []
         for side, sign in ((self.one, 1.0), (self.two, -1.0)):
@@ -143,9 +150,9 @@ class LinearizedDifference:
             row = np.repeat(first[side[here]] - np.cumsum(length) + length, length) + np.arange(length.sum())
             keys.append(np.repeat(here, length) * n_strata + of_group[row] % n_strata)
             parts.append(sums[:, row] * [[1.0], [sign], [1.0]])
-        shared = move[both] * move[at[both]]
+        shared, none = times[both] * move[both] * move[at[both]], np.zeros(int(both.sum()))
         keys.append(pair[both] * n_strata + stratum[both])
-        parts.append(np.array([-np.ones(len(shared)), np.zeros(len(shared)), -2 * shared]))
+        parts.append(np.array([-times[both], none, -2 * shared]))
         key, place = np.unique(np.concatenate(keys), return_inverse=True)
         count, total, squares = (summed(place, each, len(key)) for each in np.hstack(parts))
         variance, dof, _ = within_strata(key, count, total, np.maximum(squares, 0.0), n_pairs, rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cxcore._design_columns import DesignRows, summed
+from cxcore._design_sums import DesignRows, summed
 from cxcore.intervals.base import Float64, Int64
 
 #: of the squares, less is what subtraction leaves of clusters that all move alike

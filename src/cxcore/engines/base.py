@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,10 @@ SchemaOf = Callable[[pl.Schema], pl.Schema]
 #: frames of one part, one after the other -> frames
 Walk = Callable[[Iterator[pl.DataFrame]], Iterator[pl.DataFrame]]
 
-#: how often a row was met, in the frames that ``Counted`` takes
+#: how often a row was met, in the frames that ``Counted`` and ``Alike`` take
 COUNT = "cxcore: count"
+#: of ``Alike``: number of a kind, how many are of it, and what their values are worth together
+KIND, MANY, TOTAL = "cxcore: kind", "cxcore: many", "cxcore: total"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,36 @@ class Counted:
     compute: Compute
 
 
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """A verb that asks how often each row was met, and how many customers are alike.
+
+    Rows of equal ``keys`` are of one customer; a row that lacks a key is of one of its own. A value of
+    ``column`` that is in ``worth`` counts, and is worth that. Customers are of one kind where, for each
+    row of ``within``, equally many of their values count and are worth the same together.
+
+    ``compute`` takes two frames: the columns ``within`` and ``column``, each row once, with its ``COUNT``;
+    and kinds, some rows each: ``KIND`` (from 0), ``MANY`` customers, ``within``, and of each customer there
+    ``COUNT`` values that count and their ``TOTAL`` (Int64).
+    """
+
+    keys: tuple[str, ...]
+    within: tuple[str, ...]
+    column: str
+    worth: Mapping[int, int]
+    compute: Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A verb that asks for all rows in one place, in the order of these columns: there they have no other."""
+
+    order: tuple[str, ...]
+
+
 #: asked by engines that spread rows alone, so that options which cannot be kept there are refused there;
-#: None: only a whole frame has the answer
-Spread = Callable[[], Parts | Counted | None]
+#: None: only a whole frame has the answer, in whatever order
+Spread = Callable[[], Parts | Counted | Alike | Whole | None]
 
 
 class Engine(ABC):

@@ -18,7 +18,22 @@ import polars as pl
 import polars.selectors as cs
 
 from cxcore import errors
-from cxcore.engines.base import COUNT, Compute, Counted, Engine, Parts, SchemaOf, Spread, Walk, loaded
+from cxcore.engines.base import (
+    COUNT,
+    KIND,
+    MANY,
+    TOTAL,
+    Alike,
+    Compute,
+    Counted,
+    Engine,
+    Parts,
+    SchemaOf,
+    Spread,
+    Walk,
+    Whole,
+    loaded,
+)
 
 
 class SparkFrame(Engine):
@@ -87,20 +102,80 @@ class SparkFrame(Engine):
         spread: Spread | None = None,
     ) -> Any:
         parts = None if spread is None else spread()
-        if parts is None or columns is None:
-            return self.from_house(frame, compute(self.read(call, frame, columns)))
+        if parts is None or columns is None or isinstance(parts, Whole):
+            house = self.read(call, frame, columns)
+            return self.from_house(
+                frame, compute(house.sort(parts.order) if isinstance(parts, Whole) else house)
+            )
         narrow, zone = frame.select(*_quoted(dict.fromkeys(columns))), _zone(frame)
         if isinstance(parts, Counted):
             counted = narrow.groupBy(*_quoted(narrow.columns)).count().withColumnRenamed("count", COUNT)
             return self.from_house(frame, parts.compute(_house(call, _collected(counted), zone)))
         before, read = _schema(call, frame, columns), {name: at for at, name in enumerate(narrow.columns)}
         compute(pl.DataFrame(schema=before))
+        if isinstance(parts, Alike):
+            counted = _house(call, _collected(_counted(narrow, parts)), zone)
+            return self.from_house(frame, parts.compute(*_alike(counted, parts, zone)))
         partial = pl.Schema((parts.partial or schema)(before))
         kind = _struct(partial)
         found = _sorted(narrow, parts).mapInArrow(_frames(parts.walk, read, zone, _arrow(frame, kind)), kind)
         if parts.merge is None:
             return found
         return self.from_house(frame, parts.merge(_house(call, _collected(found), zone).cast(partial)))
+
+
+# ---------------------------------------------------------------- what Spark counts
+
+
+def _counted(narrow: Any, parts: Alike) -> Any:
+    """Rows, and under them kinds of customers: arrays of what one of them said, sorted."""
+    from pyspark.sql import functions as sf
+
+    place = {name: f"c{at}" for at, name in enumerate(narrow.columns)}
+    keys, within = ([place[name] for name in names] for names in (parts.keys, parts.within))
+    frame, of_row = narrow.toDF(*place.values()), list(dict.fromkeys([*within, place[parts.column]]))
+    rows = frame.groupBy(*of_row).count()
+    worth = _worth(sf.col(place[parts.column]), parts.worth).alias("worth")
+    said = frame.select(*dict.fromkeys([*keys, *within]), worth).where("worth IS NOT NULL")
+    nobody = reduce(or_, (sf.col(key).isNull() for key in keys))
+    cell, size = sf.struct(*within, "size", "worth"), sf.count(sf.lit(1)).alias("size")
+    of_key = (
+        said.where(~nobody)
+        .groupBy(*dict.fromkeys([*keys, *within]))
+        .agg(size, sf.sum("worth").alias("worth"))
+    )
+    customers = of_key.groupBy(*keys).agg(sf.sort_array(sf.collect_list(cell)).alias("kind"))
+    # a row that lacks a key is of a customer of its own
+    alone = said.where(nobody).groupBy(*within, "worth").agg(sf.count(sf.lit(1)).alias("many"))
+    alone = alone.withColumn("size", sf.lit(1).cast("bigint")).select(sf.array(cell).alias("kind"), "many")
+    kinds = customers.groupBy("kind").agg(sf.count(sf.lit(1)).alias("many")).unionByName(alone)
+    return rows.unionByName(kinds, allowMissingColumns=True)
+
+
+def _worth(column: Any, worth: Mapping[int, int]) -> Any:
+    """What a value is worth; null where it does not count."""
+    from pyspark.sql import functions as sf
+
+    found = sf.lit(None)
+    for value in sorted(set(worth.values())):
+        found = sf.when(column.isin([level for level in worth if worth[level] == value]), value).otherwise(
+            found
+        )
+    return found.cast("bigint")
+
+
+def _alike(counted: pl.DataFrame, parts: Alike, zone: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows and kinds apart, by the names of the house."""
+    names = list(dict.fromkeys([*parts.within, parts.column]))
+    is_row = pl.col("many").is_null()
+    rows = counted.filter(is_row).drop("kind", "many")
+    kinds = counted.filter(~is_row).select("kind", "many").with_row_index(KIND).explode("kind").drop_nulls()
+    kinds = _local(kinds.unnest("kind"), zone)
+    of_kinds = [KIND, *parts.within, COUNT, TOTAL, MANY]
+    return (
+        rows.rename(dict(zip(rows.columns, [*names, COUNT], strict=True))),
+        kinds.rename(dict(zip(kinds.columns, of_kinds, strict=True))),
+    )
 
 
 # ---------------------------------------------------------------- on the driver

@@ -14,7 +14,8 @@ import polars as pl
 from cxcore import _options, errors
 from cxcore._answers import ScoreCounts
 from cxcore._columns import what_it_holds
-from cxcore._design_columns import DesignRows, design_roles
+from cxcore._design_columns import design_roles
+from cxcore._design_sums import DesignRows
 from cxcore._wave_columns import MOST_CELLS, WaveCounts
 from cxcore.designs import DesignMethod, design_sample
 from cxcore.metrics import Metric, MetricName

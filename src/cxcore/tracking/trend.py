@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from cxcore import _options, errors
 from cxcore._columns import Float64, Int64
-from cxcore._design_columns import DesignRows, cells_of, design_roles, summed
+from cxcore._design_columns import design_roles
+from cxcore._design_sums import DesignRows, cells_of, summed
 from cxcore.designs import DesignSample
 from cxcore.designs.base import ENOUGH_CLUSTERS
 from cxcore.designs.linearized import t_quantiles

@@ -50,14 +50,16 @@ inline std::int64_t cluster_cells(const std::int32_t* group, const std::int32_t*
 }
 
 // Signatures of each group, sorted by stratum, size and total: start[n_groups + 1], and of room n stratum,
-// size, total, and count, the cells alike. Gives their number. May throw bad_alloc.
+// size, total, and count, the cells alike. many: cells that each stands for; null: one. Gives the number of
+// signatures. May throw bad_alloc.
 inline std::int64_t cluster_signatures(const std::int32_t* group, const std::int32_t* stratum,
-                                       const double* size, const double* total, std::int64_t n,
-                                       std::int64_t n_groups, std::int64_t* start, std::int32_t* stratum_out,
-                                       double* size_out, double* total_out, std::int64_t* count) {
+                                       const double* size, const double* total, const std::int64_t* many,
+                                       std::int64_t n, std::int64_t n_groups, std::int64_t* start,
+                                       std::int32_t* stratum_out, double* size_out, double* total_out,
+                                       std::int64_t* count) {
     struct Cell {
         double size, total;
-        std::int32_t stratum;
+        std::int32_t stratum, row;
         bool operator<(const Cell& other) const {
             if (stratum != other.stratum) return stratum < other.stratum;
             if (size != other.size) return size < other.size;
@@ -72,8 +74,8 @@ inline std::int64_t cluster_signatures(const std::int32_t* group, const std::int
     for (std::int64_t i = 0; i < n; ++i) ++end[static_cast<std::size_t>(group[i]) + 1];
     for (std::size_t g = 1; g < end.size(); ++g) end[g] += end[g - 1];
     for (std::int64_t i = 0; i < n; ++i)
-        cells[static_cast<std::size_t>(end[static_cast<std::size_t>(group[i])]++)] = {size[i], total[i],
-                                                                                      stratum[i]};
+        cells[static_cast<std::size_t>(end[static_cast<std::size_t>(group[i])]++)] = {
+            size[i], total[i], stratum[i], static_cast<std::int32_t>(i)};
     std::int64_t out = 0, from = 0;
     for (std::int64_t g = 0; g < n_groups; ++g) {
         const std::int64_t to = end[static_cast<std::size_t>(g)];
@@ -81,14 +83,15 @@ inline std::int64_t cluster_signatures(const std::int32_t* group, const std::int
         start[g] = out;
         for (std::int64_t i = from; i < to; ++i) {
             const Cell& cell = cells[static_cast<std::size_t>(i)];
+            const std::int64_t alike = many == nullptr ? 1 : many[cell.row];
             if (i > from && cell == cells[static_cast<std::size_t>(i - 1)]) {
-                ++count[out - 1];
+                count[out - 1] += alike;
                 continue;
             }
             stratum_out[out] = cell.stratum;
             size_out[out] = cell.size;
             total_out[out] = cell.total;
-            count[out++] = 1;
+            count[out++] = alike;
         }
         from = to;
     }
