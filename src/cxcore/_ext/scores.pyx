@@ -1,6 +1,5 @@
 # Counts of answers, and intervals of a mean of integer weights from counts.
-# Design: docs/explanation/scores.md. The work is in levels.hpp, lattice.hpp and guarded.hpp; this is the
-# border to NumPy.
+# Design: docs/explanation/scores.md. The work is in the headers named below; this is the border to NumPy.
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
 
 ctypedef fused answer_t:
@@ -31,6 +30,8 @@ cdef extern from "cxcore/lattice.hpp" namespace "cxcore" nogil:
         const int64_t*, const int64_t*, int64_t, int64_t, const double*, bint, double*, double*) noexcept
     int _cdf "cxcore::resample_cdf"(
         const int64_t*, const int64_t*, int64_t, int64_t, int64_t, double*) noexcept
+
+cdef extern from "cxcore/score_limit.hpp" namespace "cxcore" nogil:
     void score_intervals(
         const int64_t*, const int64_t*, int64_t, int64_t, const double*, const double*, double*,
         double*) noexcept
