@@ -49,11 +49,12 @@ debug-test: $(VENV)/.test build/debug/.built ## tests of the kernels, on a build
 		$(PY) -m pytest -m "not slow" --hypothesis-profile few \
 			$(patsubst %,--ignore tests/test_%.py,agreement by_user codebase demo docs duckdb duckdb_native engines errors parts service spill) $(ARGS)
 
-spark-test: $(SPARK_VENV)/.test $(VENV)/.built ## the verbs on Spark, which needs Java 17 (456 MB of packages)
+spark-test: $(SPARK_VENV)/.test $(VENV)/.built ## the verbs on Spark, which needs Java 17 (about 500 MB of packages)
 	@command -v java > /dev/null || { echo "Spark needs Java 17 or later (on Debian: openjdk-17-jre-headless)." >&2; exit 1; }
 	@echo "==> tests on Spark"
 	@SPARK_LOCAL_IP=127.0.0.1 PYTHONPATH=$(CURDIR)/src $(SPARK_VENV)/bin/python -m pytest -m spark tests/test_spark*.py $(ARGS)
 
+# No part of `bench`, which runs in the other environment; benchmarks/README.md has what it costs
 spark-bench: $(SPARK_VENV)/.test $(VENV)/.built ## sessions on Spark against its own window SQL (ARGS: numbers of events)
 	@command -v java > /dev/null || { echo "Spark needs Java 17 or later (on Debian: openjdk-17-jre-headless)." >&2; exit 1; }
 	@PYTHONPATH=$(CURDIR)/src $(SPARK_VENV)/bin/python benchmarks/spark.py $(ARGS)
@@ -144,7 +145,7 @@ $(SPARK_VENV)/.test: pyproject.toml | $(VENV)/.installed
 		extra = it["optional-dependencies"]; print(*it["dependencies"], *extra["spark"], *extra["duckdb"], sep="\n")' \
 		> $(SPARK_VENV)/requires.txt
 	@$(SPARK_VENV)/bin/python -m pip --disable-pip-version-check --quiet --quiet install --upgrade 'pip>=25.1'
-	@$(SPARK_VENV)/bin/python -m pip --disable-pip-version-check --quiet --quiet install -r $(SPARK_VENV)/requires.txt --group test
+	@$(SPARK_VENV)/bin/python -m pip --disable-pip-version-check --quiet --quiet install -r $(SPARK_VENV)/requires.txt --group test --group connect
 	@touch $@
 
 build/debug/.built: $(SOURCES) | $(VENV)/.test

@@ -69,6 +69,32 @@ def test_any_number_of_partitions_gives_one_answer(spark: Any) -> None:  # noqa:
     assert answers[0].equals(answers[2])
 
 
+def test_workers_may_sort(spark: Any, capsys: Any) -> None:  # noqa: F811
+    """The same answers where the session says that a worker sorts its part in memory."""
+    log = LOG.with_columns(
+        pl.col("time").dt.truncate("6h"), shop=pl.when(pl.col("row") % 11 > 0).then("shop")
+    )
+    options: Any = {"user": ["shop", "user"], "time": "time", "null_user": "own", "order": "row"}
+    frame = to_spark(spark, log).selectExpr("*", "map('a', row) AS more")
+    spark.conf.set("spark.cxcore.sort", "kernel")
+    try:
+        cx.sessionize(frame, **options).explain()
+        assert "Sort" not in capsys.readouterr().out
+        found = collect(cx.sessionize(frame, **options).where("more['a'] = row").drop("more")).sort("row")
+        assert_frame_equal(found, as_spark_holds(cx.sessionize(log, **options)))
+        some = cx.sessions(to_spark(spark, LOG), **ROLES, split_on="campaign", max_events=4, order="row")
+        want = cx.sessions(LOG, **ROLES, split_on="campaign", max_events=4, order="row")
+        assert_frame_equal(collect(some).sort(NAMES), as_spark_holds(want).sort(NAMES))
+        touches = to_spark(spark, TOUCHES)
+        close(collect(cx.attribute(touches, **CONVERTS)), cx.attribute(TOUCHES, **CONVERTS))
+        assert collect(cx.sessionize(to_spark(spark, LOG).limit(0), **ROLES)).is_empty()
+        spark.conf.set("spark.cxcore.sort", "fast")
+        with pytest.raises(cx.InvalidOptionError, match="'spark', 'kernel'"):
+            cx.sessions(frame, **options)
+    finally:
+        spark.conf.unset("spark.cxcore.sort")
+
+
 def test_days_are_those_of_the_session(spark: Any) -> None:  # noqa: F811
     """Nights on which clocks change; a timestamp without a zone has its own days."""
     night = int(dt.datetime(2026, 3, 28, 20, tzinfo=dt.UTC).timestamp()) * 1_000_000

@@ -35,6 +35,13 @@ from cxcore.engines.base import (
     loaded,
 )
 
+#: batches of Arrow of one partition -> batches
+InWorker = Callable[[Iterator[Any]], Iterator[Any]]
+#: setting of a session: who sorts a partition, "spark" (it spills) or "kernel" (the worker, in memory)
+_SORT = "spark.cxcore.sort"
+#: rows that a worker which sorts hands on at once
+_AT_ONCE = 1 << 18
+
 
 class SparkFrame(Engine):
     name = "Spark DataFrame"
@@ -90,7 +97,8 @@ class SparkFrame(Engine):
         new = _struct(schema(before))
         both = type(new)([*frame.schema.fields, *new.fields])
         read = dict(zip(names, map(frame.columns.index, names), strict=True))
-        return _sorted(frame, parts).mapInArrow(_rows(parts.walk, read, zone, _arrow(frame, new)), both)
+        walk = _rows(parts.walk, read, zone, _arrow(frame, new))
+        return _walked(call, frame, parts, before, read, walk, both)
 
     def summary(
         self,
@@ -118,7 +126,8 @@ class SparkFrame(Engine):
             return self.from_house(frame, parts.compute(*_alike(counted, parts, zone)))
         partial = pl.Schema((parts.partial or schema)(before))
         kind = _struct(partial)
-        found = _sorted(narrow, parts).mapInArrow(_frames(parts.walk, read, zone, _arrow(frame, kind)), kind)
+        walk = _frames(parts.walk, read, zone, _arrow(frame, kind))
+        found = _walked(call, narrow, parts, before, read, walk, kind)
         if parts.merge is None:
             return found
         return self.from_house(frame, parts.merge(_house(call, _collected(found), zone).cast(partial)))
@@ -228,7 +237,26 @@ def _schema(call: str, frame: Any, columns: Sequence[str]) -> pl.Schema:
     ).schema
 
 
-def _sorted(frame: Any, parts: Parts) -> Any:
+def _walked(
+    call: str,
+    frame: Any,
+    parts: Parts,
+    before: pl.Schema,
+    read: Mapping[str, int],
+    walk: InWorker,
+    schema: Any,
+) -> Any:
+    """What workers give; they sort their parts themselves where the session says so and Polars can."""
+    word = frame.sparkSession.conf.get(_SORT, "spark")
+    if word not in (words := ("spark", "kernel")):
+        raise errors.unknown_word(call, _SORT, word, words)
+    nested = any(before[name].is_nested() for name in (*parts.keys, *parts.order))
+    if word == "spark" or nested:
+        return _placed(frame, parts, sort=True).mapInArrow(walk, schema)
+    return _placed(frame, parts, sort=False).mapInArrow(_sorting(walk, parts, read), schema)
+
+
+def _placed(frame: Any, parts: Parts, *, sort: bool) -> Any:
     """Whole users in each partition, in order; rows without a key by what they may be spread by."""
     from pyspark.sql import functions as sf
 
@@ -239,7 +267,8 @@ def _sorted(frame: Any, parts: Parts) -> Any:
     if len(keys) > 1:
         keys = [sf.when(~nobody, key) for key in keys]
     by = [*keys, *(sf.when(nobody, column) for column in spread)]
-    placed = frame.repartition(*by).sortWithinPartitions(*keys, *order)
+    placed = frame.repartition(*by)
+    placed = placed.sortWithinPartitions(*keys, *order) if sort else placed
     return placed.toDF(*(f"c{at}" for at in range(len(frame.columns))))  # mapInArrow takes no name with a dot
 
 
@@ -320,9 +349,32 @@ def _column(column: pl.Series) -> pl.Series:
 # ---------------------------------------------------------------- in the workers
 
 
-def _rows(
-    walk: Walk, read: Mapping[str, int], zone: str, schema: Any
-) -> Callable[[Iterator[Any]], Iterator[Any]]:
+def _sorting(walk: InWorker, parts: Parts, read: Mapping[str, int]) -> InWorker:
+    """The same of a part that comes in no order, and that memory holds."""
+
+    def run(batches: Iterator[Any]) -> Iterator[Any]:
+        import pyarrow as pa
+
+        held = [batch for batch in batches if len(batch)]
+        if not held:
+            return walk(iter(()))
+        table = pa.Table.from_batches(held)
+        names = list(dict.fromkeys([*parts.keys, *parts.order]))
+        house = pl.DataFrame(pa.Table.from_arrays([table.column(read[name]) for name in names], names=names))
+        someone = pl.all_horizontal(pl.col(parts.keys).is_not_null())
+        by = [pl.when(someone).then(pl.col(name)).alias(name) for name in parts.keys]
+        order = house.select(pl.arg_sort_by([*by, *map(pl.col, names[len(by) :])], nulls_last=False))
+        place = order.to_series().to_arrow()
+        return walk(
+            batch
+            for at in range(0, len(place), _AT_ONCE)
+            for batch in table.take(place[at : at + _AT_ONCE]).combine_chunks().to_batches()
+        )
+
+    return run
+
+
+def _rows(walk: Walk, read: Mapping[str, int], zone: str, schema: Any) -> InWorker:
     """Rows as they came, with what the walk says of each at their right; columns of the user's stay Arrow."""
 
     def run(batches: Iterator[Any]) -> Iterator[Any]:
@@ -352,9 +404,7 @@ def _rows(
     return run
 
 
-def _frames(
-    walk: Walk, read: Mapping[str, int], zone: str, schema: Any
-) -> Callable[[Iterator[Any]], Iterator[Any]]:
+def _frames(walk: Walk, read: Mapping[str, int], zone: str, schema: Any) -> InWorker:
     """Frames of the walk's own."""
 
     def run(batches: Iterator[Any]) -> Iterator[Any]:
