@@ -77,6 +77,15 @@ def session(folder: str) -> Any:
     return spark
 
 
+def sorted_by_workers(spark: Any, verb: Callable[[], Any]) -> Any:
+    """The frame of a verb, whose parts the workers sort and not Spark."""
+    spark.conf.set("spark.cxcore.sort", "kernel")
+    try:
+        return verb()
+    finally:
+        spark.conf.unset("spark.cxcore.sort")
+
+
 def race(spark: Any, folder: Path, n: int) -> None:
     log = cx.datasets.clickstream(n, rng=2, order="random").frame.with_row_index("row")
     path = str(folder / f"{n}.parquet")
@@ -88,6 +97,10 @@ def race(spark: Any, folder: Path, n: int) -> None:
         "window SQL": lambda: spark.sql(own("events")),
         "sessionize": lambda: cx.sessionize(events, **roles),
         "sessions": lambda: cx.sessions(events, **roles),
+    }
+    sides |= {
+        f"{name}, sorted by workers": lambda verb=sides[name]: sorted_by_workers(spark, verb)
+        for name in ("sessionize", "sessions")
     }
     ours, theirs = sides["sessionize"]().select("row", "session_number"), spark.sql(own("events"))
     differ = ours.exceptAll(theirs.select("row", "session_number")).count()

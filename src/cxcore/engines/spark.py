@@ -358,7 +358,8 @@ def _sorting(walk: InWorker, parts: Parts, read: Mapping[str, int]) -> InWorker:
         held = [batch for batch in batches if len(batch)]
         if not held:
             return walk(iter(()))
-        table = pa.Table.from_batches(held)
+        table = pa.Table.from_batches(held).combine_chunks()
+        held.clear()
         names = list(dict.fromkeys([*parts.keys, *parts.order]))
         house = pl.DataFrame(pa.Table.from_arrays([table.column(read[name]) for name in names], names=names))
         someone = pl.all_horizontal(pl.col(parts.keys).is_not_null())
