@@ -17,7 +17,7 @@ from cxcore._ext import scores as score_kernels
 from cxcore.engines.base import COUNT, Counted
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ScoreCounts:
     """Answers as counts: every score is a mean of one weight per level, so this is all it needs.
 

@@ -162,7 +162,8 @@ inline EncodedKeys encode_span(const Column& column, Span span, bool null_is_key
     };
     met.reserve(static_cast<size_t>(std::min(n, n_places)));
     keys.first.reserve(met.capacity());
-    const int64_t n_parts = n_places <= n / 4 ? parts_of(n, n_threads) : 1;
+    // Tables of parts hold no more than a quarter of the rows together.
+    const int64_t n_parts = std::clamp<int64_t>(n / (4 * n_places), 1, parts_of(n, n_threads));
     const auto cut = [=](int64_t part) { return n * part / n_parts; };
     std::vector<CountedByValue> parts(static_cast<size_t>(n_parts));
     for_each_piece(n_parts, n_threads, [&](int64_t part) {
@@ -179,9 +180,9 @@ inline EncodedKeys encode_span(const Column& column, Span span, bool null_is_key
             if (entry.code == ByValue::unseen) entry.code = meet(place, row);
             entry.count += part.count[place];
         }
-    const int64_t known = cut(1),
-                  share = (n - known + n_threads - 1) / n_threads;  // side by side, as pages lie
-    for_each_block(n - known, std::max<int64_t>(share, 1), n_threads, [&](int64_t from, int64_t to) {
+    // One stretch a thread: pages are new, and two that ask for one both clear it.
+    const int64_t known = cut(1), share = (n - known) / n_threads + 1;
+    for_each_block(n - known, share, n_threads, [&](int64_t from, int64_t to) {
         with_places(column, span, known + from, known + to, [&](int64_t row, int64_t size, auto place) {
             int32_t* const code = keys.code.data() + row;
             for (int64_t i = 0; i < size; ++i) code[i] = table.entries[place(i)].code;

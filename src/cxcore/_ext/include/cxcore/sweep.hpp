@@ -209,8 +209,7 @@ class Sweep {
     }
 
   private:
-    static constexpr int64_t kRest =
-        8;  // steps between two shortcuts, at least 3; even, so that none is owed
+    static constexpr int64_t kRest = 8;       // steps between shortcuts, 4 or more, even: none is owed
     static constexpr int64_t kPiece = 64;     // rows
     static constexpr double kUnit = 1.2e-16;  // of rounding, 2^-53
     const Live& live_;
