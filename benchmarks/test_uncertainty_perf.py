@@ -12,14 +12,14 @@ import pytest
 from race import Contender, Goal, Race
 
 import cxcore as cx
-from cxcore.attribution import Bootstrap
+from cxcore.attribution import Bootstrap, Markov
 
 ROLES = {"channel": "channel", "conversion": "conversion", "value": "value"}
 WHO = {"user": "user_id", "time": "ts"}
 REPLICATES = 1_000
 
 
-def _credit(events: Any, model: str, **options: Any) -> pl.DataFrame:
+def _credit(events: Any, model: Any, **options: Any) -> pl.DataFrame:
     return cx.attribute(events, **ROLES, model=model, **options)
 
 
@@ -38,6 +38,22 @@ def _near(want: pl.DataFrame, tolerance: float, got: pl.DataFrame) -> None:
     if "standard_error" in got.columns:
         errors = [frame["standard_error"].to_numpy() for frame in (got, want)]
         np.testing.assert_allclose(*errors, rtol=tolerance)
+
+
+def test_errors_of_order_3(race: Race) -> None:
+    """A thousand replicates of it take minutes; tests hold the formula against them on smaller logs."""
+    log = data.touches(50, "categorical")
+    credit = partial(_credit, log.frame, Markov(order=3), **WHO)
+    sure = partial(credit, confidence_level=0.95)
+    want = _credit(cx.index(log.frame, **WHO), Markov(order=3), confidence_level=0.95)
+    race(
+        "attribution/errors/markov-order-3-50-frame",
+        words=f"{log.words}; the credit alone stands beside",
+        rows=len(log.frame),
+        verb=Contender("cxcore, by formula", sure, partial(_near, want, 1e-9)),
+        rivals=[Contender("cxcore, credit alone", credit, partial(_near, want, 0.0))],
+        goals=[Goal(1 / 3, "cxcore, credit alone")],
+    )
 
 
 @pytest.mark.parametrize("n_channels", [10, 50])

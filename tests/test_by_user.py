@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from polars.testing import assert_frame_equal
 
 import cxcore as cx
 from cxcore import _by_user
+from cxcore.sessions import found, parts
 from tests.test_session_rules import ruled_logs
 from tests.test_spill import MEASURES, OPTIONS, ROLES, clicks
 
@@ -135,6 +137,28 @@ def test_a_head_ends_the_reading() -> None:
         cx.sessionize(source, **ROLES, **SORTED).head(300).collect(), cx.sessionize(log, **ROLES).head(300)
     )
     assert sum(rows for _, rows in asked) < len(log) / 2
+
+
+@pytest.mark.parametrize("way", ["sorted", "spilled"])
+@pytest.mark.parametrize("verb", VERBS)
+def test_one_thread_works_on_all_parts_and_ends(
+    verb: Any, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On those that Polars asks from, each would keep the memory of a part."""
+    log, workers = clicks(20_000).sort("user", maintain_order=True), []
+
+    def find(*arguments: Any) -> Any:
+        workers.append(threading.current_thread())
+        return found.find(*arguments)
+
+    monkeypatch.setattr(parts, "find", find)
+    answer = verb(log.lazy(), **ROLES, **WAYS[way](tmp_path))
+    for query in (answer, answer.head(3)):
+        workers.clear()
+        query.collect()
+        assert len(set(workers)) == 1
+        assert not workers[0].is_alive()
+        assert len(workers) >= 3 or query is not answer
 
 
 def test_an_answer_that_is_used_twice_is_read_once() -> None:

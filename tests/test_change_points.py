@@ -189,7 +189,11 @@ def test_what_clusters_ask_of_a_change(rows):
     house = pl.DataFrame(rows, schema=["segment", "wave", "who", "score"], orient="row")
     wanted = []
     kept = module._begins
-    asked = lambda table, weights, alpha, dearer: wanted.append(dearer) or kept(table, weights, alpha, dearer)  # noqa: E731
+
+    def asked(table, weights, alpha, dearer):
+        wanted.append(dearer)
+        return kept(table, weights, alpha, dearer)
+
     module._begins = asked
     try:
         change_points(house, score="score", wave="wave", by="segment", cluster="who")

@@ -43,7 +43,16 @@ FLOORS = (
     },
     {"_build", "_index", "sessions", "identity"}
     | {"metrics", "differences", "comparison", "sizing", "tracking", "score_state", "customers"}
-    | {"scores", "_score_rows", "designs", "attribution", "intervals", "journeys", "datasets"},
+    | {
+        "scores",
+        "_score_rows",
+        "_score_weights",
+        "designs",
+        "attribution",
+        "intervals",
+        "journeys",
+        "datasets",
+    },
     {"_sql", "duckdb", "_polars_plugin", "polars", "spark"},
     {"__init__"},
     {"demo", "__main__"},

@@ -372,7 +372,7 @@ def test_any_order_agrees(data: st.DataObject, n_threads: int) -> None:
     array, ticks = np.array(code, np.int32), np.array(tick, np.int64)
     offset = np.concatenate(([0], np.cumsum(np.bincount(array[array >= 0], minlength=3)))).astype(np.int64)
     label, none = np.empty(n, np.int32), np.empty(0, np.int32)
-    room = np.empty((2, n), np.int64)
+    room = np.empty(n, np.int64), np.empty(n, np.int32)
     got = kernels.sessionize_slots(array, ticks, offset, gap, own, n_threads, *room, label)
     for names in (none, label):
         again = kernels.sessionize_slots(array, ticks, offset, gap, own, n_threads, *room, names)
@@ -384,7 +384,7 @@ def test_any_order_agrees(data: st.DataObject, n_threads: int) -> None:
 
 def test_a_user_without_events_lends_no_slot_to_the_next() -> None:
     """Every event of user 0 would be a session; there is none, and user 1 has one session."""
-    label, room = np.empty(2, np.int32), np.empty((2, 2), np.int64)
+    label, room = np.empty(2, np.int32), (np.empty(2, np.int64), np.empty(2, np.int32))
     offset, *_, events = kernels.sessionize_slots(
         np.array([1, 1], np.int32), np.array([5, 0]), np.array([0, 0, 2]), 10, 0, 1, *room, label
     )
@@ -400,7 +400,7 @@ def test_a_user_with_one_far_date_is_one_wide_slot(n_threads: int) -> None:
     tick[n // 2] = 2**61
     code = rng.integers(0, 2, n).astype(np.int32)
     offset = np.concatenate(([0], np.cumsum(np.bincount(code)))).astype(np.int64)
-    label, room, gap = np.empty(n, np.int32), np.empty((2, n), np.int64), 20_000
+    label, room, gap = np.empty(n, np.int32), (np.empty(n, np.int64), np.empty(n, np.int32)), 20_000
     session_offset, start, end, events = kernels.sessionize_slots(
         code, tick, offset, gap, -1, n_threads, *room, label
     )
@@ -535,6 +535,27 @@ def test_planted_sessions_are_found_in_any_order(order: Any, n_threads: int) -> 
     assert rows["session_number"].equals(planted.frame["true_session_number"])
     through_index = cx.sessionize(cx.index(planted.frame, user="user_id", time="ts", n_threads=n_threads))
     assert through_index["session_id"].equals(rows["session_id"])
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3, 5])
+def test_many_rows_are_cut_for_threads_and_some_have_no_user(n_threads: int) -> None:
+    """Parts of the rows go to buckets from the front, from the back and between; every ninth is left out."""
+    rng, n, n_users, gap = np.random.default_rng(4), 400_000, 3_000, 50
+    user = np.where(rng.random(n) < 0.2, 7, rng.integers(0, n_users, n))
+    ts, absent = rng.integers(0, 40_000, n), rng.random(n) < 1 / 9
+    log = pl.DataFrame({"user_id": user, "ts": ts}).with_columns(
+        user_id=pl.when(~pl.Series(absent)).then("user_id")
+    )
+    rows = cx.sessionize(log, user="user_id", time="ts", time_unit="s", gap=f"{gap}s", n_threads=n_threads)
+    order = np.lexsort((ts, user))
+    order = order[~absent[order]]
+    begins = np.diff(user[order], prepend=-1) != 0
+    splits = begins | (np.diff(ts[order], prepend=0) > gap)
+    within = np.cumsum(splits) - np.maximum.accumulate(np.where(begins, np.cumsum(splits) - 1, 0))
+    number = np.zeros(n, np.int64)
+    number[order] = within
+    assert (rows["session_number"].fill_null(0).to_numpy() == number).all()
+    assert (rows["session_id"].is_null().to_numpy() == absent).all()
 
 
 def test_row_order_and_threads_change_nothing() -> None:

@@ -6,18 +6,19 @@ of what was read so far are complete; the last one's rows wait for what is read 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import polars as pl
 
 from cxcore import _options, errors
 from cxcore._columns import EventRoles
-from cxcore._spill import ROW, numbered
-from cxcore.engines.polars import deferred
+from cxcore._parts import between_users, gathered
+from cxcore._spill import ROW
+from cxcore.engines.base import Compute
 
-#: a call of the kernels costs about what a thousand rows cost
-_ROWS = 1 << 18
+#: a call of the kernels costs about what a thousand rows cost; more at once hold more, and are no faster
+_ROWS = 1 << 16
 _AT = "row"
 
 
@@ -46,44 +47,14 @@ def check_sorted_by_user(
     return True
 
 
-def by_user(
-    call: str,
-    frame: pl.LazyFrame,
-    roles: EventRoles,
-    read: Sequence[str],
-    more: Mapping[str, pl.Expr],
-    compute: Callable[[pl.DataFrame], pl.DataFrame],
-    schema: pl.Schema,
-) -> pl.LazyFrame:
-    """What ``compute`` gives for some whole users after the others; ``compute`` as in ``_spill.by_parts``."""
-
-    def pieces(wanted: Sequence[str]) -> Iterator[pl.DataFrame]:
-        log = numbered(frame, read, more, wanted)
-        for rows in _whole_users(call, log, roles.user):
-            try:
-                yield compute(rows)
-            except errors.InvalidDataError as error:
-                raise errors.from_row(error, rows[0, ROW] if len(rows) else 0) from error
-
-    return deferred(schema, pieces, f"cxcore {call}, user by user")
-
-
-def _whole_users(call: str, log: pl.LazyFrame, user: Sequence[str]) -> Iterator[pl.DataFrame]:
-    """The rows in pieces that end with a user; a log without rows is one piece, which has its checks."""
-    held: list[pl.DataFrame] = []
-    order = _Order(call, user)
-    n_held, is_first = 0, True
-    for batch in log.collect_batches(lazy=True):
-        last = order.begin_of_last_user(batch)
-        n_held += len(batch)
-        if last is None or n_held - len(batch) + last < _ROWS:  # the user before goes on, or it is little yet
-            held.append(batch)
-            continue
-        yield pl.concat([*held, batch.head(last)])
-        is_first, held = False, [batch.slice(last)]
-        n_held = len(held[0])
-    if held or is_first:
-        yield pl.concat(held) if held else log.collect()
+def by_user(call: str, log: pl.LazyFrame, roles: EventRoles, compute: Compute) -> Iterator[pl.DataFrame]:
+    """What ``compute`` gives for some whole users after the others; as ``_spill.by_parts``."""
+    batches = gathered(log.collect_batches(lazy=True), _ROWS)
+    for rows in between_users(batches, _Order(call, roles.user).begin_of_last_user):
+        try:
+            yield compute(rows)
+        except errors.InvalidDataError as error:
+            raise errors.from_row(error, rows[0, ROW] if len(rows) else 0) from error
 
 
 class _Order:

@@ -46,7 +46,7 @@ def check_roles(call: str, columns: Sequence[str], roles: Mapping[str, Any]) -> 
     names: list[str] = []
     missing = {}
     for role, value in roles.items():
-        for name in root_names(value):
+        for name in (value,) if isinstance(value, str) else root_names(value):
             if name is None or name in columns:
                 names.append(name)
             else:

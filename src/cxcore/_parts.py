@@ -5,7 +5,7 @@ What an engine promises is looked at: one that drops the sort, or cuts a user in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import polars as pl
 
@@ -19,7 +19,7 @@ PIECE = 1 << 18
 def in_order(call: str, frames: Iterator[pl.DataFrame], roles: EventRoles) -> Iterator[pl.DataFrame]:
     """The frames of a part as larger pieces, refused where they do not come in order."""
     last: pl.DataFrame | None = None
-    for house in _pieces(frames):
+    for house in map(pl.DataFrame.rechunk, gathered(frames, PIECE)):
         rows = house.select(roles.columns).with_columns(_keys(roles.user))
         if last is not None:
             rows = pl.concat([last, rows])
@@ -35,34 +35,53 @@ def _keys(users: Sequence[str]) -> list[pl.Expr]:
     return [pl.when(is_someone).then(pl.col(name)).alias(name) for name in users]
 
 
-def _pieces(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+def gathered(frames: Iterator[pl.DataFrame], least: int) -> Iterator[pl.DataFrame]:
+    """The same rows in pieces of ``least`` rows or more, but for the last."""
     held: list[pl.DataFrame] = []
     n = 0
     for frame in frames:
         held.append(frame)
         n += len(frame)
-        if n >= PIECE:
-            yield pl.concat(held, rechunk=True)
+        if n >= least:
+            yield pl.concat(held)
             held, n = [], 0
     if n:
-        yield pl.concat(held, rechunk=True)
+        yield pl.concat(held)
 
 
 def whole_users(pieces: Iterator[pl.DataFrame], users: Sequence[str]) -> Iterator[pl.DataFrame]:
-    """The same rows, cut between users: memory holds a piece and the largest user."""
+    """The same rows, which lie in order, cut between users."""
+    before: pl.DataFrame | None = None
+
+    def begin_of_last_user(piece: pl.DataFrame) -> int | None:
+        nonlocal before
+        begin = len(piece) - _last_run(piece, users)
+        goes_on = begin == 0 and before is not None and before.equals(_named(piece.head(1), users))
+        before = _named(piece.tail(1), users)
+        return None if goes_on else begin
+
+    return map(pl.DataFrame.rechunk, between_users(pieces, begin_of_last_user))
+
+
+def between_users(
+    pieces: Iterator[pl.DataFrame], begin_of_last_user: Callable[[pl.DataFrame], int | None]
+) -> Iterator[pl.DataFrame]:
+    """The same rows, cut between users: memory holds a piece and the largest user.
+
+    ``begin_of_last_user`` is asked piece after piece: where all users but the last one have ended; None where
+    the one before goes on to the end of the piece.
+    """
     held: list[pl.DataFrame] = []
     for piece in pieces:
-        start = len(piece) - _last_run(piece, users)
-        if start:
-            yield pl.concat([*held, piece.head(start)], rechunk=True)
-            held = [piece[start:]]
-        elif held and not _named(held[-1].tail(1), users).equals(_named(piece.head(1), users)):
-            yield pl.concat(held, rechunk=True)
-            held = [piece]
-        else:
+        begin = begin_of_last_user(piece)
+        if begin is None:
             held.append(piece)
-    if held:
-        yield pl.concat(held, rechunk=True)
+            continue
+        if held or begin:
+            yield pl.concat([*held, piece.head(begin)])
+        held = [piece[begin:]]
+    if any(map(len, held)):
+        yield pl.concat(held)
 
 
 def _last_run(piece: pl.DataFrame, users: Sequence[str]) -> int:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from cxcore._answers import ScoreCounts
 from cxcore._columns import Float64, Int64
+from cxcore._score_weights import Score
 from cxcore.designs import DesignMethod, DesignSample
 from cxcore.intervals import FLAG_BIT, Method, Sample, flag_text, numbers_of, words_of
-
-if TYPE_CHECKING:
-    from cxcore.scores import Score
 
 
 @lru_cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +19,7 @@ import polars as pl
 
 from cxcore import _options, errors
 from cxcore._columns import EventRoles
-from cxcore.engines.polars import deferred
+from cxcore.engines.base import Compute
 
 #: where a row stands in the log (Int64); an answer has its place in the order of answers under that name
 ROW = "cxcore: row"
@@ -86,29 +86,12 @@ def spill_of(call: str, spill: Any, events: Any, id: str) -> Spill | None:
 
 
 def by_parts(
-    spill: Spill,
-    call: str,
-    frame: pl.LazyFrame,
-    roles: EventRoles,
-    read: Sequence[str],
-    more: Mapping[str, pl.Expr],
-    compute: Callable[[pl.DataFrame], pl.DataFrame],
-    schema: pl.Schema,
-) -> pl.LazyFrame:
-    """What ``compute`` gives for each part, rows by ``ROW``; the work waits until the answer is read.
-
-    ``compute`` takes a part, rows in their order, with ``ROW``, the columns ``read`` and ``more``
-    (expressions, which may look at the whole log), and those that the query wants; it gives ``schema``, as
-    far as it is wanted, and ``ROW``, which never falls.
-    """
-    before = frame.collect_schema()
-
-    def pieces(wanted: Sequence[str]) -> Iterator[pl.DataFrame]:
-        log = numbered(frame, read, more, wanted).with_columns(_part(before, roles, spill.parts).alias(_PART))
-        with tempfile.TemporaryDirectory(prefix="cxcore-", dir=spill.folder) as folder:
-            yield from _answers(call, Path(folder), spill.parts, log, compute)
-
-    return deferred(schema, pieces, f"cxcore {call}, part by part")
+    spill: Spill, call: str, log: pl.LazyFrame, roles: EventRoles, compute: Compute
+) -> Iterator[pl.DataFrame]:
+    """What ``compute`` gives for each part, rows in order of ``ROW``, which never falls in its answer."""
+    parted = log.with_columns(_part(log.collect_schema(), roles, spill.parts).alias(_PART))
+    with tempfile.TemporaryDirectory(prefix="cxcore-", dir=spill.folder) as folder:
+        yield from _answers(call, Path(folder), spill.parts, parted, compute)
 
 
 def numbered(
@@ -137,7 +120,7 @@ def _answers(
     folder: Path,
     parts: int,
     log: pl.LazyFrame,
-    compute: Callable[[pl.DataFrame], pl.DataFrame],
+    compute: Compute,
 ) -> Iterator[pl.DataFrame]:
     """The answer of the whole log, in pieces of about the size of a part."""
     by_part = pl.PartitionBy(folder / "log", key=_PART, include_key=False, approximate_bytes_per_file=None)
@@ -156,13 +139,11 @@ def _answers(
         files.append(folder / f"answer-{at}.parquet")
         places.append(answer[ROW].gather_every(group))
         answer.write_parquet(files[-1], compression="lz4", row_group_size=group)
-    if not files:  # a log without rows has its checks, too
-        yield compute(log.drop(_PART).collect()).drop(ROW)
-        return
-    yield from _in_order(files, pl.concat(places).sort(), parts)
+    if files:
+        yield from _in_order(files, pl.concat(places).sort(), parts)
 
 
-def _of_part(call: str, rows: pl.DataFrame, compute: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
+def _of_part(call: str, rows: pl.DataFrame, compute: Compute) -> pl.DataFrame:
     try:
         return compute(rows)
     except errors.InvalidDataError as error:

@@ -17,6 +17,7 @@ from cxcore._columns import check_roles, needed
 from cxcore._design_columns import DesignRoles, design_roles
 from cxcore._design_kinds import of_design
 from cxcore._design_sums import DesignRows
+from cxcore._score_weights import Score, classes_of
 from cxcore.designs import design_sample
 from cxcore.designs.difference import LinearizedDifference
 from cxcore.differences import (
@@ -35,7 +36,7 @@ from cxcore.engines.base import Compute, Spread
 from cxcore.intervals import Sample, flag_texts
 from cxcore.intervals.base import ENOUGH_OUTSIDE, Int64
 from cxcore.metrics import Metric, MetricName, score_for
-from cxcore.scores import By, Column, Columns, Score, classes_of
+from cxcore.scores import By, Column, Columns
 
 __all__ = ["compare"]
 

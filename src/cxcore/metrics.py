@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from cxcore import _options, errors
-from cxcore.scores import Kind, Score, nps_score, scale_score
+from cxcore._score_weights import Kind, Score, nps_score, scale_score
 
 __all__ = ["METRICS", "Ces", "Csat", "MeanScore", "Metric", "MetricName", "Nps", "score_for"]
 

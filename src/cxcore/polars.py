@@ -17,11 +17,12 @@ import polars as pl
 from cxcore import _options, errors
 from cxcore._index import index
 from cxcore._polars_plugin import sessions_expr
+from cxcore._score_weights import NPS, Kind, Score, scale_score
 from cxcore.attribution import attribute, attribute_paths, paths
 from cxcore.comparison import compare
 from cxcore.identity import stitch
 from cxcore.intervals import Method, MethodName, intervals_of, method_for, sample_of
-from cxcore.scores import NPS, Kind, Score, ces, csat, mean_score, nps, scale_score
+from cxcore.scores import ces, csat, mean_score, nps
 from cxcore.sessions import sessionize, sessions
 from cxcore.sessions.rules import GAP
 

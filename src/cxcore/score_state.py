@@ -14,11 +14,12 @@ from cxcore._answers import ScoreCounts, row_groups, score_counts
 from cxcore._columns import Int64, check_roles, key_column, needed
 from cxcore._design_columns import DesignRoles, design_roles, design_rows
 from cxcore._score_rows import answer_rows, design_columns, design_rows_of, result_columns, with_total
+from cxcore._score_weights import classes_of
 from cxcore.designs import design_method_for, design_sample
 from cxcore.engines import open_frame
 from cxcore.intervals import Sample
 from cxcore.metrics import Metric, MetricName, score_for
-from cxcore.scores import AnyMethod, By, Columns, classes_of, plain_method_for
+from cxcore.scores import AnyMethod, By, Columns, plain_method_for
 
 __all__ = ["ScoreState"]
 

@@ -7,13 +7,10 @@ all that it needs: one pass over the rows, then a kernel whose cost does not dep
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from cxcore import _options, errors
 from cxcore._answers import by_counts, by_schema, score_counts
@@ -22,6 +19,7 @@ from cxcore._design_columns import DesignRoles, design_roles
 from cxcore._design_kinds import of_design
 from cxcore._design_sums import DesignRows
 from cxcore._score_rows import answer_rows, design_columns, design_rows_of, result_columns, with_total
+from cxcore._score_weights import NPS, Kind, Score, classes_of, mean_level, nps_score, scale_score
 from cxcore.designs import METHODS as DESIGN_METHODS
 from cxcore.designs import DesignMethod, DesignName, design_method_for, design_sample
 from cxcore.engines import open_frame
@@ -32,55 +30,12 @@ __all__ = ["Score", "ces", "csat", "mean_score", "nps"]
 
 #: a column, an expression, or a list of both
 By = str | pl.Expr | Iterable[str | pl.Expr] | None
-#: a share of the best levels, or the mean level
-Kind = Literal["top", "mean"]
 #: a word or an object: of independent answers, or of a survey design
 AnyMethod = MethodName | DesignName | Method | DesignMethod
 #: a column, or several that tell apart together
 Columns = str | pl.Expr | Sequence[str | pl.Expr] | None
 #: a column, or an expression
 Column = str | pl.Expr | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)  # told apart as objects: each is made once
-class Score:
-    """A score: what an answer at each level weighs.
-
-    ``weights`` has one whole number per level of ``scale``, lowest level first, never falling; ``factor``
-    turns the mean weight into the unit of the score. ``parts`` names a column of counts for each distinct
-    weight, from the highest.
-    """
-
-    name: str
-    scale: tuple[int, int]
-    weights: tuple[int, ...]
-    factor: float = 1.0
-    parts: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        assert len(self.weights) == self.scale[1] - self.scale[0] + 1
-        assert list(self.weights) == sorted(self.weights)
-
-
-#: points from -100 to 100: share of 9 and 10 less share of 0 to 6
-NPS = Score("nps", (0, 10), (-1,) * 7 + (0,) * 2 + (1,) * 2, 100.0, ("promoters", "passives", "detractors"))
-#: per cent of answers on 4 and 5
-CSAT = Score("csat", (1, 5), (0, 0, 0, 1, 1), 100.0)
-#: mean of 1 to 7
-CES = Score("ces", (1, 7), (1, 2, 3, 4, 5, 6, 7))
-
-
-@lru_cache
-def top_box(name: str, scale: tuple[int, int], top: int) -> Score:
-    """Per cent of answers on the ``top`` best levels."""
-    n_levels = scale[1] - scale[0] + 1
-    return Score(name, scale, (0,) * (n_levels - top) + (1,) * top, 100.0)
-
-
-@lru_cache
-def mean_level(name: str, scale: tuple[int, int]) -> Score:
-    """Mean level of the answers."""
-    return Score(name, scale, tuple(range(scale[0], scale[1] + 1)))
 
 
 # ---------------------------------------------------------------- verbs
@@ -91,7 +46,7 @@ def nps(
     *,
     score: str,
     by: By = None,
-    scale: tuple[int, int] = (0, 10),
+    scale: tuple[int, int] = NPS.scale,
     promoter: int | None = None,
     detractor: int | None = None,
     missing: Iterable[int] | None = None,
@@ -370,46 +325,6 @@ def mean_score(
 # ---------------------------------------------------------------- the one path
 
 
-def nps_score(call: str, scale: Any, promoter: Any, detractor: Any) -> Score:
-    low, high = _options.scale(call, scale)
-    if (low, high) != NPS.scale and (promoter is None or detractor is None):
-        problem = "NPS is defined on 0 to 10."
-        hint = "for another scale say who counts, such as scale=(1, 5), promoter=5, detractor=3."
-        raise errors.bad_option(call, "scale", scale, problem, hint)
-    lowest = 9 if promoter is None else _options.within(call, "promoter", promoter, low + 1, high)
-    highest = 6 if detractor is None else _options.within(call, "detractor", detractor, low, high - 1)
-    if not highest < lowest:
-        problem = f"promoters begin at {lowest}, so detractors end below."
-        raise errors.bad_option(call, "detractor", highest, problem, f"such as detractor={lowest - 1}.")
-    return _three_groups((low, high), highest, lowest)
-
-
-@lru_cache
-def _three_groups(scale: tuple[int, int], highest: int, lowest: int) -> Score:
-    """Detractors end at ``highest``, promoters begin at ``lowest``."""
-    weights = tuple(-1 if at <= highest else int(at >= lowest) for at in range(scale[0], scale[1] + 1))
-    return Score(NPS.name, scale, weights, NPS.factor, NPS.parts)
-
-
-def scale_score(call: str, scale: Any, kind: Any, top: Any, default_top: int) -> Score:
-    low, high = _options.scale(call, scale)
-    if _options.word(call, "kind", kind, ("top", "mean")) == "mean":
-        if top is not None:
-            raise errors.bad_option(
-                call, "top", top, "a mean has no top levels.", "leave it out, or say kind='top'."
-            )
-        return mean_level(call, (low, high))
-    most = high - low
-    if top is None:
-        return top_box(call, (low, high), min(default_top, most))
-    if isinstance(top, int) and top > most:
-        problem = f"it is how many of the best levels count, and {low} to {high} has {most + 1}."
-        hint = f"from 1 to {most}; top=1 counts {high} alone."
-        raise errors.bad_option(call, "top", top, problem, hint)
-    chosen = _options.within(call, "top", top, 1, most)
-    return top_box(call, (low, high), chosen)
-
-
 def summary(
     call: str,
     answers: Any,
@@ -425,8 +340,9 @@ def summary(
     _options.column_name(call, "score", score)
     _options.flag(call, "total", total, "True adds the row of all.")
     by = _options.parts(by)
-    columns = design_columns(what) if design else result_columns(what)
-    groups = _options.groups(call, by, [*columns, *(["is_total"] if total else [])])
+    has_design = bool(design)
+    columns = design_columns(what) if has_design else result_columns(what)
+    groups = _options.groups(call, by, [*columns, *(["is_total"] if total else [])]) if by else []
     codes = _options.codes(call, "missing", missing)
     chosen = any_method(call, method, design)
     level = _options.level(call, "confidence_level", confidence_level)
@@ -453,7 +369,7 @@ def summary(
         return pl.Schema({**by_schema(call, before, by), **marks, **columns})
 
     ways: tuple[Compute, Spread] = compute, partial(by_counts, compute, by)
-    if design:
+    if has_design:
         ways = of_design(call, score, by, what.scale, codes, design, drawn, by, what.weights, total=total)
     return engine.summary(call, frame, names, ways[0], schema, ways[1])
 
@@ -469,12 +385,3 @@ def plain_method_for(call: str, method: Any) -> Method:
     if of_design or isinstance(method, DesignMethod):
         raise errors.design_method(call, method)
     return method_for(call, method)
-
-
-@lru_cache
-def classes_of(what: Score) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Levels of equal weight are one class: the level at which each ends, and its weight."""
-    weights, n_levels = np.unique(np.array(what.weights, dtype=np.int64), return_counts=True)
-    last = what.scale[0] - 1 + np.cumsum(n_levels)
-    last.flags.writeable = weights.flags.writeable = False  # shared by every call
-    return last, weights

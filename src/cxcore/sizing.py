@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from cxcore import _options, errors
 from cxcore._answers import score_counts
 from cxcore._columns import check_roles, needed
+from cxcore._score_weights import Score
 from cxcore.engines import open_frame
 from cxcore.metrics import Metric, MetricName, score_for
-from cxcore.scores import Score
 
 __all__ = ["sample_size"]
 

@@ -14,8 +14,8 @@ import polars as pl
 
 from cxcore import _options, errors
 from cxcore._answers import score_counts
+from cxcore._score_weights import NPS, Score, classes_of, scale_score
 from cxcore.intervals import Sample, method_for, numbers_of, words_of
-from cxcore.scores import NPS, Score, classes_of, scale_score
 
 __all__ = ["register"]
 

@@ -46,6 +46,7 @@ cdef extern from "cxcore/sweep.hpp" namespace "cxcore" nogil:
         double earns(int64_t)
         double error(int64_t)
         cbool advance(int64_t, double, int) except +
+        void settle()
 
     const int32_t kNone "cxcore::Sweep::kNone"
 
@@ -241,6 +242,7 @@ cdef class ChainTable:
                     done = sweep.advance(min(steps, left), enough, n_threads)
                 left -= steps
                 PyErr_CheckSignals()
+            sweep.settle()
             for w in range(n_copies):
                 rewards[w, 0] = sweep.converts(w)
                 rewards[w, 1] = sweep.earns(w)

@@ -20,7 +20,7 @@ def describe(
     weight: NDArray[np.int64],
     sizes: NDArray[np.int64],
     moments: NDArray[np.float64],
-) -> None: ...
+) -> tuple[int, int, int]: ...
 def guarded_interval(
     counts: NDArray[np.int64],
     weight: NDArray[np.int64],

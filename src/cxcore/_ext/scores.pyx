@@ -1,7 +1,6 @@
 # Counts of answers, and intervals of a mean of integer weights from counts.
-# Design: docs/explanation/scores.md. The work is in levels.hpp, lattice.hpp and guarded.hpp; this is the
-# border to NumPy.
-from libc.stdint cimport int32_t, int64_t, uint8_t
+# Design: docs/explanation/scores.md. The work is in the headers named below; this is the border to NumPy.
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
 
 ctypedef fused answer_t:
     unsigned char
@@ -31,6 +30,8 @@ cdef extern from "cxcore/lattice.hpp" namespace "cxcore" nogil:
         const int64_t*, const int64_t*, int64_t, int64_t, const double*, bint, double*, double*) noexcept
     int _cdf "cxcore::resample_cdf"(
         const int64_t*, const int64_t*, int64_t, int64_t, int64_t, double*) noexcept
+
+cdef extern from "cxcore/score_limit.hpp" namespace "cxcore" nogil:
     void score_intervals(
         const int64_t*, const int64_t*, int64_t, int64_t, const double*, const double*, double*,
         double*) noexcept
@@ -105,14 +106,22 @@ def describe(
     double[:, ::1] moments,           # OUT  [2, n_groups]: mean weight; root of (sum c (w - mean)^2), over n;
                                       #      NaN without answers
 ):
-    """Size, flags, default method, mean and standard error of each group."""
+    """Size, flags, default method, mean and standard error of each group.
+
+    Returns the fewest answers, the fewest outside and the highest method of any group: where no group is odd,
+    nobody need look for it.
+    """
     cdef Py_ssize_t g
     cdef Described of
+    cdef int64_t fewest = INT64_MAX, fewest_outside = INT64_MAX, highest = 0
     with nogil:
         for g in range(counts.shape[0]):
             of = _describe(<const int64_t*>&counts[g, 0], <const int64_t*>&weight[0], counts.shape[1])
             sizes[0, g], sizes[1, g], sizes[2, g], sizes[3, g] = of.n, of.outside, of.flags, <int>of.given
             moments[0, g], moments[1, g] = of.mean, of.standard_error
+            fewest, fewest_outside = min(fewest, of.n), min(fewest_outside, of.outside)
+            highest = max(highest, <int64_t>of.given)
+    return fewest, fewest_outside, highest
 
 
 def guarded_interval(

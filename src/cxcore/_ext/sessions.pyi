@@ -34,7 +34,7 @@ def sessionize_slots(
     own: int,
     n_threads: int,
     room: _Int64,
-    more_room: _Int64,
+    more_room: _Int32,
     label: _Int32,
 ) -> tuple[_Int64, _Int64, _Int64, _Int64]: ...
 def join_stretches(

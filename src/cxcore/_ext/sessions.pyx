@@ -52,7 +52,7 @@ cdef extern from "cxcore/slots.hpp" namespace "cxcore" nogil:
         Int64Array events
 
     SlotSessions c_sessionize_slots "cxcore::sessionize_slots"(
-        const int32_t*, const int64_t*, int64_t, const int64_t*, int64_t, GapRule, int, int64_t*, int64_t*,
+        const int32_t*, const int64_t*, int64_t, const int64_t*, int64_t, GapRule, int, int64_t*, int32_t*,
         int32_t*
     ) except +
 
@@ -229,7 +229,7 @@ def sessionize_slots(
     int own,
     int n_threads,
     int64_t[::1] room,          # OUT [n] for the work; rubbish afterwards
-    int64_t[::1] more_room,     # OUT [n] likewise
+    int32_t[::1] more_room,     # OUT [n] likewise
     int32_t[::1] label,         # OUT [n] session of each row, -1: left out; or [0]
 ):
     """Sessions of a log in any order: session_offset[n_users + 1], start, end, events[n_sessions]."""

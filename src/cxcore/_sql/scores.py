@@ -7,9 +7,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from cxcore import _options, errors
+from cxcore._score_weights import NPS, Score, scale_score
 from cxcore._sql.base import Macro, Udf
 from cxcore.intervals import method_for, numbers_of, sample_of, words_of
-from cxcore.scores import NPS, Score, scale_score
 
 # ---------------------------------------------------------------- Python behind the macros
 

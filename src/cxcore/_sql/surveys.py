@@ -19,11 +19,11 @@ import polars as pl
 from cxcore import _options, comparison, errors, scores
 from cxcore._design_columns import design_roles
 from cxcore._score_rows import design_columns, result_columns
+from cxcore._score_weights import Score
 from cxcore._sql import base
 from cxcore._sql.base import Macro, Udf
 from cxcore.designs import design_method_for
 from cxcore.metrics import score_for
-from cxcore.scores import Score
 
 #: what a cell is, in the order of the functions behind the queries
 _LISTS = {

@@ -168,7 +168,7 @@ class StateChain:
         self.solve(True, converts, -1, 1, chance, self.conversions)
         found: Float64 = self.by_state(chance)[:, 0]
         journeys = self.journeys
-        found[0] = float(start @ chance[:, 0]) / journeys if journeys else 0.0
+        found[0] = float(np.sum(start * chance[:, 0])) / journeys if journeys else 0.0
         return found
 
     @cached_property
@@ -240,7 +240,7 @@ def states_taken_out(journeys: Journeys, order: int) -> StatesTakenOut:
     by_value = lost_value.any()
     chain.solve(True, converts, 0, n, ahead, chain.conversions, _NEAR)
     if by_value:
-        chain.solve(True, earns, 0, n, worth, float(out @ abs(earns)), _NEAR)
+        chain.solve(True, earns, 0, n, worth, float(np.sum(out * abs(earns))), _NEAR)
     part = parts_of(lost, np.zeros_like(lost))
     of_value = float(lost_value.sum()) if by_value else float(lost.sum())
     return StatesTakenOut(

@@ -168,7 +168,7 @@ def _ratio(loss: Float64, steps: Float64) -> tuple[float | None, float | None]:
         return None, None
     mean = float(loss.sum()) / total
     rest = loss - mean * steps
-    return mean, float(np.sqrt(n / (n - 1.0) * (rest @ rest))) / total
+    return mean, float(np.sqrt(n / (n - 1.0) * np.sum(rest * rest))) / total
 
 
 @dataclass(frozen=True, eq=False)

@@ -56,7 +56,7 @@ class DesignDefault(DesignMethod):
         found = DesignMethod.marks(self, sample)
         if sample.clusters_alone:
             found["thin_support"] = np.zeros_like(sample.plain)  # guarded
-        alone = Bootstrap().marks(sample.sample)["score_fallback"] & sample.plain
+        alone = Bootstrap().marks(sample.sample).get("score_fallback", False) & sample.plain
         return found | {"score_fallback": alone | _thin(sample)}
 
 

@@ -91,11 +91,11 @@ FLAG_BIT = {word: 1 << at for at, word in enumerate(FLAGS)}
 
 def method_for(call: str, value: Any) -> Method:
     """The method that a word or an object means."""
+    if isinstance(value, str) and value in METHODS:
+        return METHODS[value]
     if isinstance(value, Method):
         return value
-    if not isinstance(value, str) or value not in METHODS:
-        raise errors.unknown_word(call, "method", value, METHODS)
-    return METHODS[value]
+    raise errors.unknown_word(call, "method", value, METHODS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,5 +239,7 @@ def words_of(call: str, sample: Sample, method: Method) -> tuple[list[str | None
             text = errors.thin_support(call, method.name, int(where.sum()), len(n), ENOUGH_OUTSIDE)
             warnings.warn(text, errors.DegenerateDataWarning, stacklevel=2)
         code = code | where * FLAG_BIT.get(word, 0)
-    used = [word if some else None for word, some in zip(method.used(sample), n.tolist(), strict=True)]
+    used: list[str | None] = [*method.used(sample)]
+    if not sample.fewest:
+        used = [word if some else None for word, some in zip(used, n.tolist(), strict=True)]
     return used, [flag_text(one) for one in code.tolist()]

@@ -67,11 +67,16 @@ class Sample:
     given: Int64 = field(init=False, repr=False)
     estimate: Float64 = field(init=False, repr=False)
     standard_error: Float64 = field(init=False, repr=False)
+    #: of all groups: the fewest answers, the fewest outside, and the last of ``GIVEN`` that one is given
+    fewest: int = field(init=False, repr=False)
+    fewest_outside: int = field(init=False, repr=False)
+    last_given: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         n_groups = len(self.counts)
         sizes, moments = np.empty((4, n_groups), dtype=np.int64), np.empty((2, n_groups))
-        kernels.describe(self.counts, self.weights, sizes, moments)
+        extremes = kernels.describe(self.counts, self.weights, sizes, moments)
+        self.fewest, self.fewest_outside, self.last_given = extremes
         self.n, self.outside, self.flags, self.given = sizes
         self.estimate, self.standard_error = moments
 
@@ -112,5 +117,6 @@ class Unguarded(Method):
     """A method that is given as asked for; the verb warns where the sample cannot support it."""
 
     def marks(self, sample: Sample) -> dict[str, NDArray[np.bool_]]:
-        thin = sample.outside < ENOUGH_OUTSIDE
-        return {"thin_support": thin & (sample.n > 0)} if np.count_nonzero(thin) else {}
+        if sample.fewest_outside >= ENOUGH_OUTSIDE:
+            return {}
+        return {"thin_support": (sample.outside < ENOUGH_OUTSIDE) & (sample.n > 0)}

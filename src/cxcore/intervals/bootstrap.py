@@ -40,4 +40,6 @@ class Bootstrap(Method):
         return [GIVEN[at] for at in sample.given.tolist()]
 
     def marks(self, sample: Sample) -> dict[str, NDArray[np.bool_]]:
+        if sample.last_given == _BCA:  # the first of them
+            return {}
         return {"score_fallback": (sample.given != _BCA) & (sample.n > 0)}

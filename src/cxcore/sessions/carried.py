@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -111,7 +110,7 @@ def table_walk(call: str, roles: EventRoles, rules: Rules, measures: Measures) -
 
 def _pieces(call: str, frames: Iterator[pl.DataFrame], roles: EventRoles, rules: Rules) -> Iterator[Piece]:
     whole = rules.sees_more_than_a_row
-    rules, more = _on_columns(rules)
+    rules, more = rules.on_columns(copy_splits=True)
     pieces = in_order(call, frames, roles)
     carry: Carry | None = None
     ahead: list[pl.DataFrame] = []  # as much is read as is carried, or a long session is walked over and over
@@ -185,27 +184,3 @@ def _carry(rows: pl.DataFrame, found: Sessions, at: int, earlier: Carry | None, 
     else:
         before = (0, 0, -1)
     return Carry(rows, int(found.reason[at]), before)
-
-
-def _on_columns(rules: Rules) -> tuple[Rules, dict[str, pl.Expr]]:
-    """The same rules on columns of their own, and the expressions of those: computed once a row, and a value
-    that is carried stands in no column of the user's.
-    """
-    more: dict[str, pl.Expr] = {}
-
-    def column(role: str, value: Any, *, copied: bool = False) -> Any:
-        if not (copied or isinstance(value, pl.Expr)):
-            return value
-        name = f"cxcore: {role}"
-        more[name] = value if isinstance(value, pl.Expr) else pl.col(value)
-        return name
-
-    gap = column("gap", rules.gap)
-    return replace(
-        rules,
-        gap=pl.col(gap) if isinstance(gap, str) else gap,
-        start_on=column("start_on", rules.start_on),
-        end_on=column("end_on", rules.end_on),
-        split_on=tuple(column(f"split_on {at}", it, copied=True) for at, it in enumerate(rules.split_on)),
-        keep_alive=column("keep_alive", rules.keep_alive),
-    ), more

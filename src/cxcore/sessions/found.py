@@ -135,8 +135,9 @@ def _of_slots(index: EventIndex, gap: int, n_threads: int, with_rows: bool, name
     columns = index.columns
     n = len(columns.code)
     room, more, label = empty(n, np.int64), empty(n, np.int64), empty(n if with_rows else 0, np.int32)
+    rooms = room, more.view(np.int32)[:n]
     offset, start, end, events = kernels.sessionize_slots(
-        columns.code, columns.tick, index.offset, gap, columns.own, n_threads, room, more, label
+        columns.code, columns.tick, index.offset, gap, columns.own, n_threads, *rooms, label
     )
     name, user = _names(columns, offset, start, n_threads) if named else _no_names(offset)
     found = Sessions(columns, start, end, events, name, user, gap_reasons(name), label=label)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import polars as pl
 
 from cxcore._columns import EventRoles, needed
 from cxcore._index import EventIndex, index_of
-from cxcore._spill import LAST, ROW
-from cxcore.engines.base import Engine
+from cxcore._spill import LAST, ROW, numbered
+from cxcore.engines.base import Compute, Engine
+from cxcore.engines.polars import deferred
 from cxcore.sessions.found import find, row_columns, table
 from cxcore.sessions.measures import Measures, measure
 from cxcore.sessions.rules import Rules
 
-#: ``_spill.by_parts`` of some folder, or ``_by_user.by_user``: what cuts a log into parts of whole users
-Cut = Callable[..., pl.LazyFrame]
+#: ``_spill.by_parts`` of some folder, or ``_by_user.by_user``: from a call, a log with ``ROW``, its roles and
+#: what gives the answer of some whole users, with ``ROW``, to the answers of all
+Cut = Callable[[str, pl.LazyFrame, EventRoles, Compute], Iterator[pl.DataFrame]]
 
 
 def rows_by_parts(
@@ -33,7 +35,7 @@ def rows_by_parts(
 ) -> pl.LazyFrame:
     """As ``sessionize`` does it: every row of the log, in its place."""
     before = frame.collect_schema()
-    rules, more = _on_columns(rules)
+    rules, more = rules.on_columns()
 
     def compute(part: pl.DataFrame) -> pl.DataFrame:
         index = index_of(call, part, roles, engine, frame, n_threads=n_threads, is_passing=True)
@@ -42,7 +44,7 @@ def rows_by_parts(
         return part.drop(*more).hstack(new)
 
     read = needed(roles.columns, *rules.roles.values())
-    return cut(call, frame, roles, read, more, compute, pl.Schema({**before, **added}))
+    return _passing(call, cut, frame, roles, read, more, compute, pl.Schema({**before, **added}))
 
 
 def table_by_parts(
@@ -59,7 +61,7 @@ def table_by_parts(
     """As ``sessions`` does it: the users in order of first appearance in the log."""
     read = needed(roles.columns, *rules.roles.values(), *measures.roles.values())
     before = frame.collect_schema()
-    rules, more = _on_columns(rules)
+    rules, more = rules.on_columns()
 
     def compute(part: pl.DataFrame) -> pl.DataFrame:
         index = index_of(call, part, roles, engine, frame, n_threads=n_threads, is_passing=True)
@@ -69,7 +71,7 @@ def table_by_parts(
         sheet = table(found, part, roles, rules.long_after).hstack(measured)
         return sheet.with_columns(_first_rows(part, index).gather(found.user).alias(ROW))
 
-    return cut(call, frame, roles, read, more, compute, schema(before))
+    return _passing(call, cut, frame, roles, read, more, compute, schema(before))
 
 
 def _first_rows(part: pl.DataFrame, index: EventIndex) -> pl.Series:
@@ -78,23 +80,40 @@ def _first_rows(part: pl.DataFrame, index: EventIndex) -> pl.Series:
     return first if index.columns.own < 0 else first.append(pl.Series([LAST]))
 
 
-def _on_columns(rules: Rules) -> tuple[Rules, dict[str, pl.Expr]]:
-    """Rules that read columns alone, and the expressions of those: they are to see the log, not a part."""
-    more: dict[str, pl.Expr] = {}
+def _passing(
+    call: str,
+    cut: Cut,
+    frame: pl.LazyFrame,
+    roles: EventRoles,
+    read: Sequence[str],
+    more: Mapping[str, pl.Expr],
+    compute: Compute,
+    schema: pl.Schema,
+) -> pl.LazyFrame:
+    """The answers of all parts; the work waits until they are read.
 
-    def column(role: str, value: Any) -> Any:
-        if not isinstance(value, pl.Expr):
-            return value
-        name = f"cxcore: {role} {value.meta.output_name()}"
-        more[name] = value
-        return name
+    ``compute`` takes rows in their order, with ``ROW``, the columns ``read`` and ``more`` (expressions, which
+    may look at the whole log), and those that the query wants; it gives ``schema``, as far as it is wanted,
+    and ``ROW``.
+    """
 
-    gap = column("gap", rules.gap)
-    return replace(
-        rules,
-        gap=pl.col(gap) if isinstance(gap, str) else gap,
-        start_on=column("start_on", rules.start_on),
-        end_on=column("end_on", rules.end_on),
-        split_on=tuple(column(f"split_on {at}", part) for at, part in enumerate(rules.split_on)),
-        keep_alive=column("keep_alive", rules.keep_alive),
-    ), more
+    def pieces(wanted: Sequence[str]) -> Generator[pl.DataFrame]:
+        log = numbered(frame, read, more, wanted)
+        is_empty = True
+        for piece in cut(call, log, roles, compute):
+            yield piece
+            is_empty = False
+        if is_empty:  # a log without rows has its checks, too
+            yield compute(log.collect())
+
+    name = f"cxcore {call}, part by part"
+    return deferred(schema, lambda wanted: _on_one_thread(pieces(wanted)), name)
+
+
+def _on_one_thread(pieces: Generator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The pieces as they come. Polars asks for each on another thread of its pool, and glibc keeps what was
+    freed apart for each thread: the memory of a piece would be held many times over (docs/adr/0034).
+    """
+    with closing(pieces), ThreadPoolExecutor(1, "cxcore") as thread:
+        while (piece := thread.submit(next, pieces, None).result()) is not None:
+            yield piece

@@ -155,6 +155,32 @@ class Rules:
         read = [part for role in self.roles.values() for part in _options.parts(role)]
         return bool(self.unique) or any(isinstance(part, pl.Expr) for part in read)
 
+    def on_columns(self, *, copy_splits: bool = False) -> tuple[Rules, dict[str, pl.Expr]]:
+        """Rules that read columns alone, and the expressions of those: computed once a row, before a log is
+        cut. ``copy_splits``: columns of ``split_on`` are copied, for who fills their nulls.
+        """
+        more: dict[str, pl.Expr] = {}
+
+        def column(role: str, value: Any, *, is_copied: bool = False) -> Any:
+            if not (is_copied or isinstance(value, pl.Expr)):
+                return value
+            reader = value if isinstance(value, pl.Expr) else pl.col(value)
+            name = f"cxcore: {role} {reader.meta.output_name()}"
+            more[name] = reader
+            return name
+
+        gap = column("gap", self.gap)
+        splits = enumerate(self.split_on)
+        rules = replace(
+            self,
+            gap=pl.col(gap) if isinstance(gap, str) else gap,
+            start_on=column("start_on", self.start_on),
+            end_on=column("end_on", self.end_on),
+            split_on=tuple(column(f"split_on {at}", it, is_copied=copy_splits) for at, it in splits),
+            keep_alive=column("keep_alive", self.keep_alive),
+        )
+        return rules, more
+
     @property
     def key(self) -> object:
         """Equal for rules that give the same sessions of the same log; None where nothing can tell."""

@@ -15,6 +15,7 @@ from cxcore._columns import Float64, Int64, check_roles, needed
 from cxcore._design_columns import DesignRoles, design_rows
 from cxcore._design_sums import DesignRows
 from cxcore._score_rows import answer_rows, design_columns, design_rows_of, result_columns
+from cxcore._score_weights import Score, classes_of
 from cxcore._wave_columns import WAVE, WaveCounts, wave_counts
 from cxcore.designs import DesignMethod, DesignSample, design_sample
 from cxcore.designs.difference import LinearizedDifference
@@ -22,7 +23,6 @@ from cxcore.differences import ADJUSTMENTS, Mover, Pairs, adjusted
 from cxcore.engines import open_frame
 from cxcore.intervals import Method, Sample
 from cxcore.metrics import score_for
-from cxcore.scores import Score, classes_of
 
 Schema = dict[str, pl.DataType]
 

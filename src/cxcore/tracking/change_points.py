@@ -18,10 +18,11 @@ from cxcore._columns import Float64, Int64
 from cxcore._design_columns import design_roles
 from cxcore._design_sums import DesignRows, cells_of, summed
 from cxcore._ext import scores as kernels
+from cxcore._score_weights import Score, classes_of
 from cxcore._wave_columns import WaveCounts
 from cxcore.designs import DesignMethod, design_sample
 from cxcore.metrics import Metric, MetricName
-from cxcore.scores import AnyMethod, By, Columns, Score, any_method, classes_of
+from cxcore.scores import AnyMethod, By, Columns, any_method
 from cxcore.tracking.asked import answer, asked, design_steps, score_columns, step_columns, steps
 
 __all__ = ["change_points"]

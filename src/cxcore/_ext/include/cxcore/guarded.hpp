@@ -3,7 +3,8 @@
 //
 // Exact BCa where enough answers lie outside the largest class; else an interval that needs no such support:
 // of two weights Clopper and Pearson (Biometrika 26, 1934), of three the score interval, of more the score
-// interval with the divisor n - 1. Why: docs/explanation/scores.md; the laws: lattice.hpp.
+// interval with the divisor n - 1. Why: docs/explanation/scores.md; the laws: lattice.hpp and
+// score_limit.hpp.
 #pragma once
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 
 #include "lattice.hpp"
 #include "memory.hpp"
+#include "score_limit.hpp"
 
 namespace cxcore {
 

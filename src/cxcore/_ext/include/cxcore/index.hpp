@@ -173,23 +173,25 @@ struct Buckets {
     }
 };
 
-// Calls work(i) for the rows that are not left out. Which rows are is noise to the processor, so a block is
-// first asked without a branch.
-template <class Work>
+// Calls work(i) for the rows [from, to) that are not left out, from the last to the first where `backward`.
+// Which rows are left out is noise to the processor, so a block is first asked without a branch.
+template <bool backward, class Work>
 void for_each_kept(const int32_t* code, int64_t from, int64_t to, bool all, Work&& work) {
+    const auto row = [=](int64_t k) { return backward ? to - 1 - k : from + k; };
+    const int64_t n = to - from;
     if (all) {
-        for (int64_t i = from; i < to; ++i) work(i);
+        for (int64_t k = 0; k < n; ++k) work(row(k));
         return;
     }
     constexpr int64_t block = 256;
     int64_t kept[block];
-    for (int64_t start = from; start < to; start += block) {
-        int64_t n = 0;
-        for (int64_t i = start; i < std::min(to, start + block); ++i) {
-            kept[n] = i;
-            n += code[i] >= 0;
+    for (int64_t start = 0; start < n; start += block) {
+        int64_t n_kept = 0;
+        for (int64_t k = start; k < std::min(n, start + block); ++k) {
+            kept[n_kept] = row(k);
+            n_kept += code[row(k)] >= 0;
         }
-        for (int64_t k = 0; k < n; ++k) work(kept[k]);
+        for (int64_t k = 0; k < n_kept; ++k) work(kept[k]);
     }
 }
 
@@ -314,52 +316,69 @@ class BucketSort {
     Array<Event> events_;
 };
 
-// Ticks and places of each bucket, in order of rows; users are counted from the first of the bucket.
-// IN  code int32[n] (-1: left out), tick int64[n], offset int64[n_users + 1]
-// OUT place int64[offset[n_users]], bucket_tick int64[offset[n_users]]
-inline Buckets partition_by_user(const int32_t* code, const int64_t* tick, int64_t n, const int64_t* offset,
-                                 int64_t n_users, int n_threads, int64_t* place, int64_t* bucket_tick) {
-    constexpr int64_t bucket_rows = 1 << 15;
-    const int64_t n_buckets = std::clamp<int64_t>(offset[n_users] / bucket_rows, 1, 1024);
-    Buckets buckets(offset, n_users, n_buckets);
-    const int64_t n_parts = std::max<int64_t>(1, std::min<int64_t>(n_threads, n >> 16));
-    const auto cut = [=](int64_t part) { return n * part / n_parts; };
-    const bool all = offset[n_users] == n;
-
-    // Where each part begins in a bucket: behind the parts before it, which are counted by halves, so that
-    // two threads have both to do. The last need not be.
-    std::vector<std::vector<int64_t>> cursor(static_cast<size_t>(n_parts));
-    std::vector<std::vector<int64_t>> halves(2 * cursor.size() - 2);
-    for (auto& next : cursor) next.resize(static_cast<size_t>(n_buckets));
-    for_each_piece(2 * n_parts - 2, n_threads, [&](int64_t half) {
-        std::vector<int64_t> count(static_cast<size_t>(n_buckets), 0);
-        const int64_t from = cut(half / 2), to = cut(half / 2 + 1), middle = from + (to - from) / 2;
-        for_each_kept(code, half % 2 ? middle : from, half % 2 ? to : middle, all,
-                      [&](int64_t i) { ++count[buckets.of_user[static_cast<size_t>(code[i])]]; });
-        halves[static_cast<size_t>(half)] = std::move(count);
-    });
-    for (size_t b = 0; b < static_cast<size_t>(n_buckets); ++b) {
-        int64_t at = offset[buckets.first_user[b]];
-        for (size_t part = 0; part < cursor.size(); ++part) {
-            cursor[part][b] = at;
-            if (part + 1 < cursor.size()) at += halves[2 * part][b] + halves[2 * part + 1][b];
+// The rows of a log by buckets, in order of rows inside each. Which place a row has is not kept: whoever asks
+// walks the rows as they came, which reads and writes the log in order, and each bucket too.
+class Partition {
+  public:
+    // IN code int32[n] (-1: left out), offset int64[n_users + 1]
+    Partition(const int32_t* code, int64_t n, const int64_t* offset, int64_t n_users, int n_threads)
+        : buckets(offset, n_users, std::clamp<int64_t>(offset[n_users] / bucket_rows, 1, 1024)),
+          code_(code),
+          n_(n),
+          n_parts_(std::max<int64_t>(1, std::min<int64_t>(n_threads, n >> 16))),
+          n_threads_(n_threads),
+          all_(offset[n_users] == n) {
+        // Where each part begins in a bucket: the first at its begin, the last at its end and backward, those
+        // between behind the parts before them, which are counted.
+        const size_t n_buckets = buckets.first_user.size() - 1;
+        begin_.assign(static_cast<size_t>(n_parts_), std::vector<int64_t>(n_buckets));
+        for_each_piece(n_parts_ - 2, n_threads, [&](int64_t part) {
+            int64_t* const count = begin_[static_cast<size_t>(part) + 1].data();
+            for_each_kept<false>(code, cut(part), cut(part + 1), all_,
+                                 [&](int64_t i) { ++count[buckets.of_user[static_cast<size_t>(code[i])]]; });
+        });
+        for (size_t b = 0; b < n_buckets; ++b) {
+            begin_.back()[b] = offset[buckets.first_user[b + 1]] - 1;
+            begin_[0][b] = offset[buckets.first_user[b]];
+            for (size_t part = 1; part + 1 < begin_.size(); ++part) begin_[part][b] += begin_[part - 1][b];
         }
     }
-    touch_pages(bucket_tick, offset[n_users], n_threads);
-    touch_pages(place, offset[n_users], n_threads);
-    for_each_piece(n_parts, n_threads, [&](int64_t part) {
-        int64_t* const next = cursor[static_cast<size_t>(part)].data();
-        const uint16_t* const of_user = buckets.of_user.data();
-        const int32_t* const first_user = buckets.first_user.data();
-        for_each_kept(code, cut(part), cut(part + 1), all, [&](int64_t i) {
-            const auto bucket = of_user[code[i]];
-            const int64_t at = next[bucket]++;
-            bucket_tick[at] = tick[i];
-            place[at] = place_of(code[i] - first_user[bucket], i);
+
+    // Calls work(row, its bucket, its place, the place of what the bucket has 16 rows on, to be fetched).
+    template <class Work>
+    void walk(Work&& work) const {
+        for_each_piece(n_parts_, n_threads_, [&](int64_t part) {
+            if (part && part + 1 == n_parts_)
+                walk_part<-1>(part, work);
+            else
+                walk_part<1>(part, work);
         });
-    });
-    return buckets;
-}
+    }
+
+    const Buckets buckets;
+
+  private:
+    static constexpr int64_t bucket_rows = 1 << 15;
+    int64_t cut(int64_t part) const { return n_ * part / n_parts_; }
+
+    template <int step, class Work>
+    void walk_part(int64_t part, const Work& work) const {
+        std::vector<int64_t> places = begin_[static_cast<size_t>(part)];
+        int64_t* const next = places.data();
+        const uint16_t* const of_user = buckets.of_user.data();
+        for_each_kept<(step < 0)>(code_, cut(part), cut(part + 1), all_, [&](int64_t i) {
+            const auto bucket = of_user[code_[i]];
+            const int64_t at = std::exchange(next[bucket], next[bucket] + step);
+            work(i, bucket, at, at + 16 * step);
+        });
+    }
+
+    const int32_t* code_;
+    int64_t n_, n_parts_;
+    int n_threads_;
+    bool all_;
+    std::vector<std::vector<int64_t>> begin_;  // [n_parts][n_buckets]
+};
 
 // Calls work(bucket, its first user, the user after its last), largest first: a user who has many rows is in
 // hand while the other threads do the rest.
@@ -402,8 +421,16 @@ inline void sort_events(const int32_t* code, const int64_t* tick, const int64_t*
                         int64_t* sorted_tick) {
     if (!n_users || place_in_order(code, tick, tie, n, row, sorted_tick)) return;
     if (place_arrivals(code, tick, tie, n, offset, n_users, n_threads, row, sorted_tick)) return;
-    const Buckets buckets = partition_by_user(code, tick, n, offset, n_users, n_threads, row, sorted_tick);
-    for_each_bucket(buckets, offset, n_threads, [&](int64_t, int64_t user_from, int64_t user_to) {
+    const Partition partition(code, n, offset, n_users, n_threads);
+    const int32_t* const first_user = partition.buckets.first_user.data();
+    touch_pages(sorted_tick, offset[n_users], n_threads);
+    touch_pages(row, offset[n_users], n_threads);
+    partition.walk([=](int64_t i, uint16_t bucket, int64_t at, int64_t soon) {
+        __builtin_prefetch(sorted_tick + soon, 1), __builtin_prefetch(row + soon, 1);
+        sorted_tick[at] = tick[i];
+        row[at] = place_of(code[i] - first_user[bucket], i);
+    });
+    for_each_bucket(partition.buckets, offset, n_threads, [&](int64_t, int64_t user_from, int64_t user_to) {
         const int64_t from = offset[user_from];
         BucketSort(sorted_tick + from, row + from, offset + user_from, user_to - user_from).finish(tie);
     });

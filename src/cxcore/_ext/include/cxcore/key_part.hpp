@@ -53,6 +53,27 @@ struct ByValue {
     }
 };
 
+// How many rows each value has, and the first row of each, in order: what a part of the rows knows by itself.
+struct CountedByValue {
+    struct Met {
+        size_t place;
+        int64_t row;
+    };
+    Array<uint32_t> count;
+    Array<Met> met;
+
+    template <class Place>
+    void run(size_t n_places, int64_t row, int64_t n, Place&& place) {
+        if (count.empty()) count.assign(n_places, 0), met.reserve(n_places);
+        constexpr int64_t ahead = 24;
+        for (int64_t i = 0; i < n; ++i) {
+            if (i + ahead < n) __builtin_prefetch(&count[place(i + ahead)], 1);
+            const size_t at = place(i);
+            if (!count[at]++) met.push_back({at, row + i});
+        }
+    }
+};
+
 struct NoNulls {  // a type of its own, so that columns without nulls ask no row
     bool operator()(int64_t) const { return false; }
 };

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <numeric>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "arrow.hpp"
@@ -127,43 +128,78 @@ inline bool repeats_often(const Column& column) {
     return often;
 }
 
-inline EncodedKeys encode_span(const Column& column, Span span, bool null_is_key, int n_threads) {
-    ByValue table(static_cast<size_t>(span.most - span.least) + 1);
-    if (!null_is_key) table.entries[0].code = -1;
-    EncodedKeys keys;
-    keys.code.resize(static_cast<size_t>(column.size()));
-    touch_pages(keys.code.data(), column.size(), n_threads);
-    Array<int64_t> met;  // places of the keys, by code
-    for_each_run(column, 0, column.size(), [&](size_t k, int64_t row, int64_t at, int64_t n) {
+// Calls use(first row of the run, its length, place) for the rows [from, to); `place(i)` is where the table
+// by value has the i-th row of the run: 0 where it is null.
+template <class Use>
+void with_places(const Column& column, Span span, int64_t from, int64_t to, Use&& use) {
+    for_each_run(column, from, to, [&](size_t k, int64_t row, int64_t at, int64_t n) {
         const Chunk chunk = column.chunk(k);
         with_nulls(chunk, at, [&](auto is_null) {
             chunk.with_numbers(at, [&](auto read) {
-                const auto place = [&](int64_t i) -> size_t {
+                use(row, n, [=](int64_t i) -> size_t {
                     return is_null(i)
                                ? 0
                                : static_cast<uint64_t>(read(i)) - static_cast<uint64_t>(span.least) + 1;
-                };
-                const auto meet = [&](int64_t i) {
-                    met.push_back(static_cast<int64_t>(place(i)));
-                    keys.first.push_back(row + i);
-                    return static_cast<int32_t>(met.size() - 1);
-                };
-                table.run(n, place, meet, keys.code.data() + row);
+                });
             });
         });
     });
-    keys.count.reserve(met.size());
-    keys.offset.reserve(met.size() + 1);
-    keys.data.reserve(8 * met.size());
-    keys.offset.push_back(0);
-    for (const int64_t place : met) {
-        keys.count.push_back(table.entries[static_cast<size_t>(place)].count);
-        if (place == 0)
-            keys.data.push_back(null_byte);
+}
+
+// The first part of the rows is coded as it is read. Meanwhile each other part is counted, in a table of its
+// own; once the first table knows their keys too, in the order of the parts, their rows are looked up there.
+inline EncodedKeys encode_span(const Column& column, Span span, bool null_is_key, int n_threads) {
+    ByValue table(static_cast<size_t>(span.most - span.least) + 1);
+    if (!null_is_key) table.entries[0].code = -1;
+    const auto n = column.size(), n_places = static_cast<int64_t>(table.entries.size());
+    EncodedKeys keys;
+    keys.code.resize(static_cast<size_t>(n));
+    Array<int64_t> met;  // places of the keys, by code
+    const auto meet = [&](size_t place, int64_t row) {
+        met.push_back(static_cast<int64_t>(place));
+        keys.first.push_back(row);
+        return static_cast<int32_t>(met.size() - 1);
+    };
+    met.reserve(static_cast<size_t>(std::min(n, n_places)));
+    keys.first.reserve(met.capacity());
+    // Tables of parts hold no more than a quarter of the rows together.
+    const int64_t n_parts = std::clamp<int64_t>(n / (4 * n_places), 1, parts_of(n, n_threads));
+    const auto cut = [=](int64_t part) { return n * part / n_parts; };
+    std::vector<CountedByValue> parts(static_cast<size_t>(n_parts));
+    for_each_piece(n_parts, n_threads, [&](int64_t part) {
+        with_places(column, span, cut(part), cut(part + 1), [&](int64_t row, int64_t size, auto place) {
+            if (part)
+                return parts[static_cast<size_t>(part)].run(static_cast<size_t>(n_places), row, size, place);
+            table.run(
+                size, place, [&](int64_t i) { return meet(place(i), row + i); }, keys.code.data() + row);
+        });
+    });
+    for (const CountedByValue& part : parts)
+        for (const auto& [place, row] : part.met) {
+            ByValue::Entry& entry = table.entries[place];
+            if (entry.code == ByValue::unseen) entry.code = meet(place, row);
+            entry.count += part.count[place];
+        }
+    // One stretch a thread: pages are new, and two that ask for one both clear it.
+    const int64_t known = cut(1), share = (n - known) / n_threads + 1;
+    for_each_block(n - known, share, n_threads, [&](int64_t from, int64_t to) {
+        with_places(column, span, known + from, known + to, [&](int64_t row, int64_t size, auto place) {
+            int32_t* const code = keys.code.data() + row;
+            for (int64_t i = 0; i < size; ++i) code[i] = table.entries[place(i)].code;
+        });
+    });
+    keys.count.resize(met.size()), keys.offset.resize(met.size() + 1), keys.data.resize(8 * met.size());
+    int64_t end = keys.offset[0] = 0;
+    for (size_t u = 0; u < met.size(); ++u) {
+        const int64_t value = span.least + (met[u] - 1);
+        if (met[u])
+            std::memcpy(keys.data.data() + std::exchange(end, end + 8), &value, 8);
         else
-            NumberKey::write(keys.data, span.least + (place - 1));
-        keys.offset.push_back(static_cast<int64_t>(keys.data.size()));
+            keys.data[static_cast<size_t>(end++)] = null_byte;
+        keys.count[u] = table.entries[static_cast<size_t>(met[u])].count;
+        keys.offset[u + 1] = end;
     }
+    keys.data.resize(static_cast<size_t>(end));
     return keys;
 }
 

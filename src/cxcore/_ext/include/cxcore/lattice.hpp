@@ -1,44 +1,22 @@
-// The exact (ideal) bootstrap of a mean of integer weights, and the score interval: no resampling, no seed.
+// The exact (ideal) bootstrap of a mean of integer weights: no resampling, no seed.
 // S* = sum of n draws with replacement from the observed weights; its law by trigonometric inversion over a
 // window of L = 2H + 1 lattice points round the observed sum s0, which is also the mean of S*. With t_j = 2
 // pi j / L, psi_j = arg E exp(i t_j (S* - s0)) and x = s - s0, the finite Fourier sum of a lattice law gives
 //   P(S* <= s) = (x + H + 1)/L + sum_j |phi_j|^n / (L sin(t_j/2)) [(-1)^j sin psi_j + sin(t_j (x + 1/2) -
 //   psi_j)].
 // Terms below 1e-16 are left out: about 25 remain at large n. log|phi| and arg phi are taken from the centred
-// law by log1p and atan2, else n multiplies their rounding. BCa: Efron 1987, eqs. 2.3 and 6.6; score: Owen
-// 2001, sec. 2.
+// law by log1p and atan2, else n multiplies their rounding. BCa: Efron 1987, eqs. 2.3 and 6.6.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
-#include <limits>
 #include <numeric>
 #include <vector>
 
+#include "cxcore/normal.hpp"
+
 namespace cxcore {
-
-constexpr double PI = 3.14159265358979323846;
-constexpr double NOT_A_NUMBER = std::numeric_limits<double>::quiet_NaN();
-
-inline double normal_cdf(double z) { return 0.5 * std::erfc(-z / std::sqrt(2.0)); }
-
-// Abramowitz & Stegun 26.2.23 to 4.5e-4, then three Halley steps on erfc.
-inline double normal_quantile(double p) {
-    if (!(p > 0.0)) return -std::numeric_limits<double>::infinity();
-    if (!(p < 1.0)) return std::numeric_limits<double>::infinity();
-    const bool lower = p < 0.5;
-    const double tail = lower ? p : 1.0 - p;
-    const double u = std::sqrt(-2.0 * std::log(tail));
-    double z = u - (2.515517 + u * (0.802853 + u * 0.010328)) /
-                       (1.0 + u * (1.432788 + u * (0.189269 + u * 0.001308)));
-    for (int step = 0; step < 3; ++step) {  // on P(Z > z) = tail, which keeps its digits far out
-        const double error = 0.5 * std::erfc(z / std::sqrt(2.0)) - tail;
-        const double slope = error * std::sqrt(2.0 * PI) * std::exp(0.5 * z * z);
-        z += slope / (1.0 - 0.5 * z * slope);
-    }
-    return lower ? -z : z;
-}
 
 // 1 - cos e and sin e - e; by their series where they would cancel
 inline void small_angle(double e, double& cosine, double& sine) {
@@ -447,107 +425,6 @@ inline int resample_cdf(const std::int64_t* counts, const std::int64_t* weight, 
         return -1;
     }
     return 0;
-}
-
-// Lower score limit of the mean. With p_k = n_k / (n (1 + lambda (v_k - mu))) the restricted variance is
-// V0 = (mean - mu) / lambda, so (mean - mu)^2 = z^2 V0 / n says lambda = z^2 / (n (mean - mu)), and one
-// equation is left: sum n_k (v_k - mu) / (1 + lambda (v_k - mu)) = 0, mu in [bottom, edge]. There 1 + lambda
-// (bottom - mu) = 0: where no answer sits on the bottom and the sum is not negative, the rest of the mass
-// does, and the edge is the limit.
-class ScoreLimit {
-  public:
-    ScoreLimit(const std::int64_t* counts, const std::int64_t* weight, std::int64_t n_levels,
-               std::int64_t sign)
-        : counts_(counts),
-          weight_(weight),
-          n_levels_(n_levels),
-          sign_(sign) {}
-
-    double lower(std::int64_t n, std::int64_t sum, double z) const {
-        const double size = static_cast<double>(n);
-        const double bottom = static_cast<double>(sign_ > 0 ? weight_[0] : -weight_[n_levels_ - 1]);
-        const double mean = static_cast<double>(sign_ * sum) / size;
-        if (mean <= bottom) return bottom;
-        const double square = z * z;
-        const double edge = (size * mean + square * bottom) / (size + square);
-        double left = bottom, right = edge;
-        double at_left = balance(left, bottom, square / (size * (mean - left)));
-        double at_right = balance(right, bottom, square / (size * (mean - right)), true);
-        if (at_right >= 0.0) return edge;
-        return root(left, right, at_left, at_right, bottom, mean, square / size);
-    }
-
-  private:
-    // sum n_k d / (1 + lambda d), times 1 + lambda d of the bottom level to stay finite at the edge
-    double balance(double mu, double bottom, double lambda, bool edge = false) const {
-        const double factor = edge ? 0.0 : 1.0 + lambda * (bottom - mu);
-        double rest = 0.0, on_bottom = 0.0;
-        for (std::int64_t k = 0; k < n_levels_; ++k) {
-            if (counts_[k] == 0) continue;
-            const double d = static_cast<double>(sign_ * weight_[k]) - mu;
-            const double c = static_cast<double>(counts_[k]);
-            if (k == (sign_ > 0 ? 0 : n_levels_ - 1)) {
-                on_bottom = c * d;
-            } else {
-                rest += c * d / (1.0 + lambda * d);
-            }
-        }
-        return edge && on_bottom == 0.0 ? rest : on_bottom + factor * rest;
-    }
-
-    // Illinois false position: always inside the bracket
-    double root(double left, double right, double at_left, double at_right, double bottom, double mean,
-                double scaled) const {
-        double last = left;
-        for (int round = 0; round < 200; ++round) {
-            double mu = (left * at_right - right * at_left) / (at_right - at_left);
-            if (!(mu > left && mu < right)) mu = 0.5 * (left + right);
-            const double at = balance(mu, bottom, scaled / (mean - mu));
-            if (at == 0.0 || std::fabs(mu - last) <= 1e-16 * (std::fabs(mean - bottom) + std::fabs(mu)))
-                return mu;
-            if (at > 0.0) {
-                if (last == left) at_right *= 0.5;
-                left = mu;
-                at_left = at;
-            } else {
-                if (last == right) at_left *= 0.5;
-                right = mu;
-                at_right = at;
-            }
-            last = mu;
-        }
-        return 0.5 * (left + right);
-    }
-
-    const std::int64_t* counts_;
-    const std::int64_t* weight_;
-    std::int64_t n_levels_, sign_;
-};
-
-// Score interval in weight units, with `stretch` times the normal quantile; NaN without answers. Weights
-// ascend and span the whole scale.
-inline void score_interval(const std::int64_t* count, const std::int64_t* weight, std::int64_t n_levels,
-                           double alpha, double stretch, double& low, double& high) noexcept {
-    std::int64_t n = 0, sum = 0;
-    for (std::int64_t k = 0; k < n_levels; ++k) {
-        n += count[k];
-        sum += count[k] * weight[k];
-    }
-    if (n == 0) {
-        low = high = NOT_A_NUMBER;
-        return;
-    }
-    const double z = -normal_quantile(0.5 * alpha) * stretch;
-    low = ScoreLimit(count, weight, n_levels, 1).lower(n, sum, z);
-    high = -ScoreLimit(count, weight, n_levels, -1).lower(n, sum, z);
-}
-
-// low, high float64[n_groups]
-inline void score_intervals(const std::int64_t* counts, const std::int64_t* weight, std::int64_t n_groups,
-                            std::int64_t n_levels, const double* alpha, const double* stretch, double* low,
-                            double* high) noexcept {
-    for (std::int64_t g = 0; g < n_groups; ++g)
-        score_interval(counts + g * n_levels, weight, n_levels, alpha[g], stretch[g], low[g], high[g]);
 }
 
 }  // namespace cxcore

@@ -52,7 +52,7 @@ class StepCounts {
     void reach(int64_t touch) { add(touch - (first_ + n_), 0.0); }
     // From each of n touches so many times.
     void add(int64_t n, double times) {
-        constexpr int64_t some = 8;
+        constexpr int64_t some = 16;
         while (n > 0) {
             const int64_t size = std::min(n, most - n_);
             for (int64_t i = 0; i < size; i += some)  // what is too much is written over
@@ -76,7 +76,7 @@ class StepCounts {
     const int32_t* channel_;
     int64_t n_channels_, first_ = 0, n_ = 0;
     double* count_;
-    double times_[most + 8];
+    double times_[most + 16];
 };
 
 // Windows of one user overlap: `change` counts journeys that begin and end to walk at a touch, so

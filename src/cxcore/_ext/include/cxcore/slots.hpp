@@ -43,10 +43,11 @@ struct Found {
 
 class Bucket {
   public:
-    // IN tick, place of the bucket; offset of its users, which need not begin at 0; own: one of its users
-    Bucket(const int64_t* tick, int64_t* place, const int64_t* offset, int64_t n_users, GapRule rule)
+    // IN tick, user of the bucket, counted from its first; offset of its users, which need not begin at 0;
+    // own: one of its users
+    Bucket(const int64_t* tick, int32_t* user, const int64_t* offset, int64_t n_users, GapRule rule)
         : tick_(tick),
-          place_(place),
+          user_(user),
           n_(offset[n_users] - offset[0]),
           rule_(rule) {
         cut_time(offset, n_users);
@@ -83,8 +84,8 @@ class Bucket {
     // The session of each event takes the place of its user.
     void label() {
         for (int64_t p = 0; p < n_; ++p)
-            place_[p] = place_of(slots_[slot_[static_cast<size_t>(p)]].session, row_at(place_[p]));
-        for (const Event& event : wide_) place_[event.row] = place_of(event.tick, row_at(place_[event.row]));
+            user_[p] = static_cast<int32_t>(slots_[slot_[static_cast<size_t>(p)]].session);
+        for (const Event& event : wide_) user_[event.row] = static_cast<int32_t>(event.tick);
     }
 
   private:
@@ -103,7 +104,7 @@ class Bucket {
     void cut_time(const int64_t* offset, int64_t n_users) {
         users_.resize(static_cast<size_t>(n_users));
         for (int64_t p = 0; p < n_; ++p) {
-            User& user = users_[static_cast<size_t>(user_at(place_[p]))];
+            User& user = users_[static_cast<size_t>(user_[p])];
             user.first = std::min(user.first, tick_[p]);
             user.last = std::max(user.last, tick_[p]);
         }
@@ -127,7 +128,7 @@ class Bucket {
     void fill_slots() {
         slot_.resize(static_cast<size_t>(n_));
         for (int64_t p = 0; p < n_; ++p) {
-            const User& user = users_[static_cast<size_t>(user_at(place_[p]))];
+            const User& user = users_[static_cast<size_t>(user_[p])];
             const auto after = static_cast<double>(static_cast<int64_t>(silence(user.first, tick_[p])));
             const auto ahead = static_cast<uint32_t>(after * user.slots_a_tick);  // never falls with time
             const uint32_t at = user.first_slot + std::min(ahead, user.slots - 1);
@@ -160,7 +161,7 @@ class Bucket {
     }
 
     const int64_t* tick_;
-    int64_t* place_;
+    int32_t* user_;
     int64_t n_;
     GapRule rule_;
     size_t own_slot_ = SIZE_MAX;
@@ -179,24 +180,31 @@ struct SlotSessions {
 };
 
 // IN  code int32[n] (-1: left out), tick int64[n], offset int64[n_users + 1] events before each user
-// OUT label int32[n] session of each row (-1 where left out), or null; place, bucket_tick
-// int64[offset[n_users]]
-//     are room for the work, and rubbish afterwards
+// OUT label int32[n] session of each row (-1 where left out), or null; bucket_tick int64[offset[n_users]] and
+//     bucket_user int32[offset[n_users]] are room for the work, and rubbish afterwards
 inline SlotSessions sessionize_slots(const int32_t* code, const int64_t* tick, int64_t n,
                                      const int64_t* offset, int64_t n_users, GapRule rule, int n_threads,
-                                     int64_t* place, int64_t* bucket_tick, int32_t* label) {
+                                     int64_t* bucket_tick, int32_t* bucket_user, int32_t* label) {
     SlotSessions all;
     all.offset.assign(static_cast<size_t>(n_users) + 1, 0);
-    if (label) touch_pages(label, n, n_threads);
     if (label && offset[n_users] < n) std::fill_n(label, n, -1);
     if (!offset[n_users]) return all;
-    const Buckets buckets = partition_by_user(code, tick, n, offset, n_users, n_threads, place, bucket_tick);
+    const Partition partition(code, n, offset, n_users, n_threads);
+    const Buckets& buckets = partition.buckets;
+    touch_pages(bucket_tick, offset[n_users], n_threads);
+    touch_pages(bucket_user, offset[n_users], n_threads);
+    partition.walk(
+        [=, first_user = buckets.first_user.data()](int64_t i, uint16_t bucket, int64_t at, int64_t soon) {
+            __builtin_prefetch(bucket_tick + soon, 1), __builtin_prefetch(bucket_user + soon, 1);
+            bucket_tick[at] = tick[i];
+            bucket_user[at] = code[i] - first_user[bucket];
+        });
     std::vector<slots::Found> parts(buckets.first_user.size() - 1);
     for_each_bucket(buckets, offset, n_threads, [&](int64_t b, int64_t user_from, int64_t user_to) {
         const int64_t from = offset[user_from];
         const int64_t own = rule.own - user_from;
         const bool has_own = rule.own >= user_from && rule.own < user_to;
-        slots::Bucket bucket(bucket_tick + from, place + from, offset + user_from, user_to - user_from,
+        slots::Bucket bucket(bucket_tick + from, bucket_user + from, offset + user_from, user_to - user_from,
                              {rule.gap, has_own ? static_cast<int32_t>(own) : -1});
         bucket.find(parts[static_cast<size_t>(b)], all.offset.data() + user_from + 1);
         if (label) bucket.label();
@@ -210,10 +218,14 @@ inline SlotSessions sessionize_slots(const int32_t* code, const int64_t* tick, i
         std::copy(part.start.begin(), part.start.end(), all.start.begin() + first);
         std::copy(part.end.begin(), part.end.end(), all.end.begin() + first);
         std::copy(part.events.begin(), part.events.end(), all.events.begin() + first);
-        if (label)
-            for (auto p = static_cast<size_t>(offset[user_from]); p < static_cast<size_t>(offset[user_to]);
-                 ++p)
-                label[row_at(place[p])] = static_cast<int32_t>(first + user_at(place[p]));
+    });
+    if (!label) return all;
+    Array<int32_t> first(parts.size());
+    for (size_t b = 0; b < parts.size(); ++b)
+        first[b] = static_cast<int32_t>(all.offset[static_cast<size_t>(buckets.first_user[b])]);
+    partition.walk([=, first = first.data()](int64_t i, uint16_t bucket, int64_t at, int64_t soon) {
+        __builtin_prefetch(bucket_user + soon);
+        label[i] = first[bucket] + bucket_user[at];
     });
     return all;
 }

@@ -42,11 +42,7 @@ struct StateWalk {  // tables of `t` are by state and channel taken out
         left_value.assign(static_cast<std::size_t>(t.n_channels), 0.0);
         conversions = value = 0.0;
         walk(j, u, chain.order(), *this);
-        for (double& x : left) x = conversions - x;
-        influence_of(t, 0, conversions, t.gain, left.data(), out);
-        if (t.worth)
-            for (double& x : left_value) x = value - x;
-        influence_of(t, 1, value, t.gain_of_value, t.worth ? left_value.data() : left.data(), out);
+        influence_of_left(t, conversions, value, left, left_value, out);
     }
 
   private:

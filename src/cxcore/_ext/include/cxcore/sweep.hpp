@@ -132,6 +132,10 @@ CXCORE_CLONES inline void gather(const double* x, const int32_t* other, const do
     }
 }
 
+CXCORE_CLONES inline void add_rows(const double* one, const double* two, int64_t n, double* sum) {
+    for (int64_t c = 0; c < n; ++c) sum[c] += one[c] + two[c];
+}
+
 CXCORE_CLONES inline void add_sizes(const double* x, double weight, int64_t n, double* sum) {
     for (int64_t c = 0; c < n; ++c) sum[c] += weight * std::abs(x[c]);
 }
@@ -198,8 +202,14 @@ class Sweep {
         return small(enough);
     }
 
+    // After the last step: what the total is owed.
+    void settle() {
+        if (owes_) add_row(x_[0].data(), 1.0, live_.size() * w_, total_);
+        owes_ = false;
+    }
+
   private:
-    static constexpr int64_t kRest = 8;       // steps between two shortcuts, at least 3
+    static constexpr int64_t kRest = 8;       // steps between shortcuts, 4 or more, even: none is owed
     static constexpr int64_t kPiece = 64;     // rows
     static constexpr double kUnit = 1.2e-16;  // of rounding, 2^-53
     const Live& live_;
@@ -212,6 +222,7 @@ class Sweep {
     std::vector<double>* const x_;
     std::vector<double>& parts_;
     int64_t most_ = 0, taken_ = 0;
+    bool owes_ = false;  // the last x to the total: two at once cost half the way there and back
 
     void mask(double* row, int64_t i) const {
         const int64_t at = static_cast<int64_t>(live_.last[i]) - first_;
@@ -237,8 +248,9 @@ class Sweep {
             const int64_t e = steps_.offset[i];
             gather(from, steps_.other.data() + e, steps_.p.data() + e, steps_.offset[i + 1] - e, w_, row);
             mask(row, i);
-            if (total_) add_row(row, 1.0, w_, total_ + i * w_);
+            if (owes_) add_rows(row, from + i * w_, w_, total_ + i * w_);
         });
+        owes_ = total_ && !owes_;
     }
 
     void extrapolate(int n_threads) {

@@ -90,7 +90,7 @@ inline void walk_end(const TakenOut& t, const double* of, int64_t last, double a
     for (int64_t c = 0; c < t.n_channels; ++c) left[c] += visits[c] * (amount - here[c]);
 }
 
-// The influence of one customer on credit = total * lost / sum of lost. `lost` becomes the answer.
+// The influence of one customer on credit = total * lost / sum of lost.
 inline void influence_of(const TakenOut& t, int at, double total, double gain, const double* lost,
                          double* out) {
     double sum = 0.0;
@@ -99,6 +99,16 @@ inline void influence_of(const TakenOut& t, int at, double total, double gain, c
         const double part = t.part[2 * c + at];
         out[2 * c + at] = total * part + gain * (lost[c] - part * sum);
     }
+}
+
+// The same of conversions and of value, from what is left without each channel, which becomes what is lost.
+inline void influence_of_left(const TakenOut& t, double conversions, double value, std::vector<double>& left,
+                              std::vector<double>& left_value, double* out) {
+    for (double& x : left) x = conversions - x;
+    influence_of(t, 0, conversions, t.gain, left.data(), out);
+    if (t.worth)
+        for (double& x : left_value) x = value - x;
+    influence_of(t, 1, value, t.gain_of_value, t.worth ? left_value.data() : left.data(), out);
 }
 
 struct ChainWalk {  // the journeys of one customer
@@ -127,11 +137,7 @@ struct ChainWalk {  // the journeys of one customer
             walk_step(t, t.ahead, from, to, static_cast<double>(times), left.data());
             if (t.worth) walk_step(t, t.worth, from, to, static_cast<double>(times), left_value.data());
         }
-        for (double& x : left) x = conversions - x;
-        influence_of(t, 0, conversions, t.gain, left.data(), out);
-        if (t.worth)
-            for (double& x : left_value) x = value - x;
-        influence_of(t, 1, value, t.gain_of_value, t.worth ? left_value.data() : left.data(), out);
+        influence_of_left(t, conversions, value, left, left_value, out);
     }
 
   private:

@@ -15,7 +15,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "cxcore/lattice.hpp"
+#include "cxcore/normal.hpp"
 
 namespace cxcore {
 
