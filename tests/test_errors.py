@@ -34,6 +34,15 @@ def not_held() -> Exception:
 
 
 @text(
+    "cx_csat(score, 5, NULL): not two whole numbers.\n  Hint: write cx_csat(score, 1, 10).",
+    cx.InvalidOptionError,
+)
+def sql_arguments() -> Exception:
+    error = errors.bad_option("cx_csat", "scale", (5, None), "not two whole numbers.", "scale=(1, 5)")
+    return errors.sql_arguments("cx_csat", (5, None), error, "cx_csat(score, 1, 10)")
+
+
+@text(
     "a Spark DataFrame has no type for the column 'at', which is Time.\n"
     "  Hint: cast what it is made of, such as times to microseconds.",
     cx.UnsupportedFrameError,

@@ -382,6 +382,16 @@ def test_sql_functions_give_the_numbers_of_the_verbs(spark: Any) -> None:  # noq
         assert_frame_equal(found.select(names), want.select(names), check_exact=True)
     over = spark.sql("SELECT DISTINCT group, cx_nps(score) OVER (PARTITION BY group) AS point FROM answers")
     assert over.count() == 4
+    at_90 = collect(spark.sql("SELECT cx_nps_ci(score, 0.9) AS it FROM answers")).unnest("it")
+    want = cx.nps(ANSWERS, score="score", confidence_level=0.9).select(at_90.columns)
+    assert_frame_equal(at_90, want, check_exact=True)
+    frames = spark.sql(
+        "SELECT cx_csat_ci(s, 1, 5, 0.9) OVER (ORDER BY s ROWS BETWEEN 2 PRECEDING AND 1 PRECEDING) AS it"
+        " FROM VALUES (4), (5), (3) AS t(s)"
+    )
+    assert collect(frames)["it"].null_count() == 1
+    with pytest.raises(Exception, match=r"cx_nps\(score, 1, 5\): NPS is defined on 0 to 10"):
+        spark.sql("SELECT cx_nps(score, 1, 5) FROM answers").collect()
     nobody = spark.sql(
         "SELECT group, cx_nps_ci(CASE WHEN score < 0 THEN score END) AS it FROM answers GROUP BY group"
     )

@@ -233,14 +233,8 @@ def missing_argument(call: str, names: Sequence[str], hint: str) -> InvalidOptio
 
 
 def not_with_index(call: str, names: Sequence[str]) -> InvalidOptionError:
-    return InvalidOptionError(
-        _text(
-            call,
-            None,
-            f"{', '.join(names)} given beside an index, which has them already.",
-            "leave them out, or pass the frame.",
-        )
-    )
+    problem = f"{', '.join(names)} given beside an index, which has them already."
+    return InvalidOptionError(_text(call, None, problem, "leave them out, or pass the frame."))
 
 
 def _such_as(option: str) -> str:
@@ -249,25 +243,13 @@ def _such_as(option: str) -> str:
 
 
 def bare_number(call: str, option: str, value: object) -> InvalidOptionError:
-    return InvalidOptionError(
-        _text(
-            call,
-            {option: value},
-            "a bare number has no unit.",
-            f"write {option}='{str(value).strip()}s' or {option}='{_such_as(option)}'.",
-        )
-    )
+    hint = f"write {option}='{str(value).strip()}s' or {option}='{_such_as(option)}'."
+    return InvalidOptionError(_text(call, {option: value}, "a bare number has no unit.", hint))
 
 
 def bad_duration(call: str, option: str, value: object) -> InvalidOptionError:
-    return InvalidOptionError(
-        _text(
-            call,
-            {option: value},
-            "not a duration.",
-            "a number and a unit of w, d, h, m, s, ms, us, ns, such as '30m' or '1h30m'; or a timedelta.",
-        )
-    )
+    hint = "a number and a unit of w, d, h, m, s, ms, us, ns, such as '30m' or '1h30m'; or a timedelta."
+    return InvalidOptionError(_text(call, {option: value}, "not a duration.", hint))
 
 
 def calendar_duration(call: str, option: str, value: object) -> InvalidOptionError:
@@ -448,6 +430,15 @@ def answers_off_scale(call: str, n_bad: int, n: int, scale: tuple[int, int]) -> 
 def bad_rows(call: str, role: str, column: str, problem: str, n_bad: int, n: int) -> InvalidDataError:
     said = f"{n_bad:,} of {n:,} rows {problem}."
     return InvalidDataError(_text(call, {role: column}, said, "drop them: WHERE … in a CTE or a view."))
+
+
+def sql_arguments(
+    call: str, values: Sequence[object], error: InvalidOptionError, write: str
+) -> InvalidOptionError:
+    """What is wrong with the values behind the score, as who wrote them by place can read it."""
+    shown = ", ".join(["score", *("NULL" if value is None else _shown(value) for value in values)])
+    problem = str(error).split("\n")[0].partition("): ")[2]
+    return InvalidOptionError(f"{call}({shown}): {problem}\n  Hint: write {write}.")
 
 
 def schema_taken(call: str, schema: str, what: str) -> InvalidOptionError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -28,6 +29,26 @@ _INTERVAL = (
 )
 #: call -> kind, lowest and highest level, and how many of the best levels count
 _SCALES: dict[str, tuple[str, int, int, int]] = {"cx_csat": ("top", 1, 5, 2), "cx_ces": ("mean", 1, 7, 3)}
+#: call -> what it takes behind the score, and how to write that
+_TAKES = {
+    "cx_nps": ("NPS is defined on 0 to 10, and nothing stands behind the score.", "cx_nps(score)"),
+    "cx_nps_ci": (
+        "NPS is defined on 0 to 10, and the confidence level alone stands behind the score.",
+        "cx_nps_ci(score), or cx_nps_ci(score, 0.9); other methods are for cx.nps of the DataFrame",
+    ),
+    **{
+        name: ("two whole numbers stand behind the score, its scale, or nothing.", f"{name}(score, 1, 10)")
+        for name in _SCALES
+    },
+    **{
+        f"{name}_ci": (
+            "the scale and the confidence level stand behind the score, or one of them, or nothing.",
+            f"{name}_ci(score, 0.9), {name}_ci(score, 1, 10) or {name}_ci(score, 1, 10, 0.9); "
+            f"other methods are for cx.{name[3:]} of the DataFrame",
+        )
+        for name in _SCALES
+    },
+}
 
 
 def register(spark: Any) -> None:
@@ -36,8 +57,9 @@ def register(spark: Any) -> None:
     ``cx_nps(score)``; ``cx_csat(score)`` and ``cx_ces(score)``, with their scale where it is another, such as
     ``cx_csat(score, 1, 10)``; and ``cx_nps_ci(score)``, ``cx_csat_ci``, ``cx_ces_ci``: a struct of
     ``estimate``, ``low``, ``high``, ``standard_error``, ``n``, ``method`` and ``flags``, with the interval of
-    the default method at 95 %. Aggregates, with ``GROUP BY`` or ``OVER``; nulls are no answers, and NULL
-    comes where nobody in a group answered. Calling it again changes nothing.
+    the default method at 95 %, or at the level that comes last, such as ``cx_nps_ci(score, 0.9)`` and
+    ``cx_csat_ci(score, 1, 10, 0.9)``. Aggregates, with ``GROUP BY`` or ``OVER``; nulls are no answers,
+    and NULL comes where nobody in a group answered. Calling it again changes nothing.
 
     Parameters
     ----------
@@ -77,15 +99,27 @@ def register(spark: Any) -> None:
 # ---------------------------------------------------------------- in the workers
 
 
-def _score(call: str, ends: tuple[Any, ...]) -> Score:
-    """The score of a call; ``ends`` are those of its scale, constant in each group."""
-    name = call.removesuffix("_ci")
-    if name == "cx_nps":
-        return NPS
-    kind, low, high, top = _SCALES[name]
-    if ends:
-        low, high = (end[0].as_py() for end in ends)
-    return scale_score(call, (low, high), kind, None, default_top=top)
+def _asked(call: str, n_answers: int, arguments: tuple[Any, ...]) -> tuple[Score, float] | None:
+    """The score of a call and its level, by what stands behind the score; None: no row to read that from."""
+    name, with_level = call.removesuffix("_ci"), call.endswith("_ci")
+    n_ends = 2 if name in _SCALES and len(arguments) > 1 else 0
+    if not n_answers and n_ends <= len(arguments) <= n_ends + with_level:
+        return None  # an empty frame of OVER
+    columns = [argument.unique().to_pylist() for argument in arguments]
+    values = [float(one) if isinstance(one := column[0], Decimal) else one for column in columns if column]
+    *ends, level = values if len(values) > n_ends else (*values, 0.95)
+    try:
+        if len(ends) != n_ends or (len(values) > n_ends and not with_level):
+            raise errors.bad_option(call, "values", values, _TAKES[call][0], "")
+        if any(len(column) > 1 for column in columns):
+            raise errors.bad_option(call, "values", values, "what stands behind the score changes.", "")
+        what = NPS
+        if name in _SCALES:
+            kind, low, high, top = _SCALES[name]
+            what = scale_score(call, tuple(ends) or (low, high), kind, None, default_top=top)
+        return what, _options.level(call, "level", level)
+    except errors.InvalidOptionError as error:
+        raise errors.sql_arguments(call, values, error, _TAKES[call][1]) from None
 
 
 def _sample(call: str, what: Score, answers: Any) -> Sample:
@@ -96,26 +130,31 @@ def _sample(call: str, what: Score, answers: Any) -> Sample:
 
 
 def _point(call: str) -> Callable[..., float | None]:
-    def score(answers: Any, *ends: Any) -> float | None:
-        what = _score(call, ends)
-        sample = _sample(call, what, answers)
-        return float(sample.estimate[0] * what.factor) if sample.n[0] else None
+    def score(answers: Any, *arguments: Any) -> float | None:
+        asked = _asked(call, len(answers), arguments)
+        if asked is None:
+            return None
+        sample = _sample(call, asked[0], answers)
+        return float(sample.estimate[0] * asked[0].factor) if sample.n[0] else None
 
     return score
 
 
 def _interval(call: str) -> Callable[..., Any]:
-    def score(answers: Any, *ends: Any) -> Any:
+    def score(answers: Any, *arguments: Any) -> Any:
         import pyarrow as pa
 
-        what = _score(call, ends)
-        sample = _sample(call, what, answers)
         kinds = [*((name, pa.float64()) for name in _NUMBERS), ("n", pa.int64())]
         kinds += [(name, pa.string()) for name in ("method", "flags")]
+        asked = _asked(call, len(answers), arguments)
+        if asked is None:
+            return pa.scalar(None, pa.struct(kinds))
+        what, level = asked
+        sample = _sample(call, what, answers)
         if not sample.n[0]:
             return pa.scalar(None, pa.struct(kinds))
         method = method_for(call, "bootstrap")
-        numbers = numbers_of(sample, _options.level(call, "level", 0.95), method)
+        numbers = numbers_of(sample, level, method)
         used, flags = words_of(call, sample, method)
         scaled = {name: float(x[0]) * what.factor for name, x in zip(_NUMBERS, numbers, strict=True)}
         found = {**scaled, "n": int(sample.n[0]), "method": used[0], "flags": flags[0]}
