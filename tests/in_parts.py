@@ -91,6 +91,7 @@ class InParts(Engine):
             return parts.compute(counted)
         if isinstance(parts, Alike):
             return parts.compute(*alike(narrow, parts))
+        (parts.check or compute)(narrow.clear())  # as Spark's does
         partial = pl.Schema((parts.partial or schema)(narrow.schema))
         found = [
             rows

@@ -288,6 +288,12 @@ def test_costs_and_no_value() -> None:
     spend = pl.DataFrame({"channel": ["email", "social"], "cost": [10.0, 20.0]})
     asked: Any = {**EVENTS, "conversion": "conversion", "model": ["linear", "markov"], "spend": spend}
     close(cx.attribute(Apart(TOUCHES), **asked), cx.attribute(TOUCHES, **asked))
+    of_plans = spend.join(TOUCHES.select("plan").unique(), how="cross").with_columns(
+        cost=pl.col("cost") * (1 + pl.col("plan"))
+    )
+    asked |= {"by": "plan", "spend": of_plans, "value": "value"}
+    close(cx.attribute(Apart(TOUCHES), **asked), cx.attribute(TOUCHES, **asked))
+    asked |= {"by": None, "spend": spend}
     with pytest.raises(cx.InvalidDataError, match="that the log does not have"):
         cx.attribute(
             Apart(TOUCHES), **{**asked, "spend": spend.with_columns(channel="tv " + pl.col("channel"))}

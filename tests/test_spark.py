@@ -235,6 +235,29 @@ def test_credit_and_paths(spark: Any) -> None:  # noqa: F811
     close(collect(cx.attribute(frame, **asked)).sort(by), cx.attribute(TOUCHES, **asked).sort(by))
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"by": "plan"},
+        {"confidence_level": 0.9},
+        {"confidence_level": 0.9, "compare": True},
+        {"confidence_level": 0.9, "compare": True, "by": "plan"},
+    ],
+    ids=str,
+)
+def test_costs_are_those_of_the_whole_log(spark: Any, options: dict[str, Any]) -> None:  # noqa: F811
+    """Each part lacks channels that the log has."""
+    costs = pl.DataFrame({"channel": ["email", "social"], "cost": [10.0, 20.0]})
+    if "by" in options:
+        costs = costs.join(TOUCHES.select("plan").unique(), how="cross")
+    asked: Any = {**CONVERTS, "model": ["linear", "markov"], "spend": costs, **options}
+    close(collect(cx.attribute(to_spark(spark, TOUCHES), **asked)), cx.attribute(TOUCHES, **asked))
+    asked["spend"] = costs.with_columns(channel=pl.lit("tv ") + pl.col("channel"))
+    with pytest.raises(cx.InvalidDataError, match=r"^attribute\(spend='channel'\): .* does not have"):
+        cx.attribute(to_spark(spark, TOUCHES), **asked)
+
+
 def test_counts_are_the_same_bits_in_any_number_of_partitions(spark: Any) -> None:  # noqa: F811
     frame, answers = to_spark(spark, TOUCHES), []
     for n in ("1", "3", "8"):

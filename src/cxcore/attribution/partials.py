@@ -58,7 +58,7 @@ def parts_of(
         found = map(compute, whole_users(in_order(call, _of_users(frames, roles), roles), roles.user))
         yield from (found if merge is None else _added_up(found))
 
-    return Parts(roles.user, order_of(roles, read), walk, (roles.time,), partial_schema, merge)
+    return Parts(roles.user, order_of(roles, read), walk, (roles.time,), partial_schema, merge, compute)
 
 
 def order_of(roles: EventRoles, read: Sequence[str]) -> tuple[str, ...]:

@@ -120,10 +120,12 @@ class SparkFrame(Engine):
             counted = narrow.groupBy(*_quoted(narrow.columns)).count().withColumnRenamed("count", COUNT)
             return self.from_house(frame, parts.compute(_house(call, _collected(counted), zone)))
         before, read = _schema(call, frame, columns), {name: at for at, name in enumerate(narrow.columns)}
-        compute(pl.DataFrame(schema=before))
+        nothing = pl.DataFrame(schema=before)
         if isinstance(parts, Alike):
+            compute(nothing)
             counted = _house(call, _collected(_counted(narrow, parts)), zone)
             return self.from_house(frame, parts.compute(*_alike(counted, parts, zone)))
+        (parts.check or compute)(nothing)
         partial = pl.Schema((parts.partial or schema)(before))
         kind = _struct(partial)
         walk = _frames(parts.walk, read, zone, _arrow(frame, kind))
