@@ -413,6 +413,15 @@ def test_sql_functions_give_the_numbers_of_the_verbs(spark: Any) -> None:  # noq
         " FROM VALUES (4), (5), (3) AS t(s)"
     )
     assert collect(frames)["it"].null_count() == 1
+    counted = spark.sql(
+        "SELECT group, nps, n FROM (SELECT group, cx_nps(score) AS nps FROM answers GROUP BY group)"
+        " JOIN (SELECT group AS same, count(score) AS n FROM answers GROUP BY group) ON group <=> same"
+    )
+    want = cx.nps(ANSWERS, score="score", by="group").select("group", pl.col("estimate").alias("nps"), "n")
+    assert_frame_equal(collect(counted).sort("group"), as_spark_holds(want).sort("group"), check_exact=True)
+    with pytest.raises(Exception, match="INVALID_PANDAS_UDF_PLACEMENT"):  # docs/how-to/spark.md says so
+        spark.sql("SELECT cx_nps(score), count(*) FROM answers").collect()
+    assert not spark.sql("SELECT cx_nps(score) FROM answers WHERE false").collect()
     with pytest.raises(Exception, match=r"cx_nps\(score, 1, 5\): NPS is defined on 0 to 10"):
         spark.sql("SELECT cx_nps(score, 1, 5) FROM answers").collect()
     nobody = spark.sql(
