@@ -621,6 +621,15 @@ def no_times() -> Exception:
 
 
 @text(
+    "nps(by='plan'): a column of Spark's; names and Polars expressions are taken.\n"
+    "  Hint: such as by=pl.col('plan'), also of a Spark DataFrame.",
+    cx.InvalidOptionError,
+)
+def spark_column() -> Exception:
+    return errors.spark_column("nps", "by", "plan")
+
+
+@text(
     "sessionize(spill='parts'): only a LazyFrame can be larger than memory.\n"
     "  Hint: pass pl.scan_parquet(…), or leave spill= out.",
     cx.InvalidOptionError,

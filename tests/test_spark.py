@@ -157,6 +157,37 @@ def test_what_a_worker_refuses_reaches_the_driver(spark: Any) -> None:  # noqa: 
         cx.index(frame, **ROLES)
 
 
+def test_what_is_not_for_spark_says_what_to_write(spark: Any, tmp_path: Path) -> None:  # noqa: F811
+    from pyspark.sql import functions as sf
+
+    frame, column = to_spark(spark, LOG.head(100)), sf.col("page")
+    for option in ({"spill": tmp_path}, {"sorted_by_user": True}):
+        (name,) = option
+        text = rf"^sessions\({name}=.*\): a Spark DataFrame spreads .*\n  Hint: leave {name}= out\.$"
+        with pytest.raises(cx.InvalidOptionError, match=text):
+            cx.sessions(frame, **ROLES, **option)
+    for role in ("start_on", "end_on", "split_on", "keep_alive"):
+        with pytest.raises(cx.InvalidOptionError, match=rf"column of Spark's.*\n.*such as {role}=pl\.col\("):
+            cx.sessionize(frame, **ROLES, **{role: column})
+    touches, answers = to_spark(spark, TOUCHES.head(100)), to_spark(spark, ANSWERS.head(100))
+    for role in ("by", "cluster", "weight", "stratum"):
+        for value in (column, *([[column]] if role != "weight" else [])):
+            with pytest.raises(
+                cx.InvalidOptionError, match=rf"column of Spark's.*\n.*such as {role}=pl\.col"
+            ):
+                cx.nps(answers, score="score", **{role: value})
+    of_groups: Any = {"score": "score", "group": "group", "control": "basic"}
+    for verb, some, options in (
+        (cx.attribute, touches, CONVERTS),
+        (cx.paths, touches, CONVERTS),
+        (cx.compare, answers, of_groups),
+    ):
+        with pytest.raises(cx.InvalidOptionError, match=r"column of Spark's.*\n.*such as by=pl\.col"):
+            verb(some, **options, by=column)
+    with pytest.raises(cx.InvalidOptionError, match="takes the name of a column"):
+        cx.sessionize(frame, user=column, time="time")
+
+
 def test_a_stream_is_refused(spark: Any) -> None:  # noqa: F811
     with pytest.raises(cx.UnsupportedFrameError, match="session_window"):
         cx.sessions(spark.readStream.format("rate").load(), user="value", time="timestamp")

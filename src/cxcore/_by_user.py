@@ -30,7 +30,7 @@ def check_sorted_by_user(
     if not sorted_by_user:
         return False
     if not isinstance(events, pl.LazyFrame):
-        raise errors.only_lazy(call, "sorted_by_user", True)
+        raise errors.only_lazy(call, "sorted_by_user", True, spreads=_options.of_spark(events))
     if spill is not None:
         hint = "leave it out: a sorted log needs no disk."
         raise errors.bad_option(call, "spill", spill, "stands beside sorted_by_user=True.", hint)

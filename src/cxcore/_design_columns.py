@@ -70,6 +70,7 @@ def design_roles(call: str, cluster: Any, weight: Any, stratum: Any, population:
 
 def _column(call: str, role: str, value: Any) -> None:
     if not isinstance(value, pl.Expr):
+        _options.no_column_of_spark(call, role, value)
         _options.column_name(call, role, value)
     elif value.meta.has_multiple_outputs():
         raise errors.bad_option(call, role, str(value), "names several columns at once.", "list them.")

@@ -247,7 +247,19 @@ def parts(value: Any) -> list[str | pl.Expr]:
         return []
     if isinstance(value, (list, tuple)):  # the short way for most
         return list(value)
-    return list(value) if isinstance(value, Iterable) and not isinstance(value, (str, pl.Expr)) else [value]
+    one = isinstance(value, (str, pl.Expr)) or of_spark(value) or not isinstance(value, Iterable)
+    return [value] if one else list(value)
+
+
+def of_spark(value: Any) -> bool:
+    """Something of PySpark's: its columns say that they can be iterated, and cannot."""
+    return type(value).__module__.startswith("pyspark.")
+
+
+def no_column_of_spark(call: str, role: str, value: Any) -> None:
+    """A role that takes expressions takes those of Polars, on every engine."""
+    if of_spark(value):
+        raise errors.spark_column(call, role, value)
 
 
 def groups(call: str, value: Any, taken: Iterable[str]) -> list[str]:
@@ -257,6 +269,7 @@ def groups(call: str, value: Any, taken: Iterable[str]) -> list[str]:
     if not given:
         return names
     for part in given:
+        no_column_of_spark(call, "by", part)
         if isinstance(part, pl.Expr):
             if part.meta.has_multiple_outputs():
                 raise errors.bad_option(call, "by", str(part), "names several columns at once.", "list them.")

@@ -74,7 +74,7 @@ def spill_of(call: str, spill: Any, events: Any, id: str) -> Spill | None:
     _options.within(call, "parts", disk.parts, 1, 4_096)
     folder = os.fspath(disk.folder)
     if not isinstance(events, pl.LazyFrame):
-        raise errors.only_lazy(call, "spill", folder)
+        raise errors.only_lazy(call, "spill", folder, spreads=_options.of_spark(events))
     if not Path(folder).is_dir():
         raise errors.bad_option(call, "spill", folder, "no such folder.", "make it first.")
     if id == "dense":

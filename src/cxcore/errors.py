@@ -284,6 +284,13 @@ def bad_option(call: str, option: str, value: object, problem: str, hint: str) -
     return InvalidOptionError(_text(call, {option: value}, problem, hint))
 
 
+def spark_column(call: str, role: str, value: object) -> InvalidOptionError:
+    problem = "a column of Spark's; names and Polars expressions are taken."
+    return bad_option(
+        call, role, value, problem, f"such as {role}=pl.col('plan'), also of a Spark DataFrame."
+    )
+
+
 def no_influence(call: str, label: str) -> InvalidOptionError:
     problem = "it does not say what one customer changes, so there is no formula for its error."
     return bad_option(call, "model", label, problem, "say method='bootstrap'.")
@@ -332,7 +339,10 @@ def no_times(call: str, column: str, holds: str) -> InvalidDataError:
     return InvalidDataError(_text(call, {}, problem, to_times(column, holds)))
 
 
-def only_lazy(call: str, option: str, value: object) -> InvalidOptionError:
+def only_lazy(call: str, option: str, value: object, *, spreads: bool = False) -> InvalidOptionError:
+    if spreads:
+        problem = "a Spark DataFrame spreads over its workers by itself."
+        return bad_option(call, option, value, problem, f"leave {option}= out.")
     hint = f"pass pl.scan_parquet(…), or leave {option}= out."
     return bad_option(call, option, value, "only a LazyFrame can be larger than memory.", hint)
 
@@ -432,9 +442,7 @@ def bad_rows(call: str, role: str, column: str, problem: str, n_bad: int, n: int
     return InvalidDataError(_text(call, {role: column}, said, "drop them: WHERE … in a CTE or a view."))
 
 
-def sql_arguments(
-    call: str, values: Sequence[object], error: InvalidOptionError, write: str
-) -> InvalidOptionError:
+def sql_arguments(call: str, values: Sequence[object], error: CxError, write: str) -> InvalidOptionError:
     """What is wrong with the values behind the score, as who wrote them by place can read it."""
     shown = ", ".join(["score", *("NULL" if value is None else _shown(value) for value in values)])
     problem = str(error).split("\n")[0].partition("): ")[2]

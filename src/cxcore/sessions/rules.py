@@ -269,4 +269,5 @@ def _reader(call: str, role: str, value: Any) -> Any:
             problem = "takes columns by a pattern, a kind or a place."
             raise errors.bad_option(call, role, str(value), problem, "name them, for example pl.col('page').")
         return value
+    _options.no_column_of_spark(call, role, value)
     return _options.column_name(call, role, value)
