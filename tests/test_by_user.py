@@ -197,7 +197,7 @@ def test_rows_that_are_not_sorted_are_refused_when_they_are_met(
     assert str(caught.value) == (
         f"sessionize(user='user'): sorted_by_user=True, and the user of row {row} belongs before a user "
         "above it.\n"
-        "  Hint: sort the log by user (ascending), or say spill='folder' in its place."
+        "  Hint: sort by user (ascending; text by its bytes, under no collation), or say spill='folder' instead."
     )
 
 
