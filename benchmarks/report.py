@@ -100,7 +100,7 @@ def verdicts(group: Group) -> list[str]:
         best = group.rivals(rival)
         if best:
             reached = "met" if best[0].ratio >= ratio else "not met"
-            texts.append(f">= {ratio}x {rival}: {reached} ({times(best[0].ratio)})")
+            texts.append(f">= {ratio:.4g}x {rival}: {reached} ({times(best[0].ratio)})")
     return texts
 
 

@@ -122,7 +122,7 @@ def test_nps_reads_its_column_once(race: Race) -> None:
 
     race(
         "scores/nps-from-memory",
-        words=f"NPS of {n:,} uint8 answers that no cache holds, against one look at each",
+        words=f"NPS of {n:,} uint8 answers, 24 columns in turn, against one look at each",
         rows=n,
         verb=Contender(
             "cxcore",

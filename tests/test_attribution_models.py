@@ -579,3 +579,12 @@ def test_values_of_any_sign_and_fraction(model: Model) -> None:
     times = 1 if model.conserves else 3
     assert answer["conversions"].sum() == pytest.approx(4 * times)
     assert answer["value"].sum() == pytest.approx(sum(values) * times, rel=1e-12)
+
+
+def test_a_word_with_options_is_told_of_the_object() -> None:
+    log = cx.datasets.touchpoints(20, rng=1).frame
+    roles = {"user": "user_id", "time": "ts", "channel": "channel", "conversion": "conversion"}
+    with pytest.raises(cx.errors.InvalidOptionError, match=r"Markov\(order=3\)"):
+        cx.attribute(log, **roles, model="markov(order=3)")
+    with pytest.raises(cx.errors.InvalidOptionError, match=r"Markov\(order=3\)"):
+        cx.attribute(log, **roles, model="markov", order=3)

@@ -590,7 +590,8 @@ def from_row() -> Exception:
 
 @text(
     "sessionize(user='id'): sorted_by_user=True, and the user of row 5 belongs before a user above it.\n"
-    "  Hint: sort the log by user (ascending), or say spill='folder' in its place.",
+    "  Hint: sort by user (ascending; text by its bytes, under no collation), or say "
+    "spill='folder' instead.",
     cx.InvalidDataError,
 )
 def not_by_user() -> Exception:
@@ -599,7 +600,8 @@ def not_by_user() -> Exception:
 
 @text(
     "sessions(user=['shop', 'id']): sorted_by_user=True, and rows without a user part row 5 from its user's "
-    "rows above.\n  Hint: sort the log by user (ascending), or say spill='folder' in its place.",
+    "rows above.\n  Hint: sort by user (ascending; text by its bytes, under no collation), or say "
+    "spill='folder' instead.",
     cx.InvalidDataError,
 )
 def not_by_user__returns() -> Exception:

@@ -218,6 +218,8 @@ def column_name(call: str, role: str, value: Any) -> str:
     """A role that takes one column, by its name."""
     if not isinstance(value, str):
         hint = "add the column to the frame, then name it."
+        if role == "order" and isinstance(value, int):
+            hint = "name what breaks ties; the order of a chain is that of attribution.Markov(order=3)."
         shown = str(value) if isinstance(value, pl.Expr) else value
         raise errors.bad_option(call, role, shown, "takes the name of a column.", hint)
     return value

@@ -320,7 +320,7 @@ def not_by_user(call: str, user: Sequence[str], row: int, *, returns: bool) -> I
     problem = f"sorted_by_user=True, and the user of row {row:,} belongs before a user above it."
     if returns:
         problem = f"sorted_by_user=True, and rows without a user part row {row:,} from its user's rows above."
-    hint = "sort the log by user (ascending), or say spill='folder' in its place."
+    hint = "sort by user (ascending; text by its bytes, under no collation), or say spill='folder' instead."
     return InvalidDataError(_text(call, {"user": names}, problem, hint))
 
 

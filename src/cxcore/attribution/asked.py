@@ -225,6 +225,9 @@ def models_of(call: str, model: Any) -> list[Model]:
         if isinstance(one, type) and issubclass(one, Model):
             hint = f"say {one.__name__}(), or a word."
             raise errors.bad_option(call, "model", one.__name__, "is a class.", hint)
+        if isinstance(one, str) and one.partition("(")[0] in MODELS and "(" in one:
+            hint = "pass the object, such as cxcore.attribution.Markov(order=3)."
+            raise errors.bad_option(call, "model", one, "a word takes no options.", hint)
     models = [
         one if isinstance(one, Model) else MODELS[_options.word(call, "model", one, MODELS)]()
         for one in chosen

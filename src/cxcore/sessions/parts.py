@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import polars as pl
 
@@ -97,7 +95,7 @@ def _passing(
     and ``ROW``.
     """
 
-    def pieces(wanted: Sequence[str]) -> Generator[pl.DataFrame]:
+    def pieces(wanted: Sequence[str]) -> Iterator[pl.DataFrame]:
         log = numbered(frame, read, more, wanted)
         is_empty = True
         for piece in cut(call, log, roles, compute):
@@ -106,14 +104,4 @@ def _passing(
         if is_empty:  # a log without rows has its checks, too
             yield compute(log.collect())
 
-    name = f"cxcore {call}, part by part"
-    return deferred(schema, lambda wanted: _on_one_thread(pieces(wanted)), name)
-
-
-def _on_one_thread(pieces: Generator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """The pieces as they come. Polars asks for each on another thread of its pool, and glibc keeps what was
-    freed apart for each thread: the memory of a piece would be held many times over (docs/adr/0034).
-    """
-    with closing(pieces), ThreadPoolExecutor(1, "cxcore") as thread:
-        while (piece := thread.submit(next, pieces, None).result()) is not None:
-            yield piece
+    return deferred(schema, pieces, f"cxcore {call}, part by part")

@@ -164,9 +164,8 @@ class Rules:
         def column(role: str, value: Any, *, is_copied: bool = False) -> Any:
             if not (is_copied or isinstance(value, pl.Expr)):
                 return value
-            reader = value if isinstance(value, pl.Expr) else pl.col(value)
-            name = f"cxcore: {role} {reader.meta.output_name()}"
-            more[name] = reader
+            name = f"cxcore: {role}"
+            more[name] = value if isinstance(value, pl.Expr) else pl.col(value)
             return name
 
         gap = column("gap", self.gap)
