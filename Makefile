@@ -17,6 +17,8 @@ ARGS ?=
 BENCH_SCALE ?= 1
 BENCH_JSON ?= benchmarks/results/run.json
 BENCH_PAGE ?= docs/benchmarks.md
+# Those on Spark last (one to three minutes), where Java is there; CI leaves them out
+BENCH_SPARK ?= yes
 # Spark wants an older pandas, and so an environment of its own
 SPARK_VENV ?= $(VENV)-spark
 
@@ -54,7 +56,7 @@ spark-test: $(SPARK_VENV)/.test $(VENV)/.built ## the verbs on Spark, which need
 	@echo "==> tests on Spark"
 	@SPARK_LOCAL_IP=127.0.0.1 PYTHONPATH=$(CURDIR)/src $(SPARK_VENV)/bin/python -m pytest -m spark tests/test_spark*.py $(ARGS)
 
-# No part of `bench`, which runs in the other environment; benchmarks/README.md has what it costs
+# In an environment of its own, so `bench` calls it; benchmarks/README.md has what it costs
 spark-bench: $(SPARK_VENV)/.test $(VENV)/.built ## sessions on Spark against its own window SQL (ARGS: numbers of events)
 	@command -v java > /dev/null || { echo "Spark needs Java 17 or later (on Debian: openjdk-17-jre-headless)." >&2; exit 1; }
 	@PYTHONPATH=$(CURDIR)/src $(SPARK_VENV)/bin/python benchmarks/spark.py $(ARGS)
@@ -74,6 +76,7 @@ bench: $(VENV)/.bench ## benchmarks against rivals, answers asserted first (BENC
 	@mkdir -p $(dir $(BENCH_JSON))
 	@BENCH_SCALE=$(BENCH_SCALE) $(PY) -m pytest benchmarks -p no:randomly --benchmark-quiet --benchmark-json=$(BENCH_JSON) $(ARGS)
 	@$(PY) benchmarks/report.py $(BENCH_JSON) --page $(BENCH_PAGE)
+	@if [ "$(BENCH_SPARK)" = yes ] && command -v java > /dev/null; then $(MAKE) --no-print-directory spark-bench ARGS=; fi
 
 docs: $(VENV)/.docs ## the documentation as HTML, warnings are errors
 	@echo "==> docs"
