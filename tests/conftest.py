@@ -121,3 +121,12 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the real logs are not here: no folder {folder} (CXCORE_SHARED names another)")
     return folder
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[Any]:
+    from tests.spark import session  # which skips where pyspark is not installed
+
+    running = session()
+    yield running
+    running.stop()

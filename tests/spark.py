@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
@@ -34,13 +33,6 @@ def session(master: str = "local[2]", **settings: str) -> SparkSession:
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("OFF")
     return spark
-
-
-@pytest.fixture(scope="module")
-def spark() -> Iterator[SparkSession]:
-    running = session()
-    yield running
-    running.stop()
 
 
 def to_spark(spark: SparkSession, house: pl.DataFrame) -> DataFrame:

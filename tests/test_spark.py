@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 
 import cxcore as cx
 import cxcore.spark
-from tests.spark import as_spark_holds, collect, spark, to_spark  # noqa: F401  (a fixture)
+from tests.spark import as_spark_holds, collect, to_spark
 from tests.test_spill import OPTIONS, ROLES, clicks
 
 # warnings of Spark's are not ours to repair
@@ -37,7 +37,7 @@ NAMES = ["session_id", "session_number"]
 
 
 @pytest.mark.parametrize("name", ["gap", "splits", "copies", "all"])
-def test_sessions_by_rules(spark: Any, name: str) -> None:  # noqa: F811
+def test_sessions_by_rules(spark: Any, name: str) -> None:
     options: Any = {**ROLES, **BY_USER[name], "order": "row", "null_user": "own"}
     frame = to_spark(spark, LOG)
     rows = collect(cx.sessionize(frame, **options, reason=True))
@@ -47,7 +47,7 @@ def test_sessions_by_rules(spark: Any, name: str) -> None:  # noqa: F811
     assert_frame_equal(table.sort(NAMES), as_spark_holds(cx.sessions(LOG, **options)).sort(NAMES))
 
 
-def test_several_columns_name_a_user(spark: Any) -> None:  # noqa: F811
+def test_several_columns_name_a_user(spark: Any) -> None:
     """And those of one instant that lack one of them are told apart, wherever they lie."""
     log = LOG.with_columns(
         pl.col("time").dt.truncate("6h"), shop=pl.when(pl.col("row") % 11 > 0).then("shop")
@@ -57,7 +57,7 @@ def test_several_columns_name_a_user(spark: Any) -> None:  # noqa: F811
     assert_frame_equal(found, as_spark_holds(cx.sessionize(log, **options)))
 
 
-def test_any_number_of_partitions_gives_one_answer(spark: Any) -> None:  # noqa: F811
+def test_any_number_of_partitions_gives_one_answer(spark: Any) -> None:
     options: Any = {**ROLES, "split_on": "campaign", "max_events": 4}
     frame = to_spark(spark, LOG)
     before, answers = spark.conf.get("spark.sql.shuffle.partitions"), []
@@ -69,7 +69,7 @@ def test_any_number_of_partitions_gives_one_answer(spark: Any) -> None:  # noqa:
     assert answers[0].equals(answers[2])
 
 
-def test_workers_may_sort(spark: Any, capsys: Any) -> None:  # noqa: F811
+def test_workers_may_sort(spark: Any, capsys: Any) -> None:
     """The same answers where the session says that a worker sorts its part in memory."""
     log = LOG.with_columns(
         pl.col("time").dt.truncate("6h"), shop=pl.when(pl.col("row") % 11 > 0).then("shop")
@@ -95,7 +95,7 @@ def test_workers_may_sort(spark: Any, capsys: Any) -> None:  # noqa: F811
         spark.conf.unset("spark.cxcore.sort")
 
 
-def test_days_are_those_of_the_session(spark: Any) -> None:  # noqa: F811
+def test_days_are_those_of_the_session(spark: Any) -> None:
     """Nights on which clocks change; a timestamp without a zone has its own days."""
     night = int(dt.datetime(2026, 3, 28, 20, tzinfo=dt.UTC).timestamp()) * 1_000_000
     log = pl.DataFrame({"who": [1] * 48, "at": night + 900_000_000 * np.arange(48), "row": np.arange(48)})
@@ -115,7 +115,7 @@ def test_days_are_those_of_the_session(spark: Any) -> None:  # noqa: F811
         spark.conf.set("spark.sql.session.timeZone", "UTC")
 
 
-def test_columns_of_the_users_come_back_as_they_were(spark: Any) -> None:  # noqa: F811
+def test_columns_of_the_users_come_back_as_they_were(spark: Any) -> None:
     """Also those that Polars cannot read, under any name; and Spark's frame is not changed."""
     frame = to_spark(spark, LOG.head(500)).selectExpr(
         "*",
@@ -132,7 +132,7 @@ def test_columns_of_the_users_come_back_as_they_were(spark: Any) -> None:  # noq
         cx.sessionize(frame.withColumnRenamed("page", "SESSION_ID"), **ROLES)
 
 
-def test_no_rows_and_one_row(spark: Any) -> None:  # noqa: F811
+def test_no_rows_and_one_row(spark: Any) -> None:
     for n in (0, 1):
         house = LOG.head(n)
         frame = to_spark(spark, LOG).limit(0) if n == 0 else to_spark(spark, house)
@@ -142,7 +142,7 @@ def test_no_rows_and_one_row(spark: Any) -> None:  # noqa: F811
         assert_frame_equal(collect(cx.sessions(frame, **ROLES)), as_spark_holds(cx.sessions(house, **ROLES)))
 
 
-def test_what_a_worker_refuses_reaches_the_driver(spark: Any) -> None:  # noqa: F811
+def test_what_a_worker_refuses_reaches_the_driver(spark: Any) -> None:
     frame = to_spark(spark, LOG.with_columns(time=pl.when(pl.col("row") != 7).then("time")))
     with pytest.raises(Exception, match=r"InvalidDataError: sessionize\(time='time'\): 1 of .* have no time"):
         collect(cx.sessionize(frame, **ROLES))
@@ -157,7 +157,7 @@ def test_what_a_worker_refuses_reaches_the_driver(spark: Any) -> None:  # noqa: 
         cx.index(frame, **ROLES)
 
 
-def test_what_is_not_for_spark_says_what_to_write(spark: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_what_is_not_for_spark_says_what_to_write(spark: Any, tmp_path: Path) -> None:
     from pyspark.sql import functions as sf
 
     frame, column = to_spark(spark, LOG.head(100)), sf.col("page")
@@ -188,12 +188,12 @@ def test_what_is_not_for_spark_says_what_to_write(spark: Any, tmp_path: Path) ->
         cx.sessionize(frame, user=column, time="time")
 
 
-def test_a_stream_is_refused(spark: Any) -> None:  # noqa: F811
+def test_a_stream_is_refused(spark: Any) -> None:
     with pytest.raises(cx.UnsupportedFrameError, match="session_window"):
         cx.sessions(spark.readStream.format("rate").load(), user="value", time="timestamp")
 
 
-def test_times_that_spark_cannot_hold(spark: Any) -> None:  # noqa: F811
+def test_times_that_spark_cannot_hold(spark: Any) -> None:
     """Nanoseconds become microseconds where that is exact, and are refused where it is not."""
     frame = to_spark(spark, LOG.head(200).with_columns(score=pl.col("minutes") % 11))
     time = pl.col("time").dt.truncate("1d").cast(pl.Datetime("ns", "UTC"))
@@ -205,7 +205,7 @@ def test_times_that_spark_cannot_hold(spark: Any) -> None:  # noqa: F811
         cx.nps(frame, score="score", by=pl.col("time").dt.time())
 
 
-def test_nothing_is_read_before_it_is_asked_for(spark: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_nothing_is_read_before_it_is_asked_for(spark: Any, tmp_path: Path) -> None:
     LOG.write_parquet(tmp_path / "log.parquet")
     frame = spark.read.parquet(str(tmp_path))
     rows, table = cx.sessionize(frame, **ROLES), cx.sessions(frame, **ROLES)
@@ -216,7 +216,7 @@ def test_nothing_is_read_before_it_is_asked_for(spark: Any, tmp_path: Path) -> N
 
 
 @pytest.mark.shared
-def test_the_readers_of_wikipedia(spark: Any, shared: Path) -> None:  # noqa: F811
+def test_the_readers_of_wikipedia(spark: Any, shared: Path) -> None:
     log = pl.read_parquet(shared / "data/wiki_readers_2014/wiki_readers_2014.parquet")
     log = log.with_columns(
         alive=pl.col("page").str.ends_with(".gif").not_(), ts=pl.col("ts").cast(pl.Datetime("us"))
@@ -229,7 +229,7 @@ def test_the_readers_of_wikipedia(spark: Any, shared: Path) -> None:  # noqa: F8
 
 
 @pytest.mark.shared
-def test_the_service_desk(spark: Any, shared: Path) -> None:  # noqa: F811
+def test_the_service_desk(spark: Any, shared: Path) -> None:
     log = pl.read_parquet(shared / "data/servicenow_incidents/servicenow_incidents.parquet")
     log = log.with_columns(closed=pl.col("incident_state") == "Closed").with_row_index("row")
     log = log.with_columns(pl.col("row").cast(pl.Int64), pl.col("sys_updated_at").cast(pl.Datetime("us")))
@@ -255,7 +255,7 @@ def close(found: pl.DataFrame, want: pl.DataFrame) -> None:
     assert_frame_equal(found, as_spark_holds(want), check_exact=False, rel_tol=1e-12, abs_tol=1e-10)
 
 
-def test_credit_and_paths(spark: Any) -> None:  # noqa: F811
+def test_credit_and_paths(spark: Any) -> None:
     frame = to_spark(spark, TOUCHES)
     models = [word for word in cx.attribution.MODELS if word not in ("w", "additive_hazard")]
     want = cx.attribute(TOUCHES, **CONVERTS, model=models, by="plan")
@@ -277,7 +277,7 @@ def test_credit_and_paths(spark: Any) -> None:  # noqa: F811
     ],
     ids=str,
 )
-def test_costs_are_those_of_the_whole_log(spark: Any, options: dict[str, Any]) -> None:  # noqa: F811
+def test_costs_are_those_of_the_whole_log(spark: Any, options: dict[str, Any]) -> None:
     """Each part lacks channels that the log has."""
     costs = pl.DataFrame({"channel": ["email", "social"], "cost": [10.0, 20.0]})
     if "by" in options:
@@ -289,7 +289,7 @@ def test_costs_are_those_of_the_whole_log(spark: Any, options: dict[str, Any]) -
         cx.attribute(to_spark(spark, TOUCHES), **asked)
 
 
-def test_counts_are_the_same_bits_in_any_number_of_partitions(spark: Any) -> None:  # noqa: F811
+def test_counts_are_the_same_bits_in_any_number_of_partitions(spark: Any) -> None:
     frame, answers = to_spark(spark, TOUCHES), []
     for n in ("1", "3", "8"):
         spark.conf.set("spark.sql.shuffle.partitions", n)
@@ -299,7 +299,7 @@ def test_counts_are_the_same_bits_in_any_number_of_partitions(spark: Any) -> Non
     assert answers[0].equals(answers[2])
 
 
-def test_what_is_asked_of_single_customers_is_computed_on_the_driver(spark: Any) -> None:  # noqa: F811
+def test_what_is_asked_of_single_customers_is_computed_on_the_driver(spark: Any) -> None:
     """Intervals and models of times; the bootstrap draws customers by their names, wherever they lie."""
     drawn = cx.attribution.Bootstrap(replicates=100, rng=1)
     asked: Any = {
@@ -322,7 +322,7 @@ def test_what_is_asked_of_single_customers_is_computed_on_the_driver(spark: Any)
     close(found, cx.attribute(TOUCHES, **touches).sort(by))
 
 
-def test_what_a_worker_refuses_of_attribution(spark: Any) -> None:  # noqa: F811
+def test_what_a_worker_refuses_of_attribution(spark: Any) -> None:
     frame = to_spark(spark, TOUCHES.head(100))
     text = r"^attribute\(time='ts'\): .* rows have no time; .*\n  Hint: .*\n  Rows are counted .* sorted\.$"
     with pytest.raises(cx.InvalidDataError, match=text):
@@ -349,7 +349,7 @@ ANSWERS = cx.datasets.answers(
     ],
     ids=str,
 )
-def test_scores(spark: Any, options: dict[str, Any]) -> None:  # noqa: F811
+def test_scores(spark: Any, options: dict[str, Any]) -> None:
     asked: Any = {"score": "score", "by": "group", **options}
     close(collect(cx.nps(to_spark(spark, ANSWERS), **asked)), cx.nps(ANSWERS, **asked))
 
@@ -369,14 +369,14 @@ STRATA = ANSWERS.with_columns(
     ],
     ids=str,
 )
-def test_scores_of_designs_are_the_same_bits(spark: Any, options: dict[str, Any]) -> None:  # noqa: F811
+def test_scores_of_designs_are_the_same_bits(spark: Any, options: dict[str, Any]) -> None:
     """Some customers are unknown."""
     asked: Any = {"score": "score", "by": "group", **options}
     found = collect(cx.nps(to_spark(spark, STRATA), **asked))
     assert_frame_equal(found, as_spark_holds(cx.nps(STRATA, **asked)), check_exact=True)
 
 
-def test_rows_that_reach_the_driver_are_kinds(spark: Any, monkeypatch: Any) -> None:  # noqa: F811
+def test_rows_that_reach_the_driver_are_kinds(spark: Any, monkeypatch: Any) -> None:
     """The same number of rows, and the bits of one machine, of 1,000 customers and of 100,000."""
     rows: list[int] = []
 
@@ -401,7 +401,7 @@ def test_rows_that_reach_the_driver_are_kinds(spark: Any, monkeypatch: Any) -> N
     assert max(rows) < 60, rows
 
 
-def test_a_comparison_and_the_verbs_of_the_driver(spark: Any) -> None:  # noqa: F811
+def test_a_comparison_and_the_verbs_of_the_driver(spark: Any) -> None:
     frame = to_spark(spark, ANSWERS)
     asked: Any = {"score": "score", "group": "group", "control": "basic"}
     close(collect(cx.compare(frame, **asked)), cx.compare(ANSWERS, **asked))
@@ -414,7 +414,7 @@ def test_a_comparison_and_the_verbs_of_the_driver(spark: Any) -> None:  # noqa: 
     close(collect(cx.waves(to_spark(spark, dated), **asked)), cx.waves(dated, **asked))
 
 
-def test_sql_functions_give_the_numbers_of_the_verbs(spark: Any) -> None:  # noqa: F811
+def test_sql_functions_give_the_numbers_of_the_verbs(spark: Any) -> None:
     cxcore.spark.register(spark)
     cxcore.spark.register(spark)
     to_spark(spark, ANSWERS).createOrReplaceTempView("answers")
@@ -472,7 +472,7 @@ def test_sql_functions_give_the_numbers_of_the_verbs(spark: Any) -> None:  # noq
 EVENTS = int(os.environ.get("CXCORE_SPARK_EVENTS", 2_000_000))
 
 
-def test_a_large_log_in_which_one_user_has_a_tenth(spark: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_a_large_log_in_which_one_user_has_a_tenth(spark: Any, tmp_path: Path) -> None:
     n = EVENTS
     log = cx.datasets.clickstream(n, rng=7, order="random").frame.select("user_id", "ts")
     hot = pl.int_range(pl.len()) % 10 == 0
