@@ -91,15 +91,19 @@ class InParts(Engine):
             return parts.compute(counted)
         if isinstance(parts, Alike):
             return parts.compute(*alike(narrow, parts))
-        (parts.check or compute)(narrow.clear())  # as Spark's does
-        partial = pl.Schema((parts.partial or schema)(narrow.schema))
-        found = [
-            rows
-            for part in spread_over(frame, narrow, parts)
-            for rows in parts.walk(batches(part, frame.batch))
-        ]
-        together = pl.concat([pl.DataFrame(schema=partial), *found])
-        return together if parts.merge is None else parts.merge(together)
+        while True:  # as Spark's does
+            (parts.check or compute)(narrow.clear())
+            partial = pl.Schema((parts.partial or schema)(narrow.schema))
+            found = [
+                rows
+                for part in spread_over(frame, narrow, parts)
+                for rows in parts.walk(batches(part, frame.batch))
+            ]
+            together = pl.concat([pl.DataFrame(schema=partial), *found])
+            merged = together if parts.merge is None else parts.merge(together)
+            if not isinstance(merged, Parts):
+                return merged
+            parts = merged
 
 
 def alike(rows: pl.DataFrame, parts: Alike) -> tuple[pl.DataFrame, pl.DataFrame]:

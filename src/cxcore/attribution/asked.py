@@ -74,7 +74,8 @@ class Asked:
         ``code``: groups by row of the frame that the journeys know; None: those of ``groups``.
         """
         touched = answer.by_name(journeys.names, met)
-        self._check_sizes(journeys)
+        if self.level is not None:
+            self.check_sizes(journeys.n_conversions, float(abs(journeys.weight * journeys.value).sum()))
         seed = 0 if self.level is None else self.method.seed()
         parts: Any = [journeys]
         if groups is not None:
@@ -155,12 +156,9 @@ class Asked:
             make(learned=its, converters=once, together=walked) for make, its in zip(made, mine, strict=True)
         ]
 
-    def _check_sizes(self, journeys: Journeys) -> None:
-        """Errors are made of squares and cubes, which a float64 must hold."""
-        if self.level is None:
-            return
-        worth = float(abs(journeys.weight * journeys.value).sum())
-        for what, size in (("conversions", journeys.n_conversions), ("values", worth)):
+    def check_sizes(self, n_conversions: float, worth: float) -> None:
+        """Errors are made of squares and cubes, which a float64 must hold. ``worth``: without signs."""
+        for what, size in (("conversions", n_conversions), ("values", worth)):
             if size and not 1.0 / _LARGEST < size < _LARGEST:
                 problem = f"the {what} add up to {size:.3g}, and no float64 holds their cubes."
                 raise errors.bad_option(
