@@ -662,6 +662,20 @@ def test_groups_draw_customers_alike() -> None:
     assert parts[0] + parts[1] == pytest.approx(whole.replicates(9, 20), rel=1e-9, abs=1e-9)
 
 
+@models
+def test_a_value_of_1_counts_as_any_other(model: Any) -> None:
+    """Twice the value, twice the interval: also where rows that count once are listed apart."""
+    events, asked = touches(400), {"model": model, "stage": "is_lead"} if model == "w" else {"model": model}
+    events = events.with_columns(is_lead=pl.int_range(pl.len()) % 7 == 0)
+    of_one, of_two = (
+        credit_of(events.with_columns(value=pl.when("conversion").then(worth)), **asked).select(
+            pl.col("value", "value_low", "value_high") / worth
+        )
+        for worth in (1.0, 2.0)
+    )
+    assert_frame_equal(of_one, of_two, rel_tol=1e-9, abs_tol=1e-9)
+
+
 def test_only_some_journeys() -> None:
     """Users without any are gone; windows, values and journeys without a conversion move along."""
     journeys = journeys_in(random_log(n=400, users=50))
