@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import cxcore as cx
-from cxcore import _parts, engines
+from cxcore import _parts
 from cxcore.attribution import partial_rows
-from tests.in_parts import Apart, InParts
+from tests.in_parts import Apart, registered
 from tests.test_session_rules import ruled_logs
 from tests.test_spill import OPTIONS, ROLES, clicks
 
@@ -27,9 +27,7 @@ BY_USER = {name: options for name, options in OPTIONS.items() if name != "whole 
 
 @pytest.fixture(scope="module", autouse=True)
 def in_parts() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "ENGINES", (InParts(), *engines.ENGINES))
-        patch.setattr(_parts, "PIECE", 150)
+    with registered():
         yield
 
 

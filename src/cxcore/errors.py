@@ -355,12 +355,6 @@ def in_a_worker(error: InvalidDataError, *, counted: bool = False) -> InvalidDat
     return InvalidDataError(f"{error}\n  {note}")
 
 
-def read_twice(call: str) -> InvalidDataError:
-    """A frame that is made anew at each reading, and not alike."""
-    problem = "the frame was read twice, and had other rows the second time."
-    return InvalidDataError(_text(call, None, problem, "cache() it first, or write it and read that."))
-
-
 def not_in_order(call: str, columns: Sequence[str]) -> InvalidDataError:
     """An engine has brought the rows of a part in another order than it was asked for."""
     problem = f"the rows of a part did not come sorted by {_names(columns)}."

@@ -22,7 +22,7 @@ from cxcore.attribution.partial_rows import (
     NUMBERS,
     OTHER_CHANNEL,
     OTHER_MODEL,
-    PRODUCT,
+    PAIR,
     rows_of,
 )
 from cxcore.attribution.replicates import sums_of_replicates
@@ -47,7 +47,7 @@ def drawn_rows(
     return _numbers(DRAWN, np.vstack((numbers, conversions)), _names(models, journeys.names, model, channel))
 
 
-def product_rows(
+def pair_rows(
     asks: Asked,
     journeys: Journeys,
     met: Int64,
@@ -56,7 +56,7 @@ def product_rows(
     learned: Sequence[Any] | None,
     center: Float64 | None,
 ) -> Iterator[pl.DataFrame]:
-    """Sums of products of those columns that some contrast asks for, and how many customers they are of.
+    """Sums of powers of those pairs of columns that some contrast asks for, and of how many customers.
 
     ``center``: what they are taken about, by column of all models; None: 0, and what is 0 is left out.
     """
@@ -92,33 +92,32 @@ def _rows(
     for of_value in (False, True)[:n_measures]:
         a = np.where(model < 0, last, sample.column(model, channel, of_value))
         b = np.where(other_model < 0, last, sample.column(other_model, other, of_value))
-        numbers.append(_products(sample, a, b, cubes))
+        numbers.append(_powers(sample, a, b, cubes))
     names = _names(models, sample.names, np.where(model < 0, -1, model + first), channel)
     theirs = _names(models, sample.names, np.where(other_model < 0, -1, other_model + first), other)
     names |= {OTHER_MODEL: theirs[MODEL], OTHER_CHANNEL: theirs[CHANNEL]}
     names[COUNT] = pl.repeat(int(sample.n), len(model), dtype=pl.Int64, eager=True)
-    return _numbers(PRODUCT, np.hstack(numbers), names, leaves_out)
+    return _numbers(PAIR, np.hstack(numbers), names, leaves_out)
 
 
-def _products(sample: JourneySample, a: Int64, b: Int64, cubes: bool) -> Float64:
-    """Sums over all customers of a b, and of a a b and a b b where ``cubes`` are asked for.
+def _powers(sample: JourneySample, a: Int64, b: Int64, cubes: bool) -> Float64:
+    """Sums over all customers of squares of a, b and a - b; where asked of cubes of those and of a + b.
 
-    Out of powers of a, b, a - b and a + b, which a kernel adds up.
+    Differences have sums of their own: what is left of sums of products of nearly equal columns is rounding.
     """
     total, n = sample.n_columns - 1, len(a)
     assert sample.center is not None
     # models' own ways to squares take it for the mean, where it is not 0
     if not cubes and not sample.center.any() and ((a == b) | (b == total)).all():
-        square, with_total = sample.column_squares[a].T
-        own: Float64 = np.where(a == b, square, with_total)[:, None]
-        return own
-    asked = together([linear(a), linear(b), linear(a, 1.0, b, 1.0), linear(a, 1.0, b, -1.0)])
-    square, cube = np.moveaxis(sample.powers(asked).reshape(4, n, 2), 2, 0)
-    with np.errstate(invalid="ignore", over="ignore"):  # the driver looks at the sizes of the whole log
-        product = (square[3] - square[2]) / 4.0
-        once = (cube[3] - cube[2] - 2.0 * cube[1]) / 6.0
-        twice = (cube[3] + cube[2] - 2.0 * cube[0]) / 6.0
-    return np.column_stack((product, once, twice) if cubes else (product,))
+        square, with_total = sample.column_squares.T
+        with np.errstate(invalid="ignore"):  # the driver looks at the sizes of the whole log
+            both = square[a] + square[b] - 2.0 * np.where(a == b, square[a], with_total[a])
+        return np.column_stack((square[a], square[b], both))
+    asked = [linear(a), linear(b), linear(a, 1.0, b, 1.0), linear(a, 1.0, b, -1.0)]
+    asked = asked if cubes else asked[:3]
+    powers = sample.powers(together(asked)).reshape(len(asked), n, 2)
+    square, cube = powers[:3, :, 0], powers[:, :, 1]
+    return np.vstack((square, cube) if cubes else (square,)).T
 
 
 def _alone(shown: Int64, none: int, *, with_total: bool) -> Pairs:

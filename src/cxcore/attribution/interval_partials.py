@@ -18,7 +18,7 @@ from cxcore import errors
 from cxcore._columns import Float64, Int64
 from cxcore.attribution.asked import Asked
 from cxcore.attribution.base import Journeys
-from cxcore.attribution.customer_sums import drawn_rows, product_rows
+from cxcore.attribution.customer_sums import drawn_rows, pair_rows
 from cxcore.attribution.journey_sample import Everyone
 from cxcore.attribution.journeys import Windows
 from cxcore.attribution.methods import Analytic, Bootstrap
@@ -33,7 +33,7 @@ from cxcore.attribution.partial_rows import (
     NUMBERS,
     OTHER_CHANNEL,
     OTHER_MODEL,
-    PRODUCT,
+    PAIR,
     of_kind,
     rows_of,
     sums,
@@ -60,7 +60,7 @@ class Known:
     #: by group: rows, and credit of all models
     of_keys: Mapping[Key, pl.DataFrame]
     credit: Mapping[Key, pl.DataFrame]
-    #: are products of columns taken about their means, or about 0?
+    #: are powers of columns taken about their means, or about 0?
     about_mean: bool = False
     #: by group: what models have learned; found once in each worker
     learned: dict[Key, list[Any]] = field(default_factory=dict)
@@ -131,13 +131,19 @@ class IntervalPartials(CreditPartials):
         else:
             coded = known.coded(journeys)
             if coded is None or key not in known.of_keys:
-                raise errors.read_twice(self.call)
+                raise self._read_twice()
             journeys, met = coded, np.arange(len(known.names))
             learned = self._learned(known, key)
             center = self._mean(known, key) if known.about_mean else None
         if self.asks.method.learns:
             cubes = self.n_replicates > 0
-            yield from product_rows(self.asks, journeys, met, everyone, cubes, learned, center)
+            yield from pair_rows(self.asks, journeys, met, everyone, cubes, learned, center)
+
+    def _read_twice(self) -> errors.InvalidDataError:
+        problem = "the frame was read twice, and had other rows the second time."
+        return errors.bad_data(
+            self.call, "channel", self.channel, problem, "cache() it first, or write it and read that."
+        )
 
     def _learned(self, known: Known, key: Key) -> list[Any]:
         if key not in known.learned:
@@ -174,8 +180,8 @@ class IntervalPartials(CreditPartials):
         if not about_mean and (known is not None or not self.others):
             return None
         if known is None:
-            kept = {key: rows.filter(pl.col(KIND) != PRODUCT) for key, rows in of_keys.items()}
-            said = partials.filter(pl.col(KIND) != PRODUCT)
+            kept = {key: rows.filter(pl.col(KIND) != PAIR) for key, rows in of_keys.items()}
+            said = partials.filter(pl.col(KIND) != PAIR)
             known = Known(said, met, _n_customers(customers), kept, credit)
         return replace(self, known=replace(known, about_mean=about_mean, learned={}))
 
@@ -185,8 +191,8 @@ class IntervalPartials(CreditPartials):
         if self.known is None:
             return super().merge(partials)
         if not _alike(self.known.rows, partials):
-            raise errors.read_twice(self.call)
-        return super().merge(pl.concat([self.known.rows, of_kind(partials, PRODUCT)]))
+            raise self._read_twice()
+        return super().merge(pl.concat([self.known.rows, of_kind(partials, PAIR)]))
 
     def check(self, met: pl.Series, groups: Sequence[Key], partials: pl.DataFrame) -> None:
         super().check(met, groups, partials)
@@ -206,7 +212,7 @@ class IntervalPartials(CreditPartials):
     ) -> list[SummedSample]:
         """One for each model; one of all where they are compared."""
         n, models = _n_customers(customers), self.asks.models
-        products, drawn = sums(of_kind(rows, PRODUCT)), sums(of_kind(rows, DRAWN))
+        pairs, drawn = sums(of_kind(rows, PAIR)), sums(of_kind(rows, DRAWN))
         of_log = np.zeros((1, self.n_replicates))
         if len(customers):
             of_log += np.array(sums(customers)[NUMBERS].to_list(), np.float64)
@@ -215,7 +221,7 @@ class IntervalPartials(CreditPartials):
             row = estimates_of(some, credit, met, n_conversions(rows))
             about_mean = self.known is not None and self.known.about_mean
             center = row / max(n, 1.0) if about_mean else np.zeros(len(row))
-            pair, of_pairs = pairs_of(products, some, met, self.n_measures, n, center)
+            pair, of_pairs = pairs_of(pairs, some, met, self.n_measures, n, center)
             again = drawn_of(drawn, some, met, self.n_measures, self.n_replicates)
             what = (met, some, n, row, center, pair, of_pairs, again, of_log[0])
             made.append(SummedSample(*what))

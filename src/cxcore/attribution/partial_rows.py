@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 #: what a row says: a channel was met, a group has so many conversions, credit, a path; and of intervals: how
-#: many customers there are, sums of products of what they change, credit of customers drawn again
-MET, GROUP, CREDIT, PATH, CUSTOMERS, PRODUCT, DRAWN = range(7)
+#: many customers there are, sums of powers of what they change, credit of customers drawn again
+MET, GROUP, CREDIT, PATH, CUSTOMERS, PAIR, DRAWN = range(7)
 KIND, MODEL, CHANNEL, PATHS = (f"cxcore: {name}" for name in ("kind", "model", "channel", "path"))
 COUNT, VALUE, NULLS, CREDITED = (f"cxcore: {name}" for name in ("count", "value", "nulls", "credited"))
 OTHER_MODEL, OTHER_CHANNEL, NUMBERS = (f"cxcore: {name}" for name in ("other model", "other", "numbers"))

@@ -278,7 +278,7 @@ class CreditPartials(Partials):
                 continue
             shown = [*met, *([None] if (model.label, None) in credits else [])]
             credit = [credits.get((model.label, channel), (0.0, 0.0)) for channel in shown]
-            count = pl.Series([one for one, _ in credit], dtype=pl.Float64)
+            count = np.array([one for one, _ in credit], np.float64)
             columns = {
                 "model": pl.repeat(model.label, len(shown), eager=True),
                 "channel": pl.Series(shown, dtype=met.dtype),
@@ -286,7 +286,7 @@ class CreditPartials(Partials):
                 "value": pl.Series(
                     [worth if self.has_value else None for _, worth in credit], dtype=pl.Float64
                 ),
-                "share": count / n if n else None,
+                "share": count / n if n else None,  # NumPy's: Polars multiplies by 1 / n
             }
             found.append(pl.DataFrame(columns))
         schema = self.bare(self.asks.models).schema(met.dtype)

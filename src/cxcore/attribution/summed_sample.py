@@ -20,7 +20,7 @@ from cxcore.attribution.partial_rows import (
     OTHER_MODEL,
 )
 from cxcore.attribution.replicates import scaled
-from cxcore.attribution.sample import Contrasts, Sample, but_for_rounding
+from cxcore.attribution.sample import ROUNDING, Contrasts, Sample, but_for_rounding, linear
 
 #: what is left of squares without the mean, as a part of them, that 1e-16 of them may be 1e-12 of
 _FEW_DIGITS = 1e-4
@@ -28,14 +28,15 @@ _FEW_DIGITS = 1e-4
 
 @dataclass(frozen=True, eq=False)
 class SummedSample(Sample):
-    """Products of columns, summed over all customers, and sums of customers who were drawn again."""
+    """Powers of columns, summed over all customers, and sums of customers who were drawn again."""
 
-    #: float64[n_columns]: the estimates, and what products are taken about
+    #: float64[n_columns]: the estimates, and what powers are taken about
     row: Float64
     center: Float64
-    #: pairs of columns, a * n_columns + b, rising; the sums of a b, and where asked of a a b and a b b
+    #: pairs of columns, a * n_columns + b, rising; sums of squares of a, b, a - b, and where asked of cubes
+    #: of a, b, a - b, a + b, over customers in whose part of the log both are known
     pair: Int64
-    products: Float64
+    sums: Float64
     #: by replicate: the row, and how many customers were drawn; no item where nobody draws
     drawn: Float64
     customers_drawn: Float64
@@ -49,39 +50,55 @@ class SummedSample(Sample):
         return squares
 
     def powers(self, contrasts: Contrasts) -> Float64:
-        a, b, alpha, beta = contrasts.a, contrasts.b, contrasts.alpha, contrasts.beta
-        aa, ab, bb = self._of(a, a), self._of(a, b), self._of(b, b)
-        size = alpha**2 * aa[:, 0] + beta**2 * bb[:, 0]
-        square = np.where(beta == 0.0, size, size - 2.0 * alpha * beta * ab[:, 0])
-        cube = alpha**3 * aa[:, 1] - beta**3 * bb[:, 1]
-        cube -= 3.0 * alpha * beta * (alpha * ab[:, 1] - beta * ab[:, 2])
+        square, cube, size = self._about_center(contrasts)
         away = self.mean - self.center
-        off = contrasts.slopes_of(away[a], away[b])
+        off = contrasts.slopes_of(away[contrasts.a], away[contrasts.b])
         cube += off * (2.0 * self.n * off**2 - 3.0 * square)
         return np.column_stack((but_for_rounding(square - self.n * off**2, size), cube))
+
+    def _about_center(self, contrasts: Contrasts) -> tuple[Float64, Float64, Float64]:
+        """Sums of squares and cubes of alpha a - beta b, and the sizes that the squares are added up of.
+
+        Out of the sums of a - b itself, so that nearly equal columns keep their digits.
+        """
+        a, b, alpha, beta = contrasts.a, contrasts.b, contrasts.alpha, contrasts.beta
+        aa, _, _, aaa, *_ = self._of(a, a).T
+        bb, _, _, bbb, *_ = self._of(b, b).T
+        mine, theirs, less, my_cube, their_cube, cube_less, cube_more = self._of(a, b).T
+        less = less + (aa - mine) + (bb - theirs)
+        cube_less = cube_less + (aaa - my_cube) - (bbb - their_cube)
+        cube_more = cube_more + (aaa - my_cube) + (bbb - their_cube)
+        unlike = alpha - beta
+        parts = (alpha * unlike * aa, -beta * unlike * bb, alpha * beta * less)
+        cube = (alpha + beta) * (unlike * (alpha * aaa + beta * bbb) + alpha * beta * cube_less / 2.0)
+        cube -= alpha * beta * unlike * cube_more / 2.0
+        return np.sum(parts, axis=0), cube, np.abs(parts).sum(axis=0)
 
     def replicates(self, seed: int, n: int) -> Float64:
         return scaled(self.drawn, self.customers_drawn, self.n)
 
     @property
     def has_few_digits(self) -> bool:
-        """Is so little left of the squares of a column without the mean that sums about 0 do not say it?
+        """Is so little left of some squares without the mean that sums about 0 do not say it?
 
-        Whole numbers have all their digits.
+        Whole numbers have all their digits, and a rounding has none.
         """
         a, b = np.divmod(self.pair, self.n_columns)
-        size, worth = self.products[a == b, 0], self.row[a[a == b]]
-        left = size - worth**2 / max(self.n, 1.0)
-        is_whole = (size % 1.0 == 0.0) & (worth % 1.0 == 0.0) & (np.maximum(size, worth**2) < 2.0**53)
-        return bool(((left < _FEW_DIGITS * size) & ~is_whole).any())
+        contrasts = linear(a, 1.0, b, np.where(a == b, 0.0, 1.0))
+        square, _, _ = self._about_center(contrasts)
+        worth = contrasts.slopes_of(self.row[a], self.row[b])
+        left = square - worth**2 / max(self.n, 1.0)
+        is_whole = (square % 1.0 == 0.0) & (worth % 1.0 == 0.0) & (np.maximum(square, worth**2) < 2.0**53)
+        least = ROUNDING**2 * (self._of(a, a)[:, 0] + self._of(b, b)[:, 0])
+        return bool(((left < _FEW_DIGITS * square) & (square > least) & ~is_whole).any())
 
     def _of(self, a: Int64, b: Int64) -> Float64:
-        """Sums of pairs, [n, 3]; 0 where no customer has both."""
-        found = np.zeros((len(a), 3))
+        """Sums of pairs, [n, 7]; 0 where no part of the log knows both."""
+        found = np.zeros((len(a), 7))
         if len(self.pair):
             wanted = a * self.n_columns + b
             at = np.minimum(np.searchsorted(self.pair, wanted), len(self.pair) - 1)
-            found[:, : self.products.shape[1]] = self.products[at]
+            found[:, : self.sums.shape[1]] = self.sums[at]
             found[self.pair[at] != wanted] = 0.0
         return found
 
@@ -108,7 +125,7 @@ def pairs_of(
     a, b = of.places(rows[MODEL], rows[CHANNEL]), of.places(rows[OTHER_MODEL], rows[OTHER_CHANNEL])
     mine = (a >= 0) & (b >= 0)
     if not mine.any():
-        return np.empty(0, np.int64), np.empty((0, 1))
+        return np.empty(0, np.int64), np.empty((0, 3))
     numbers = _table(rows, mine, n_measures)
     pair = np.concatenate(
         [of.column(a[mine], at) * (of.last + 1) + of.column(b[mine], at) for at in range(n_measures)]
@@ -116,7 +133,8 @@ def pairs_of(
     pair, first = np.unique(pair, return_index=True)
     others = n - np.tile(rows[COUNT].to_numpy()[mine], n_measures)[first]
     one, two = -center[pair // (of.last + 1)], -center[pair % (of.last + 1)]
-    nothing = np.column_stack((one * two, one * one * two, one * two * two))[:, : numbers.shape[2]]
+    nothing = np.column_stack((one, two, one - two))
+    nothing = np.hstack((nothing**2, nothing**3, (one + two)[:, None] ** 3))[:, : numbers.shape[2]]
     return pair, np.concatenate(list(np.moveaxis(numbers, 1, 0)))[first] + others[:, None] * nothing
 
 
