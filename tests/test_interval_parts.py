@@ -218,6 +218,31 @@ def test_models_that_learn(options: dict[str, Any], compare: bool) -> None:
         assert len(frame.walks) == 2
 
 
+@pytest.mark.parametrize("kind", ["percentile", "bca"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"by": "plan"},
+        {"nulls": False, "compare": True},
+        {"allocation": "reset"},
+        {"transform": "exposure"},
+        {"value": None},
+    ],
+    ids=lambda options: ",".join(options),
+)
+def test_chains_of_drawn_customers_are_counts(kind: str, options: dict[str, Any]) -> None:
+    """BCa asks what each customer changes, too: in another walk."""
+    asked: Any = {**SURE, "model": ["markov", "linear"], "method": METHODS[kind], **options}
+    frame = agrees(TOUCHES, 5, **asked)
+    assert len(frame.walks) == (2 if kind == "bca" else 1)
+
+
+def test_counts_of_chains_are_the_same_bits_in_any_number_of_parts() -> None:
+    asked: Any = {**SURE, "value": None, "model": "markov", "method": METHODS["percentile"]}
+    one = cx.attribute(apart(TOUCHES, 1), **asked)
+    assert cx.attribute(apart(TOUCHES, 8), **asked).equals(one)
+
+
 def test_more_channels_than_have_a_table() -> None:
     """Slopes come from the formula (markov), from orders that were drawn (shapley_rate)."""
     log = TOUCHES.with_columns(
@@ -252,7 +277,7 @@ def test_logs_of_little(name: str, by: Any) -> None:
     for compare in (False, True):
         for method in METHODS.values():
             asked: Any = {**SURE, "method": method, "compare": compare, "by": by}
-            agrees(LITTLE[name], **asked, model=["linear", "last_touch"])
+            agrees(LITTLE[name], **asked, model=["linear", "last_touch", "markov"])
         agrees(LITTLE[name], **SURE, compare=compare, by=by, model=["linear", *LEARNED])
 
 
@@ -301,7 +326,6 @@ def test_small_logs(
 ) -> None:
     names = {"user": pl.Int64, "at": pl.Int64, "channel": pl.String, "value": pl.Float64, "group": pl.Int64}
     log = pl.DataFrame(rows, schema=names, orient="row").with_row_index("row")
-    method = METHODS["analytic"] if "markov" in models else method
     asked: Any = {"user": "user", "time": "at", "time_unit": "s", "order": "row", "channel": "channel"}
     asked |= {"value": "value", "model": models, "confidence_level": 0.8, "method": method}
     asked |= {"compare": compare, "by": by}
@@ -327,10 +351,11 @@ class Half(Analytic):
     "options",
     [
         {"model": "additive_hazard"},
-        {"model": "markov", "method": METHODS["percentile"]},
+        {"model": "path_increment", "method": METHODS["percentile"]},
+        {"model": Markov(order=2), "method": METHODS["bca"]},
         {"model": "linear", "method": Half()},
     ],
-    ids=["times", "refits", "own"],
+    ids=["times", "refits", "longer memory", "own"],
 )
 def test_what_must_know_each_row(options: dict[str, Any]) -> None:
     asked: Any = {**SURE, **options}

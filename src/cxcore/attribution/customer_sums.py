@@ -35,9 +35,12 @@ Pairs = tuple[Int64, Int64, Int64, Int64]
 def drawn_rows(
     models: Sequence[Model], journeys: Journeys, met: Int64, seed: int, n: int, n_measures: int
 ) -> pl.DataFrame:
-    """Credit of customers drawn again n times, by model and channel, and how many conversions."""
+    """Credit of customers drawn again n times, by model and channel, and how many conversions.
+
+    Of models that learn, only what no touch earned.
+    """
     none = journeys.n_channels
-    sums = sums_of_replicates(models, journeys, seed, n)
+    sums = sums_of_replicates(models, journeys, seed, n, refits=False)
     shown = np.append(met, none)
     of_models = sums[:, :-1].reshape(n, len(models), none + 1, 2)[:, :, shown, :n_measures]
     numbers = np.moveaxis(of_models, 0, 3).reshape(-1, n_measures * n)

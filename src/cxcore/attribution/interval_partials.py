@@ -19,8 +19,10 @@ from cxcore._columns import Float64, Int64
 from cxcore.attribution.asked import Asked
 from cxcore.attribution.base import Journeys
 from cxcore.attribution.customer_sums import drawn_rows, pair_rows
+from cxcore.attribution.drawn_chains import chain_credits, step_rows
 from cxcore.attribution.journey_sample import Everyone
 from cxcore.attribution.journeys import Windows
+from cxcore.attribution.markov import Markov
 from cxcore.attribution.methods import Analytic, Bootstrap
 from cxcore.attribution.partial_rows import (
     CHANNEL,
@@ -34,6 +36,8 @@ from cxcore.attribution.partial_rows import (
     OTHER_CHANNEL,
     OTHER_MODEL,
     PAIR,
+    STEP,
+    WHAT,
     of_kind,
     rows_of,
     sums,
@@ -96,7 +100,12 @@ class IntervalPartials(CreditPartials):
 
     def schema(self, before: pl.Schema) -> pl.Schema:
         schema = super().schema(before)
-        more = {OTHER_MODEL: pl.String(), OTHER_CHANNEL: schema[CHANNEL], NUMBERS: pl.List(pl.Float64())}
+        more = {
+            OTHER_MODEL: pl.String(),
+            OTHER_CHANNEL: schema[CHANNEL],
+            NUMBERS: pl.List(pl.Float64()),
+            WHAT: pl.Int8(),
+        }
         return pl.Schema({**schema, **more})
 
     # ---------------------------------------------------------------- what a part says
@@ -123,11 +132,13 @@ class IntervalPartials(CreditPartials):
         known, learned, center = self.known, None, None
         if known is None:
             yield from super().part(journeys, met, key, everyone)
-            if self.others:
-                return
             if self.n_replicates:
                 what = (self.asks.models, journeys, met, self.seed, self.n_replicates, self.n_measures)
                 yield drawn_rows(*what)
+            if self.n_replicates and self.others:
+                yield step_rows(journeys, self.seed, self.n_replicates)
+            if self.others:
+                return
         else:
             coded = known.coded(journeys)
             if coded is None or key not in known.of_keys:
@@ -216,6 +227,10 @@ class IntervalPartials(CreditPartials):
         of_log = np.zeros((1, self.n_replicates))
         if len(customers):
             of_log += np.array(sums(customers)[NUMBERS].to_list(), np.float64)
+        chains = None
+        if self.n_replicates and self.others:
+            steps = sums(of_kind(rows, STEP))
+            chains = chain_credits(steps, met, self.n_replicates, self.n_threads)
         made = []
         for some in [models] if self.asks.compare else [[model] for model in models]:
             row = estimates_of(some, credit, met, n_conversions(rows))
@@ -223,6 +238,10 @@ class IntervalPartials(CreditPartials):
             center = row / max(n, 1.0) if about_mean else np.zeros(len(row))
             pair, of_pairs = pairs_of(pairs, some, met, self.n_measures, n, center)
             again = drawn_of(drawn, some, met, self.n_measures, self.n_replicates)
+            of_models = again[:, :-1].reshape(self.n_replicates, len(some), len(met) + 1, 2)
+            for at, model in enumerate(some):
+                if chains is not None and not model.is_sum:
+                    of_models[:, at, :-1] = chains
             what = (met, some, n, row, center, pair, of_pairs, again, of_log[0])
             made.append(SummedSample(*what))
         return made
@@ -261,14 +280,15 @@ def credit_partials(
     """The partials of ``attribute``; or the answer is rows of each part; or no short ones add up to it.
 
     Models that learn from times ask when each touch was, in which customers are hardly alike; those that
-    learn of whole journeys learn anew for each replicate; and a method of the user's own may ask anything.
+    learn of whole paths learn anew for each replicate; and a method of the user's own may ask anything.
     """
     others = [model for model in asks.models if not model.is_sum]
     if any(model.reads_times or model.reads_rows or model.reads_stage for model in others):
         return "whole"
     if asks.level is not None:
         known = type(asks.method) in (Analytic, Bootstrap)
-        if not known or (others and asks.method.draws):
+        refits = [model for model in others if not (type(model) is Markov and model.order == 1)]
+        if not known or (refits and asks.method.draws):
             return "whole"
     if touches:
         return "whole" if others else "rows"

@@ -12,14 +12,19 @@ from cxcore._ext import uncertainty as kernel
 from cxcore.attribution.base import Journeys, Model, TouchModel, UInt64
 
 
-def sums_of_replicates(models: Sequence[Model], journeys: Journeys, seed: int, n_replicates: int) -> Float64:
-    """Rows of estimates of customers drawn again, [n_replicates, n_columns], as many as were drawn."""
+def sums_of_replicates(
+    models: Sequence[Model], journeys: Journeys, seed: int, n_replicates: int, *, refits: bool = True
+) -> Float64:
+    """Rows of estimates of customers drawn again, [n_replicates, n_columns], as many as were drawn.
+
+    ``refits``: or models that learn give nothing to channels, for who finds that elsewhere.
+    """
     drawn = np.zeros((n_replicates, len(models) * (journeys.n_channels + 1) * 2 + 1))
     of_models = drawn[:, :-1].reshape(n_replicates, len(models), -1, 2)
     for at, model in enumerate(models):
         if model.is_sum:
             of_models[:, at, :-1] = _of_touches(model, journeys, seed, n_replicates)
-        else:
+        elif refits:
             for replicate in range(n_replicates):
                 credit = model.credit(_redrawn(journeys, seed, replicate))
                 of_models[replicate, at, :-1, 0] = credit.conversions
@@ -58,7 +63,7 @@ def _of_touches(model: Model, journeys: Journeys, seed: int, n_replicates: int) 
     column = np.repeat(journeys.channel[found] * 2, 2)
     column[1::2] += 1
     sums = np.zeros((n_replicates, journeys.n_channels * 2))
-    _resample(journeys, user.repeat(2), column, earned[found].ravel(), seed, sums)
+    resample(journeys, user.repeat(2), column, earned[found].ravel(), seed, sums)
     return sums.reshape(n_replicates, -1, 2)
 
 
@@ -69,11 +74,11 @@ def _of_conversions(journeys: Journeys, seed: int, n_replicates: int) -> tuple[F
     amount = np.column_stack((alone, alone * journeys.value, np.ones(len(user)))).ravel()
     column = np.tile(np.arange(3, dtype=np.int32), len(user))
     sums = np.zeros((n_replicates, 3))
-    _resample(journeys, user.repeat(3), column, amount, seed, sums)
+    resample(journeys, user.repeat(3), column, amount, seed, sums)
     return sums[:, None, :2], sums[:, 2]
 
 
-def _resample(
+def resample(
     journeys: Journeys, user: Int64, column: np.ndarray, amount: Float64, seed: int, sums: Float64
 ) -> None:
     """Adds up amounts of customers drawn again; entries by user."""
