@@ -288,6 +288,24 @@ def test_a_group_in_which_nobody_converts() -> None:
     agrees(log, **SURE, by="plan", model=["linear", "markov"])
 
 
+@pytest.mark.parametrize("to", [pl.Int64, pl.Categorical, pl.Enum, pl.Binary], ids=str)
+def test_channels_of_any_type(to: Any) -> None:
+    names = TOUCHES["channel"].drop_nulls().unique().sort()
+    number = pl.col("channel").rank("dense") if to is pl.Int64 else pl.col("channel")
+    log = TOUCHES.with_columns(channel=number.cast(to(names) if to is pl.Enum else to))
+    agrees(log, **SURE, model=["linear", "markov"])
+    agrees(log, **SURE, model=["linear", "markov"], method=METHODS["bca"], compare=True)
+
+
+def test_groups_without_a_name_and_of_no_number() -> None:
+    plan = pl.when(pl.col("plan") > 0).then(pl.when(pl.col("plan") > 1).then(math.nan).otherwise(1.0))
+    log = TOUCHES.with_columns(plan=plan, shop=pl.when(pl.col("row") % 11 > 0).then(pl.lit("s")))
+    agrees(log, **CONVERTS, by="plan", model=["linear", "markov"])
+    for method in METHODS.values():
+        asked: Any = {**SURE, "user": ["shop", "user_id"], "method": method}
+        agrees(log, **asked, by=["plan", "cost"], model=["linear", "markov"])
+
+
 def test_values_that_no_float_holds_the_cubes_of() -> None:
     for factor in (1e150, 1e-150):
         log = TOUCHES.with_columns(pl.col("value") * factor)

@@ -36,6 +36,7 @@ from cxcore.attribution.partial_rows import (
     OTHER_CHANNEL,
     OTHER_MODEL,
     PAIR,
+    PATH,
     STEP,
     WHAT,
     of_kind,
@@ -57,17 +58,21 @@ _ROUNDING = 1e-9
 class Known:
     """What the first walk said, for workers that walk again."""
 
+    #: all rows, of which the driver makes the answer
     rows: pl.DataFrame
     #: all channels, as they are shown
     names: pl.Series
     n_customers: float
-    #: by group: rows, and credit of all models
+    #: by group: paths and conversions, and credit of all models
     of_keys: Mapping[Key, pl.DataFrame]
     credit: Mapping[Key, pl.DataFrame]
     #: are powers of columns taken about their means, or about 0?
     about_mean: bool = False
     #: by group: what models have learned; found once in each worker
     learned: dict[Key, list[Any]] = field(default_factory=dict)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "rows": self.rows.clear(), "learned": {}}
 
     @cached_property
     def code(self) -> dict[Any, int]:
@@ -191,7 +196,7 @@ class IntervalPartials(CreditPartials):
         if not about_mean and (known is not None or not self.others):
             return None
         if known is None:
-            kept = {key: rows.filter(pl.col(KIND) != PAIR) for key, rows in of_keys.items()}
+            kept = {key: rows.filter(pl.col(KIND).is_in([GROUP, PATH])) for key, rows in of_keys.items()}
             said = partials.filter(pl.col(KIND) != PAIR)
             known = Known(said, met, _n_customers(customers), kept, credit)
         return replace(self, known=replace(known, about_mean=about_mean, learned={}))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -137,7 +137,7 @@ class Partials(ABC):
         keys: Sequence[tuple[Any, ...]] = [()]
         if groups is not None:
             assert log.group is not None
-            parts, keys = groups.parts(journeys, log.group.to_numpy()), groups.names.rows()
+            parts, keys = groups.parts(journeys, log.group.to_numpy()), keys_of(groups.names.rows())
         for at, (key, part) in enumerate(zip(keys, parts, strict=True)):
             of_group = [
                 rows_of(GROUP, **{COUNT: pl.Series([int(part.n_conversions)])}),
@@ -178,10 +178,11 @@ class Partials(ABC):
         groups, customers = of_kind(partials, GROUP), of_kind(partials, CUSTOMERS)
         if names:
             groups = groups.select(names).unique(maintain_order=True).sort(names, nulls_last=True)
-            of_group = partials.partition_by(names, as_dict=True)
+            parts = partials.partition_by(names, as_dict=True)
+            of_group = dict(zip(keys_of(parts), parts.values(), strict=True))
         else:
             groups, of_group = pl.DataFrame(height=1), {(): partials}
-        keys = groups.rows() if names else [()]
+        keys = keys_of(groups.rows()) if names else [()]
         self.check(met, keys, partials)
         of_keys = {key: of_group[key] for key in keys}
         another = self.another_walk(partials, of_keys, met, customers)
@@ -303,6 +304,11 @@ class CreditPartials(Partials):
         columns = _read(self.call, paths, self.has_value, self.n_threads)
         nulls = any(model.learns_from_nulls for model in self.others)
         return journeys_of_paths(columns, nulls=nulls, draws=False, with_rows=False, n_threads=self.n_threads)
+
+
+def keys_of(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Of groups: a NaN is no key, which equals none."""
+    return [tuple("cxcore: NaN" if value != value else value for value in row) for row in rows]
 
 
 def n_conversions(rows: pl.DataFrame) -> float:
