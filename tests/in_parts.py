@@ -43,11 +43,11 @@ class Apart:
 
 
 @contextmanager
-def registered() -> Iterator[None]:
-    """The engine among the others, and workers who take few rows at once."""
+def registered(piece: int = 150) -> Iterator[None]:
+    """The engine among the others, and workers who take so few rows at once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engines, "ENGINES", (InParts(), *engines.ENGINES))
-        patch.setattr(_parts, "PIECE", 150)
+        patch.setattr(_parts, "PIECE", piece)
         yield
 
 

@@ -21,7 +21,7 @@ from cxcore.attribution.sample import Contrasts, Sample
 from tests.in_parts import Apart, registered
 
 TOUCHES = (
-    cx.datasets.touchpoints(600, rng=5)
+    cx.datasets.touchpoints(300, rng=5)
     .frame.with_row_index("row")
     .with_columns(
         user_id=pl.when(pl.col("row") % 40 > 0).then("user_id"),
@@ -46,7 +46,7 @@ COSTS = pl.DataFrame({"channel": ["email", "social"], "cost": [10.0, 20.0]})
 
 @pytest.fixture(scope="module", autouse=True)
 def in_parts() -> Iterator[None]:
-    with registered():
+    with registered(piece=250):
         yield
 
 
