@@ -15,7 +15,7 @@ from polars.testing import assert_frame_equal
 
 import cxcore as cx
 from cxcore import _parts
-from cxcore.attribution import MODELS, Analytic, Bootstrap, Markov, PathIncrement
+from cxcore.attribution import MODELS, Analytic, Bootstrap, Markov, PathIncrement, summed_sample
 from cxcore.attribution.methods import Limits
 from cxcore.attribution.sample import Contrasts, Sample
 from tests.in_parts import Apart, registered
@@ -180,6 +180,21 @@ def test_values_that_hardly_differ_keep_their_digits(model: str) -> None:
             cx.attribute(log, **skewed, compare=compare),
             abs_tol=1e-5,
         )
+
+
+@methods
+@pytest.mark.parametrize("compare", [False, True], ids=["credit", "compare"])
+def test_sums_about_the_mean(method: Any, compare: bool, monkeypatch: Any) -> None:
+    """Also of groups and channels that a part does not know: their customers are away from the mean, too."""
+    monkeypatch.setattr(summed_sample, "_FEW_DIGITS", 2.0)  # none has enough
+    log = TOUCHES.with_columns(
+        plan=pl.when(pl.col("user_id") < 9).then("plan").otherwise(pl.col("user_id") // 60 + 9)
+    )
+    asked: Any = {**SURE, "method": method, "compare": compare}
+    for by, models in ((None, ["linear", "markov"]), ("plan", ["linear", "time_decay"])):
+        frame = agrees(log, 8, **asked, by=by, model=models)
+        walks = 1 if not method.learns else 3 if by is None else 2
+        assert len(frame.walks) == walks
 
 
 def test_conversions_that_do_not_differ_need_no_other_walk() -> None:
