@@ -213,7 +213,10 @@ def _collected(frame: Any) -> Any:
 
 def _zone(frame: Any) -> str:
     """Where the days of Spark's timestamps begin: in the zone of the session, if Polars knows it by name."""
-    zone: str = frame.sparkSession.conf.get("spark.sql.session.timeZone")
+    return _zone_known(frame.sparkSession.conf.get("spark.sql.session.timeZone"))
+
+
+def _zone_known(zone: str) -> str:
     try:
         pl.Series([], dtype=pl.Datetime("us", "UTC")).dt.convert_time_zone(zone)
     except pl.exceptions.PolarsError:
