@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, make_dataclass
 from typing import Any
@@ -92,7 +91,6 @@ def bound(call: str, arguments: Sequence[Any], named: Mapping[str, Any]) -> Aske
     if absent:
         raise errors.missing_argument(call, absent, f"name the column: {absent[0]} => '…'.")
     schema = tables[0].dataType
-    _refuse_unmoved(call, schema)
     options = {name: _constant(call, name, value) for name, value in given.items()}
     return Asked(call, schema, {name: _folded(schema.names, name, value) for name, value in options.items()})
 
@@ -143,15 +141,6 @@ def _analyzed(call: str, arguments: Sequence[Any], named: Mapping[str, Any]) -> 
         orderBy=[udtf.OrderingColumn(one) for one in walk.order_by],
         asked=Asked(call, asked.schema, asked.options),  # without the walk, which stays here
     )
-
-
-def _refuse_unmoved(call: str, schema: Any) -> None:
-    """Spark hands a worker what Arrow has a type for: no intervals of months."""
-    for field in schema.fields:
-        kind = field.dataType.simpleString()
-        if re.search(r"interval (year|month)", kind):
-            hint = f"leave it out: TABLE(SELECT * EXCEPT (`{field.name}`) FROM …)."
-            raise errors.bad_data(call, "column", field.name, f"Spark hands no worker {kind}.", hint)
 
 
 @functools.cache

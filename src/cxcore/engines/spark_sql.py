@@ -18,7 +18,18 @@ import polars as pl
 
 from cxcore import errors
 from cxcore.engines.base import Compute, Engine, Parts, SchemaOf, Spread
-from cxcore.engines.spark import InWorker, _frames, _held_by_spark, _rows, _struct, _zone_known
+from cxcore.engines.spark import (
+    BYTES,
+    InWorker,
+    _frames,
+    _held_by_spark,
+    _rows,
+    _struct,
+    _zone_known,
+    is_collated,
+    quoted,
+    refuse_unmoved,
+)
 
 #: parts that users are spread over, whatever the number of Spark's partitions, each of which walks several
 BUCKETS = 512
@@ -83,7 +94,7 @@ class SparkTable(Engine):
         given = [types.StructField(field.name, field.dataType) for field in frame.schema.fields]
         both = types.StructType([*given, *_struct(new).fields])
         made = _arrow(new)
-        return _walk(parts, both, lambda zone: _rows(parts.walk, read, zone, made))
+        return _walk(frame, parts, both, lambda zone: _rows(parts.walk, read, zone, made))
 
     def summary(
         self,
@@ -98,7 +109,7 @@ class SparkTable(Engine):
         if parts.merge is not None:
             raise errors.not_held(call, self.name)
         made = _arrow(new)
-        return _walk(parts, _struct(new), lambda zone: _frames(parts.walk, read, zone, made))
+        return _walk(frame, parts, _struct(new), lambda zone: _frames(parts.walk, read, zone, made))
 
 
 # ---------------------------------------------------------------- before a row is read
@@ -116,24 +127,27 @@ def _asked(
     parts = None if spread is None else spread()
     if not isinstance(parts, Parts):
         raise errors.not_held(call, SparkTable.name)
+    refuse_unmoved(call, frame.schema.fields)
     read = {name: frame.schema.names.index(name) for name in dict.fromkeys(columns)}
     before = pl.Schema({name: _dtype(frame.schema[at].dataType) for name, at in read.items()})
     compute(pl.DataFrame(schema=before))  # what is wrong with types is said at once
     return schema(before), parts, read
 
 
-def _walk(parts: Parts, schema: Any, run: Callable[[str], InWorker]) -> TableWalk:
+def _walk(frame: TableArgument, parts: Parts, schema: Any, run: Callable[[str], InWorker]) -> TableWalk:
     """Whole users in each bucket, in order; rows without a key by what they may be spread by."""
-    keys, order, spread = (list(map(_quoted, names)) for names in (parts.keys, parts.order, parts.spread))
+
+    def columns(names: Sequence[str]) -> list[str]:
+        """Text as its bytes, whatever Spark takes for equal."""
+        collated = {field.name for field in frame.schema.fields if is_collated(field.dataType)}
+        return [f"collate({quoted(one)}, '{BYTES}')" if one in collated else quoted(one) for one in names]
+
+    keys, order, spread = map(columns, (parts.keys, parts.order, parts.spread))
     nobody = " OR ".join(f"{key} IS NULL" for key in keys)
     if len(keys) > 1:
         keys = [f"CASE WHEN {nobody} THEN NULL ELSE {key} END" for key in keys]
     by = [*keys, *(f"CASE WHEN {nobody} THEN {column} END" for column in spread)]
     return TableWalk(schema, f"pmod(xxhash64({', '.join(by)}), {BUCKETS})", (*keys, *order), run)
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
 
 
 def _arrow(schema: pl.Schema) -> Any:
@@ -142,7 +156,7 @@ def _arrow(schema: pl.Schema) -> Any:
 
 
 def _dtype(kind: Any) -> Any:
-    """The type of the house for one of Spark's, as it comes through Arrow; Unknown where nothing comes."""
+    """The type of the house for one of Spark's, as it comes through Arrow; a struct where it is no role's."""
     from pyspark.sql import types as spark
 
     if isinstance(kind, spark.StringType | spark.VarcharType | spark.CharType):
@@ -169,7 +183,7 @@ def _dtype(kind: Any) -> Any:
         spark.TimestampNTZType: pl.Datetime("us"),
         spark.DayTimeIntervalType: pl.Duration("us"),
         spark.NullType: pl.Null(),
-    }.get(type(kind), pl.Unknown())
+    }.get(type(kind), pl.Struct({}))
 
 
 # ---------------------------------------------------------------- in the workers
