@@ -110,7 +110,8 @@ def test_what_customers_share_is_as_short_as_their_kinds() -> None:
     rows = pl.DataFrame({"score": [10, 3, 9, 7], COUNT: np.array([6, 4, 2, 3]) * 10**10})
     roles = design_roles("nps", "who", None, None, None)
     weights = cx.scores.NPS.weights
-    many = design_sample(design_kinds("nps", rows, kinds, "score", (), (0, 10), (), roles), weights, roles)
+    counted = design_kinds("nps", rows, kinds, "score", (), (0, 10), (), roles, weights)
+    many = design_sample(counted, weights, roles)
     assert many.n_cluster.tolist() == [9 * 10**10]
     assert many.sample.n.tolist() == [15 * 10**10]
     nine = pl.concat(
@@ -145,9 +146,12 @@ def test_errors_say_how_rows_were_counted() -> None:
     off = house.with_columns(score=pl.Series([11, 3, 11]))
     with pytest.raises(cx.InvalidDataError, match="2 of 3 answers are not whole numbers from 0 to 10"):
         cx.nps(Apart(off), score="score", cluster="who")
-    # an engine that reads its frame twice, and gets other rows
+
+
+@pytest.mark.parametrize(("many", "worth"), [(2, 1), (1, 0)], ids=["more rows", "other answers"])
+def test_an_engine_that_reads_twice_and_gets_other_rows(many: int, worth: int) -> None:
     once = pl.DataFrame({"score": [9], COUNT: [1]})
-    kinds = pl.DataFrame({KIND: [0], MANY: [2], COUNT: [1], TOTAL: [1]})
+    kinds = pl.DataFrame({KIND: [0], MANY: [many], COUNT: [1], TOTAL: [worth]})
     roles = design_roles("nps", "who", None, None, None)
     with pytest.raises(cx.InvalidDataError, match="rows and customers were read apart, and do not agree"):
-        design_kinds("nps", once, kinds, "score", (), (0, 10), (), roles)
+        design_kinds("nps", once, kinds, "score", (), (0, 10), (), roles, cx.scores.NPS.weights)

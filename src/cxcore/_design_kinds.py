@@ -47,7 +47,9 @@ def of_design(
         return answer(rows)
 
     def of_kinds(rows: pl.DataFrame, kinds: pl.DataFrame) -> pl.DataFrame:
-        return answer(design_kinds(call, rows, kinds, score, by, scale, missing, design, total=total))
+        return answer(
+            design_kinds(call, rows, kinds, score, by, scale, missing, design, weights, total=total)
+        )
 
     def spread() -> Alike | Counted | None:
         weight = () if design.weight is None else (design.weight,)
@@ -73,10 +75,11 @@ def design_kinds(
     scale: tuple[int, int],
     missing: Sequence[int],
     design: DesignRoles,
+    weights: Sequence[int],
     *,
     total: bool = False,
 ) -> DesignRows:
-    """What ``design_rows`` makes of the answers themselves."""
+    """What ``design_rows`` makes of the answers themselves; ``weights``: what each level is worth."""
     n, many = len(rows), rows[COUNT].cast(pl.Int64).to_numpy()
     score_counts(call, rows, score, None, scale, missing, many=many)
     both = [name for name in rows.columns if name in kinds.columns]  # COUNT, and what customers are told by
@@ -92,7 +95,9 @@ def design_kinds(
     said = kinds.filter(pl.Series(of_kinds, dtype=pl.Boolean)) if design.cluster else kinds
     if design.cluster:
         home, times = _homes(call, design, said, coded.stratum[n:][of_kinds])
-        if int((said[MANY] * said[COUNT]).sum()) != int(many[kept].sum()):
+        worth = np.asarray(weights, np.int64)[coded.level[kept]]
+        of_answers = int(many[kept].sum()), int((many[kept] * worth).sum())
+        if of_answers != tuple(int((said[MANY] * said[what]).sum()) for what in (COUNT, TOTAL)):
             problem, hint = "rows and customers were read apart, and do not agree.", "cache the frame first."
             raise errors.bad_data(call, "score", score, problem, hint)
     n_drawn = _tally(home[home >= 0], times[home >= 0], len(coded.labels))

@@ -72,12 +72,19 @@ class EventIndex:
             return self.tick
         return tick
 
-    def let_go(self, *, rows: bool = True) -> None:
-        """8 bytes a row for what is written next, 16 with the rows. Who asks for them again sorts again."""
+    def let_go(self, *, rows: bool = True) -> list[Int64]:
+        """8 bytes a row for what is written next, 16 with the rows. Who asks for them again sorts again.
+
+        Gives those that have room for all rows of the log: memory to write to.
+        """
+        gone: list[Int64] = []
         if self.is_passing and not self.is_log and "_order" in self.__dict__:
-            row, _ = self.__dict__.pop("_order")
+            row, tick = self.__dict__.pop("_order")
+            gone += [row] if rows else []
+            gone += [] if tick is None else [tick]
             if not rows:
                 self.__dict__["_order"] = (row, None)
+        return [room for room in gone if len(room) == len(self)]
 
     @property
     def is_sorted(self) -> bool:

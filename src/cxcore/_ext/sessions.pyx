@@ -66,7 +66,7 @@ cdef extern from "cxcore/arrival.hpp" namespace "cxcore" nogil:
 
     cbool c_arrives_in_order "cxcore::arrives_in_order"(const int64_t*, int64_t, uint64_t)
     ArrivalSessions c_sessionize_arrival "cxcore::sessionize_arrival"(
-        const int32_t*, const int64_t*, int64_t, const int64_t*, int64_t, GapRule, int, int32_t*
+        const int32_t*, const int64_t*, int64_t, int64_t, GapRule, int, int32_t*
     ) except +
 
 cdef extern from "cxcore/stretches.hpp" namespace "cxcore" nogil:
@@ -197,7 +197,7 @@ def arrives_in_order(
 def sessionize_arrival(
     const int32_t[::1] code,   # IN  [n], -1: left out
     const int64_t[::1] tick,   # IN  [n]
-    const int64_t[::1] count,  # IN  [n_users] rows of each user
+    int64_t n_users,
     uint64_t gap,
     int own,
     int n_threads,
@@ -212,7 +212,7 @@ def sessionize_arrival(
     cdef ArrivalSessions found
     with nogil:
         found = c_sessionize_arrival(
-            codes(code), longs(tick), code.shape[0], longs(count), count.shape[0], rule, n_threads,
+            codes(code), longs(tick), code.shape[0], n_users, rule, n_threads,
             &label[0] if label.shape[0] else NULL,
         )
     return (

@@ -95,7 +95,10 @@ def find(
     # a tie-break moves no event of a user to another session, but it numbers sessions of one row each
     tied = columns.own >= 0 and len(columns.tie) > 0
     if not rules.is_plain:
-        return _of_rules(call, index, rules, n_threads)
+        found = _of_rules(call, index, rules, n_threads)
+        if wanted != "rows":
+            found.room.clear()
+        return found
     if index.is_sorted or tied or wanted == "events":
         found = _of_index(index, gap, n_threads, named)
     elif kernels.arrives_in_order(columns.tick, gap):
@@ -125,10 +128,10 @@ def _of_index(
     offset, begin = kernels.find_sessions(index.offset, index.tick, gap, columns.own, n_threads)
     start, end, events = (empty(len(begin) - 1, np.int64) for _ in range(3))
     kernels.edges(begin, index.tick, n_threads, start, end, events)
-    index.let_go(rows=False)
+    room = index.let_go(rows=False)
     same = _none() if before is None else np.empty(len(start), np.int64)
     name, user = _names(columns, offset, start, n_threads, before, same) if named else _no_names(offset)
-    return Sessions(columns, start, end, events, name, user, gap_reasons(name), begin, same=same)
+    return Sessions(columns, start, end, events, name, user, gap_reasons(name), begin, same=same, room=room)
 
 
 def _of_slots(index: EventIndex, gap: int, n_threads: int, with_rows: bool, named: bool) -> Sessions:
@@ -148,7 +151,7 @@ def _of_slots(index: EventIndex, gap: int, n_threads: int, with_rows: bool, name
 def _of_arrivals(columns: EventColumns, gap: int, n_threads: int, named: bool) -> Sessions:
     label = empty(len(columns.code), np.int32)
     offset, start, end, events, session = kernels.sessionize_arrival(
-        columns.code, columns.tick, columns.count, gap, columns.own, n_threads, label
+        columns.code, columns.tick, columns.n_users, gap, columns.own, n_threads, label
     )
     name, user = _names(columns, offset, start, n_threads) if named else _no_names(offset)
     reason = gap_reasons(name)
@@ -187,9 +190,10 @@ def walk(
         n_threads,
     )
     same = np.empty(len(end), np.int64)
-    index.let_go(rows=False)
+    room = index.let_go(rows=False)
     name, user = _names(columns, offset, start, n_threads, before, same)
-    return Sessions(columns, start, end, events, name, user, reason, begin, copy, until=until, same=same)
+    table = (columns, start, end, events, name, user, reason)
+    return Sessions(*table, begin, copy, until=until, same=same, room=room)
 
 
 def gap_reasons(name: Int64) -> UInt8:
@@ -250,7 +254,7 @@ def row_columns(
         label = found.label
         if len(found.session) and len(name):  # in the order in which sessions open, and so are their names
             name = np.take(name, found.session, axis=0, mode="wrap")
-    index.let_go()
+    found.room.extend(index.let_go())
     row_id, row_number = (_room(found, len(index)) for _ in ROW_COLUMNS)
     if label is None:
         kernels.name_runs(found.begin, found.name, n_threads, row_id, row_number)

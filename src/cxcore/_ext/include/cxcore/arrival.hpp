@@ -4,8 +4,9 @@
 // Sessions are labelled in the order in which they open, so that rows that lie together have labels, and
 // names, that lie together. Disorder is handled exactly: a late event walks back over the sessions of its
 // user to the place where it belongs. There it joins one, stands alone, or joins two to one, and then two
-// labels name one session. A user whose events walk too far is done again alone, on an index. Threads own
-// whole users and each walks all rows; which thread has which user changes no answer.
+// labels name one session. A user whose events walk too far is done again alone, on an index. One thread
+// walks: users lie apart in the log, and threads would wait for each other's lines of the cache
+// (docs/adr/0036).
 #pragma once
 
 #include <algorithm>
@@ -16,7 +17,6 @@
 #include "index.hpp"
 #include "memory.hpp"
 #include "sessions.hpp"
-#include "threads.hpp"
 
 namespace cxcore {
 
@@ -49,39 +49,31 @@ struct Session {
     int32_t number;  // inside the user, from 1; 0 where it became part of another
 };
 
-// The sessions of the users that one thread has, in the order in which they open.
-class Hand {
+// Sessions in the order in which they open, which is their label.
+class Walk {
   public:
     Array<Session> sessions;                        // behind one that stands for none
     std::vector<std::pair<int32_t, int32_t>> same;  // two that became the second of them
 
-    // Labels of a hand are `step` apart.
-    Hand(Array<Open>& open, uint64_t gap, int32_t mine, int32_t step)
-        : open_(open.data()),
-          gap_(gap),
-          mine_(mine),
-          step_(step) {}
+    Walk(Array<Open>& open, uint64_t gap) : open_(open.data()), gap_(gap) {}
 
-    int32_t label(int32_t at) const { return at * step_ + mine_; }
-
-    // The rows [from, to) of its users. OUT labels int32[n_rows] of these rows
+    // The rows [from, to). OUT label int32[n_rows] of these rows
     void take(const int32_t* code, const int64_t* tick, int64_t from, int64_t to, int64_t n_rows,
-              const uint8_t* hand_of, int32_t* labels) {
+              int32_t* label) {
         constexpr int64_t ahead = 24;
         sessions.resize(static_cast<size_t>(n_ + to - from));
         for (int64_t i = from; i < to; ++i) {
             if (i + ahead < n_rows && code[i + ahead] >= 0) __builtin_prefetch(&open_[code[i + ahead]], 1);
             const int32_t user = code[i];
             if (user < 0) {
-                if (mine_ == 0) labels[i] = -1;
+                label[i] = -1;
                 continue;
             }
-            if (step_ > 1 && hand_of[user] != mine_) continue;
             Open& open = open_[user];
             if (open.label == again) continue;
             const int64_t t = tick[i];
             if (t < open.end) {
-                labels[i] = label(take_late(open, t));
+                label[i] = take_late(open, t);
                 continue;
             }
             if (open.number && silence(open.end, t) <= gap_) {
@@ -91,7 +83,7 @@ class Hand {
                 of(n_) = {t, t, 1, user, open.label, open.number + 1};
                 open = {t, t, 1, n_++, open.number + 1};
             }
-            labels[i] = label(open.label);
+            label[i] = open.label;
         }
     }
     // What an open session has become since it opened.
@@ -164,21 +156,9 @@ class Hand {
 
     Open* open_;
     uint64_t gap_;
-    int32_t mine_, step_, n_ = 1;
+    int32_t n_ = 1;
     std::vector<int32_t> moved_;  // users whose sessions have other numbers than their order
 };
-
-// Each user's hand, by the rows that the users have: whoever has least takes the next.
-inline Array<uint8_t> share_out(const int64_t* count, int64_t n_users, int64_t n_hands) {
-    Array<uint8_t> hand(static_cast<size_t>(n_users), 0);
-    std::vector<int64_t> load(static_cast<size_t>(n_hands), 0);
-    for (int64_t u = 0; n_hands > 1 && u < n_users; ++u) {
-        const auto least = std::min_element(load.begin(), load.end());
-        *least += count[u];
-        hand[static_cast<size_t>(u)] = static_cast<uint8_t>(least - load.begin());
-    }
-    return hand;
-}
 
 // Sorts the rows of users who are done again, as a small log of their own.
 struct Again {
@@ -212,13 +192,11 @@ struct Again {
     }
 };
 
-// The sessions of a hand to their places.
-inline void place(const Hand& hand, ArrivalSessions& result) {
-    const auto session = [&](int32_t at) -> int64_t& {
-        return result.session[static_cast<size_t>(hand.label(at))];
-    };
-    for (size_t k = 1; k < hand.sessions.size(); ++k) {
-        const Session& s = hand.sessions[k];
+// The sessions of the walk to their places.
+inline void place(const Walk& walk, ArrivalSessions& result) {
+    const auto session = [&](int32_t at) -> int64_t& { return result.session[static_cast<size_t>(at)]; };
+    for (size_t k = 1; k < walk.sessions.size(); ++k) {
+        const Session& s = walk.sessions[k];
         if (!s.number) continue;
         const int64_t at = result.offset[static_cast<size_t>(s.user)] + s.number - 1;
         result.start[static_cast<size_t>(at)] = s.start;
@@ -226,7 +204,7 @@ inline void place(const Hand& hand, ArrivalSessions& result) {
         result.events[static_cast<size_t>(at)] = s.events;
         session(static_cast<int32_t>(k)) = at;
     }
-    for (auto pair = hand.same.rbegin(); pair != hand.same.rend(); ++pair)
+    for (auto pair = walk.same.rbegin(); pair != walk.same.rend(); ++pair)
         session(pair->first) = session(pair->second);
 }
 
@@ -248,34 +226,24 @@ inline void place(const Again& redone, size_t n_labels, ArrivalSessions& result,
 
 }  // namespace arrival
 
-// IN code int32[n] (-1: left out), tick int64[n], count int64[n_users]; OUT label int32[n] (-1 where left
-// out)
+// IN code int32[n] (-1: left out), tick int64[n]; OUT label int32[n] (-1 where left out)
 inline ArrivalSessions sessionize_arrival(const int32_t* code, const int64_t* tick, int64_t n,
-                                          const int64_t* count, int64_t n_users, GapRule rule, int n_threads,
-                                          int32_t* label) {
+                                          int64_t n_users, GapRule rule, int n_threads, int32_t* label) {
     using namespace arrival;
     Array<Open> open(static_cast<size_t>(n_users));
     if (rule.own >= 0) open[static_cast<size_t>(rule.own)].label = again;  // its ids need time order
-    const int64_t most = std::min<int64_t>({n_threads, n >> 16, INT32_MAX / (n + 1), 255});  // labels fit
-    const auto n_hands = static_cast<int32_t>(std::max<int64_t>(1, most));
-    const auto hand_of = share_out(count, n_users, n_hands);
-    std::vector<Hand> hands;
-    for (int32_t h = 0; h < n_hands; ++h) hands.emplace_back(open, rule.gap, h, n_hands);
-    touch_pages(label, n, n_hands);
-    for_each_piece(n_hands, n_threads, [&](int64_t h) {
-        Hand& hand = hands[static_cast<size_t>(h)];
-        constexpr int64_t block = 1 << 12;
-        for (int64_t from = 0; from < n; from += block)
-            hand.take(code, tick, from, std::min(n, from + block), n, hand_of.data(), label);
-        hand.finish();
-    });
+    Walk walk(open, rule.gap);
+    constexpr int64_t block = 1 << 12;
+    for (int64_t from = 0; from < n; from += block)
+        walk.take(code, tick, from, std::min(n, from + block), n, label);
+    walk.finish();
     const Again redone(open, code, tick, n, rule, n_threads);
 
     ArrivalSessions result;
     result.offset.assign(static_cast<size_t>(n_users) + 1, 0);
     for (size_t u = 0; u < open.size(); ++u) {
         if (open[u].label == again) continue;
-        hands[hand_of[u]].close(open[u]);
+        walk.close(open[u]);
         result.offset[u + 1] = open[u].number;
     }
     for (size_t c = 0; c < redone.user.size(); ++c)
@@ -283,14 +251,12 @@ inline ArrivalSessions sessionize_arrival(const int32_t* code, const int64_t* ti
             redone.found.offset[c + 1] - redone.found.offset[c];
     for (size_t u = 0; u < open.size(); ++u) result.offset[u + 1] += result.offset[u];
 
-    size_t n_labels = 0;
-    for (const Hand& hand : hands)
-        n_labels = std::max(n_labels, hand.sessions.size() * static_cast<size_t>(n_hands));
+    const size_t n_labels = walk.sessions.size();
     const auto n_sessions = static_cast<size_t>(result.offset.back());
     const size_t n_redone = redone.user.empty() ? 0 : redone.found.begin.size() - 1;
     result.start.resize(n_sessions), result.end.resize(n_sessions), result.events.resize(n_sessions);
     result.session.assign(n_labels + n_redone, -1);
-    for (const Hand& hand : hands) place(hand, result);
+    place(walk, result);
     place(redone, n_labels, result, label);
     return result;
 }

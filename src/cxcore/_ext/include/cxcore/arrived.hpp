@@ -48,46 +48,113 @@ struct Place {                 // of a user
     uint32_t begin, next;      // positions, which are below 2^31
 };
 
-// The users [user_from, user_to); false where it gave up.
-inline bool scatter(const int32_t* code, const int64_t* tick, const int64_t* tie, int64_t n,
-                    const int64_t* offset, int64_t user_from, int64_t user_to, int64_t* row,
-                    int64_t* sorted_tick) {
-    const auto n_mine = static_cast<uint32_t>(user_to - user_from);
-    Array<Place> places(n_mine);
-    for (uint32_t u = 0; u < n_mine; ++u) {
-        const auto at = static_cast<uint32_t>(offset[user_from + u]);
-        places[u].begin = places[u].next = at;
+// The users [user_from, user_to).
+//
+// Rows are walked twice, a block of them at a time: first each is given its user's next place, whose memory
+// is asked for; it is written there a block later, when that has come (docs/adr/0036). Which rows are of
+// these users is noise to the processor, so that no branch asks: what others have goes to a place that nobody
+// reads.
+class Scatter {
+  public:
+    Scatter(const int32_t* code, const int64_t* tick, const int64_t* tie, int64_t n, const int64_t* offset,
+            int64_t user_from, int64_t user_to, int64_t* row, int64_t* sorted_tick)
+        : code_(code),
+          tick_(tick),
+          tie_(tie),
+          n_(n),
+          user_from_(user_from),
+          n_mine_(static_cast<uint32_t>(user_to - user_from)),
+          row_(row),
+          sorted_tick_(sorted_tick),
+          places_(n_mine_ + 1) {
+        for (uint32_t u = 0; u <= n_mine_; ++u)
+            places_[u].begin = places_[u].next = static_cast<uint32_t>(offset[user_from + u]);
     }
-    const auto user_of = [=](int64_t i) { return static_cast<uint32_t>(code[i] - user_from); };
-    int64_t moves = 0;
-    for (int64_t i = 0; i < n; ++i) {
-        constexpr int64_t ahead = 24;
-        if (i + 2 * ahead < n) {
-            if (const uint32_t u = user_of(i + 2 * ahead); u < n_mine) __builtin_prefetch(&places[u], 1);
-            if (const uint32_t u = user_of(i + ahead); u < n_mine) {
-                __builtin_prefetch(&sorted_tick[places[u].next], 1);
-                __builtin_prefetch(&row[places[u].next], 1);
+
+    // False where it gave up. `all`: every row is of these users.
+    bool run(bool all) {
+        if (tie_) return all ? run<true, true>() : run<true, false>();
+        return all ? run<false, true>() : run<false, false>();
+    }
+
+  private:
+    static constexpr int64_t block = 64;  // rows
+    struct Given {
+        uint32_t row, at;
+    };
+
+    template <bool is_tied, bool all>
+    bool run() {
+        Given given[2][block];
+        int64_t count[2] = {0, 0};
+        for (int64_t from = 0, now = 0; from < n_ + block; from += block, now = 1 - now) {
+            count[now] = give<all>(from, std::min(n_, from + block), given[now]);
+            if (!write<is_tied>(given[1 - now], count[1 - now])) return false;
+        }
+        return true;
+    }
+
+    // Behind all of them where it is another's, or left out.
+    template <bool all>
+    uint32_t user_of(int64_t i) const {
+        const auto user = static_cast<uint32_t>(code_[i] - user_from_);
+        return all ? user : std::min(user, n_mine_);
+    }
+
+    // OUT given [block]: what becomes of those of the rows [from, to) that are ours; how many are.
+    template <bool all>
+    int64_t give(int64_t from, int64_t to, Given* given) {
+        int64_t count = 0;
+        for (int64_t i = from; i < to; ++i) {
+            __builtin_prefetch(&places_[user_of<all>(std::min(i + block, n_ - 1))], 1);
+            const uint32_t user = user_of<all>(i), is_ours = all || user < n_mine_, at = places_[user].next;
+            places_[user].next = at + is_ours;
+            __builtin_prefetch(&sorted_tick_[at], 1);
+            __builtin_prefetch(&row_[at], 1);
+            given[count] = {static_cast<uint32_t>(i), at};
+            count += is_ours;
+        }
+        return count;
+    }
+
+    template <bool is_tied>
+    bool write(const Given* given, int64_t count) {
+        for (int64_t k = 0; k < count; ++k) {
+            const int64_t i = given[k].row, t = tick_[i];
+            Place& place = places_[user_of<true>(i)];
+            uint32_t at = given[k].at;
+            if (is_tied || t < place.last) {  // else what was written for the user need not be read
+                at = make_room<is_tied>(i, at, place.begin);
+                if ((moves_ += given[k].at - at) > 4 * i + 4096) return false;
             }
+            place.last = std::max(place.last, t);
+            sorted_tick_[at] = t, row_[at] = i;
         }
-        const uint32_t user = user_of(i);  // of rows that are left out, more than there are
-        if (user >= n_mine) continue;
-        Place& place = places[user];
-        const int64_t t = tick[i];
-        uint32_t at = place.next++;
-        const auto comes_after = [&](uint32_t before) {
-            return sorted_tick[before] > t || (tie && sorted_tick[before] == t && tie[row[before]] > tie[i]);
-        };
-        if (t < place.last || tie) {  // else what was written for the user need not be read
-            const uint32_t from = at;
-            for (; at > place.begin && comes_after(at - 1); --at)
-                sorted_tick[at] = sorted_tick[at - 1], row[at] = row[at - 1];
-            if ((moves += from - at) > 4 * i + 4096) return false;
-        }
-        place.last = std::max(place.last, t);
-        sorted_tick[at] = t, row[at] = i;
+        return true;
     }
-    return true;
-}
+
+    // Events of the user that come after row i move up by one, the last of them to `at`; where it is free
+    // now.
+    template <bool is_tied>
+    uint32_t make_room(int64_t i, uint32_t at, uint32_t begin) {
+        const int64_t t = tick_[i];
+        const auto comes_after = [&](uint32_t place) {
+            return sorted_tick_[place] > t ||
+                   (is_tied && sorted_tick_[place] == t && tie_[row_[place]] > tie_[i]);
+        };
+        for (; at > begin && comes_after(at - 1); --at)
+            sorted_tick_[at] = sorted_tick_[at - 1], row_[at] = row_[at - 1];
+        return at;
+    }
+
+    const int32_t* code_;
+    const int64_t *tick_, *tie_;
+    int64_t n_, user_from_;
+    uint32_t n_mine_;
+    int64_t *row_, *sorted_tick_;
+    Array<Place> places_;  // and one for the rows of others
+    int64_t moves_ = 0;
+};
 
 }  // namespace arrived
 
@@ -108,8 +175,8 @@ inline bool place_arrivals(const int32_t* code, const int64_t* tick, const int64
     touch_pages(sorted_tick, offset[n_users], n_threads);
     for_each_piece(hands, n_threads, [&](int64_t hand) {
         const auto h = static_cast<size_t>(hand);
-        if (!arrived::scatter(code, tick, tie, n, offset, cut[h], cut[h + 1], row, sorted_tick))
-            placed = false;
+        arrived::Scatter scatter(code, tick, tie, n, offset, cut[h], cut[h + 1], row, sorted_tick);
+        if (!scatter.run(hands == 1 && offset[n_users] == n)) placed = false;
     });
     return placed;
 }

@@ -103,11 +103,12 @@ struct Walk {
     uint8_t before = 0;  // mark of the last event
     bool is_first = true;
 
-    Walk(const Rules& rules_, const Calendar& calendar)
+    // Every event of the own user is a session.
+    Walk(const Rules& rules_, const Calendar& calendar, bool is_own)
         : rules(rules_),
           calendar_(calendar),
           gap_(rules_.gap),
-          most_(rules_.max_events) {}
+          most_(is_own ? 1 : rules_.max_events) {}
 
     // Which event starts a session is noise to the processor, so that all is asked and one branch taken.
     bool starts_at(int64_t t, uint8_t mark, bool changed) const {
@@ -155,15 +156,18 @@ struct Walk {
 class Values {
   public:
     explicit Values(const Rules& rules)
-        : rules_(rules),
+        : value_(rules.value),
+          n_rows_(rules.n_rows),
+          carries_(rules.split_null == carry),
+          ignores_(rules.split_null == ignore),
           others_(static_cast<size_t>(std::max<int64_t>(rules.n_values - 1, 0))) {}
 
     void clear() { first_ = -1, std::fill(others_.begin(), others_.end(), -1); }
     // Has one of the columns changed? The codes are taken over in any case.
     bool change(int64_t row) {
-        const int32_t* at = rules_.value + row;
+        const int32_t* at = value_ + row;
         bool changed = change(first_, *at);
-        for (int32_t& value : others_) changed |= change(value, *(at += rules_.n_rows));
+        for (int32_t& value : others_) changed |= change(value, *(at += n_rows_));
         return changed;
     }
 
@@ -171,19 +175,21 @@ class Values {
     bool change(int32_t& value, int32_t now) const {
         const int32_t before = value;
         const bool both = now >= 0 && before >= 0;
-        const bool passes = now < 0 && rules_.split_null == carry;  // a null that says nothing
+        const bool passes = now < 0 && carries_;  // a null that says nothing
         value = passes ? before : now;
-        return now != before && !passes && (both || rules_.split_null != ignore);
+        return now != before && !passes && (both || !ignores_);
     }
 
-    const Rules& rules_;
+    const int32_t* value_;
+    int64_t n_rows_;
+    bool carries_, ignores_;
     int32_t first_ = -1;
     Array<int32_t> others_;
 };
 
 // What whole users have.
 struct Part {
-    Array<Session> sessions;
+    std::vector<Session> sessions;
     Array<Copy> copies;
 };
 
@@ -197,11 +203,11 @@ void walk_users(const int64_t* offset, const int64_t* row, const int64_t* tick, 
     part.copies.push_back({n_positions, -1});  // behind all others
     const Copy* copy = part.copies.data();
     Values values(rule);
-    found.reserve(static_cast<size_t>(offset[user_to] - offset[user_from]) / (Reads::stretch ? 1 : 4) + 64);
+    found.reserve(static_cast<size_t>(offset[user_to] - offset[user_from]) / (Reads::stretch ? 1 : 8) + 64);
     for (int64_t u = user_from; u < user_to; ++u) {
         const bool is_own = u == rule.own;
         if constexpr (Reads::value) values.clear();
-        Walk<Reads> walk(rule, calendar);
+        Walk<Reads> walk(rule, calendar, is_own);
         const size_t before = found.size();
         const auto take = [&](int64_t p) {
             constexpr int64_t ahead = 48;
@@ -213,11 +219,11 @@ void walk_users(const int64_t* offset, const int64_t* row, const int64_t* tick, 
             const int64_t r = row ? row[p] : p, t = tick[p];
             const uint8_t mark = Reads::mark ? rule.mark[r] : 0;
             const bool changed = Reads::value && values.change(r);
-            if (is_own | walk.starts_at(t, mark, changed)) {
+            if (walk.starts_at(t, mark, changed)) {
                 if (!walk.is_first) walk.close(found.back());
                 Session& session = found.emplace_back();
                 session.begin = p, session.start = t;
-                session.reason = is_own ? first : walk.why(t, mark, changed);
+                session.reason = walk.why(t, mark, changed);
                 walk.open(t), walk.prolong(t, r, false);  // a heartbeat too, where none is open
             } else {
                 walk.prolong(t, r, Reads::idle && mark & idles);
@@ -229,6 +235,7 @@ void walk_users(const int64_t* offset, const int64_t* row, const int64_t* tick, 
             if (p == end) break;  // else here lies a copy, which counts nowhere
         }
         if (!walk.is_first) walk.close(found.back());
+        for (size_t s = before; is_own && s < found.size(); ++s) found[s].reason = first;
         n_sessions[u] = static_cast<int64_t>(found.size() - before);
     }
     part.copies.pop_back();

@@ -191,6 +191,8 @@ inline void label_rows(const int64_t* begin, int64_t n_sessions, const int64_t* 
 // IN label int32[n] (-1: no session), name int64[][2]; OUT row_id, row_number int64[n] (0 where none)
 inline void name_rows(const int32_t* label, int64_t n, const int64_t* name, int n_threads, int64_t* row_id,
                       int64_t* row_number) {
+    touch_pages(row_id, n, n_threads);
+    touch_pages(row_number, n, n_threads);
     for_each_block(n, 1 << 18, n_threads, [&](int64_t from, int64_t to) {
         for (int64_t i = from; i < to; ++i) {
             constexpr int64_t ahead = 32;
