@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import cxcore as cx
+import cxcore.spark
 
 ROUNDS = 5
 GAP = "30m"
@@ -91,20 +92,23 @@ def race(spark: Any, folder: Path, n: int) -> None:
     path = str(folder / f"{n}.parquet")
     log.drop("true_session_number").cast({"row": int}).write_parquet(path)
     spark.read.parquet(path).createOrReplaceTempView("events")
+    cxcore.spark.register(spark)
     events = spark.table("events")
     roles: dict[str, Any] = {"user": "user_id", "time": "ts", "gap": GAP}
     sides = {
         "window SQL": lambda: spark.sql(own("events")),
         "sessionize": lambda: cx.sessionize(events, **roles),
         "sessions": lambda: cx.sessions(events, **roles),
+        "cx_sessionize": lambda: spark.sql("SELECT * FROM cx_sessionize(TABLE(events), 'user_id', 'ts')"),
     }
     sides |= {
         f"{name}, sorted by workers": lambda verb=sides[name]: sorted_by_workers(spark, verb)
         for name in ("sessionize", "sessions")
     }
-    ours, theirs = sides["sessionize"]().select("row", "session_number"), spark.sql(own("events"))
-    differ = ours.exceptAll(theirs.select("row", "session_number")).count()
-    assert differ == 0, f"{differ:,} rows have another session number"
+    theirs = spark.sql(own("events")).select("row", "session_number")
+    for name in ("sessionize", "cx_sessionize"):
+        differ = sides[name]().select("row", "session_number").exceptAll(theirs).count()
+        assert differ == 0, f"{name}: {differ:,} rows have another session number"
     spent: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
     for at in range(ROUNDS + 1):
         for name, frame in sides.items():

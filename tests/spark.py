@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 pytest.importorskip("pyspark", reason="pyspark is not installed here: `make spark-test` (Java 17)")
 from pyspark.sql import DataFrame, SparkSession
 
+import cxcore as cx
 from cxcore.engines.spark import _struct
 
 SETTINGS = {
@@ -55,3 +58,51 @@ def as_spark_holds(house: pl.DataFrame) -> pl.DataFrame:
         if isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone is not None
     ]
     return house.cast(casts).with_columns(pl.col(times).dt.convert_time_zone("UTC"))
+
+
+# ---------------------------------------------------------------- a large log
+
+
+def busy_log(n: int) -> pl.DataFrame:
+    """In no order; one user has a tenth of the rows, others are unknown; with touches, sales and answers."""
+    log = cx.datasets.clickstream(n, rng=7, order="random").frame.select("user_id", "ts")
+    place = pl.int_range(pl.len())
+    user = pl.when(place % 10 == 0).then(0).when(place % 97 > 0).then("user_id")
+    drawn = (place * 2_654_435_761) % 4_294_967_296  # told apart by their high bits
+    return log.with_columns(
+        user_id=user,
+        row=place,
+        channel=pl.when(drawn % 13 > 0).then(pl.concat_str(pl.lit("channel "), drawn // 65_536 % 7)),
+        conversion=drawn // 1_024 % 500 == 0,
+        value=drawn // 4_096 % 1_000 / 7,
+        score=pl.when(drawn // 8_192 % 19 > 0).then(drawn // 16_384 % 11),
+    )
+
+
+SESSIONS: dict[str, Any] = {"user": "user_id", "time": "ts", "null_user": "own", "order": "row"}
+SESSIONS |= {"calendar": "1d", "time_zone": "America/New_York"}
+CREDIT: dict[str, Any] = {"user": "user_id", "time": "ts", "order": "row", "channel": "channel"}
+CREDIT |= {"conversion": "conversion", "value": "value", "lookback": "30m"}
+CREDIT |= {"model": ["last_touch", "participation", "linear", "markov"]}
+SCORES: dict[str, Any] = {"score": "score", "by": "channel"}
+
+
+def write_rows(frame: Any, folder: Path) -> None:
+    cx.sessionize(frame, **SESSIONS).select("row", "session_id", "session_number").write.parquet(str(folder))
+
+
+def check_rows(folder: Path, log: pl.DataFrame) -> None:
+    want = cx.sessionize(log, **SESSIONS).select("row", "session_id", "session_number")
+    assert_frame_equal(pl.read_parquet(folder / "*.parquet").sort("row"), want, check_exact=True)
+
+
+def check_credit(found: pl.DataFrame, log: pl.DataFrame) -> None:
+    """Counts are the same bits; fractions and values a *relative* 1e-12 from one machine."""
+    want = cx.attribute(log, **CREDIT)
+    assert_frame_equal(found, want, check_exact=False, rel_tol=1e-12, abs_tol=0)
+    counts = pl.col("conversions").filter(pl.col("model").is_in(["last_touch", "participation"]))
+    assert_frame_equal(found.select(counts), want.select(counts), check_exact=True)
+
+
+def check_scores(found: pl.DataFrame, log: pl.DataFrame) -> None:
+    assert_frame_equal(found, cx.nps(log, **SCORES), check_exact=True)

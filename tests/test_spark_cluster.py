@@ -16,15 +16,16 @@ from typing import Any
 
 import polars as pl
 import pytest
-from polars.testing import assert_frame_equal
 
 import cxcore as cx
-from tests.spark import session
+from tests.spark import CREDIT, SCORES, busy_log, check_credit, check_rows, check_scores, session, write_rows
 
 pyspark = pytest.importorskip("pyspark")
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
+#: files of a log, and tasks of a stage
+PARTS = 6
 _DEPLOY = "org.apache.spark.deploy"
 
 
@@ -32,10 +33,36 @@ _DEPLOY = "org.apache.spark.deploy"
 class Cluster:
     spark: Any
     workers: list[subprocess.Popen[bytes]]
+    start_worker: Callable[[], subprocess.Popen[bytes]]
 
     def kill_a_worker(self) -> None:
         """Its executor dies with it, and what that had written for others is out of reach."""
-        os.killpg(self.workers.pop().pid, signal.SIGKILL)
+        os.killpg(self.workers.pop(0).pid, signal.SIGKILL)
+
+    def is_whole(self) -> bool:
+        """Two executors beside the driver, and none that is dead."""
+        known = self.spark.sparkContext._jsc.sc().getExecutorMemoryStatus()
+        return bool(known.size() == 3)
+
+    def runs_until_a_worker_dies(self, job: Callable[[], Any]) -> Any:
+        """What a job gives, one of whose two workers was killed when it had done some of its tasks."""
+        wait_for(self.is_whole)
+        given: list[Any] = []  # None, too
+        thread = threading.Thread(target=lambda: given.append(job()))
+        thread.start()
+        status = self.spark.sparkContext.statusTracker()
+
+        def is_amid() -> bool:
+            stages = [status.getStageInfo(stage) for stage in status.getActiveStageIds()]
+            return any(stage and stage.numTasks == PARTS and stage.numCompletedTasks >= 2 for stage in stages)
+
+        wait_for(is_amid)
+        self.kill_a_worker()
+        assert thread.is_alive()
+        self.workers.append(self.start_worker())  # for the next job
+        thread.join(timeout=600)
+        assert given
+        return given[0]
 
 
 @pytest.fixture
@@ -56,15 +83,21 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     own = ("--host", "127.0.0.1", "--webui-port", "0")
     started = [start("master.Master", *own, "--port", str(port))]
     worker = ("--cores", "1", "--memory", "1g", "--work-dir", str(tmp_path))
-    started += [start("worker.Worker", *own, *worker, master) for _ in range(2)]
+
+    def start_worker() -> subprocess.Popen[bytes]:
+        started.append(start("worker.Worker", *own, *worker, master))
+        return started[-1]
+
     more = {
         "spark.executor.memory": "900m",
-        "spark.sql.shuffle.partitions": "12",
+        "spark.sql.shuffle.partitions": str(PARTS),
         "spark.sql.adaptive.coalescePartitions.enabled": "false",
+        "spark.sql.files.minPartitionNum": str(PARTS),
     }
+    workers = [start_worker() for _ in range(2)]
     running = session(master, **more)
     try:
-        yield Cluster(running, started[1:])
+        yield Cluster(running, workers, start_worker)
     finally:
         running.stop()
         for process in started:
@@ -80,35 +113,31 @@ def wait_for(what: Callable[[], bool], seconds: float = 90) -> None:
         time.sleep(0.05)
 
 
+def slow(cluster: Cluster, log: pl.DataFrame, folder: Path) -> Any:
+    """The log in some files, each of which takes a while to read: a job can be met amid its tasks."""
+    folder.mkdir()
+    for at, part in enumerate(log.iter_slices(-(-len(log) // PARTS))):
+        part.write_parquet(folder / f"{at}.parquet")
+
+    def slowly(batches: Iterator[Any]) -> Iterator[Any]:
+        time.sleep(0.2)
+        yield from batches
+
+    frame = cluster.spark.read.parquet(str(folder))
+    return frame.mapInArrow(slowly, frame.schema)
+
+
+#: 10_000_000 take some minutes
+EVENTS = int(os.environ.get("CXCORE_SPARK_EVENTS", 200_000))
+
+
 def test_a_worker_is_killed_while_a_job_runs(cluster: Cluster, tmp_path: Path) -> None:
-    log = cx.datasets.clickstream(1_500_000, rng=11, order="random").frame.select("user_id", "ts")
-    hot = pl.int_range(pl.len()) % 10 == 0
-    log = log.with_columns(user_id=pl.when(hot).then(0).otherwise("user_id"), row=pl.int_range(pl.len()))
-    for at, part in enumerate(log.iter_slices(250_000)):
-        part.write_parquet(tmp_path / f"log-{at}.parquet")
-    frame = cluster.spark.read.parquet(str(tmp_path / "log-*.parquet"))
-    roles: Any = {"user": "user_id", "time": "ts"}
-    names = ["row", "session_id", "session_number"]
-    rows = cx.sessionize(frame, **roles).select(names)
-    job = threading.Thread(target=lambda: rows.write.parquet(str(tmp_path / "rows")))
-    job.start()
-    status = cluster.spark.sparkContext.statusTracker()
-
-    def is_in_the_walk() -> bool:
-        """Some parts have been walked, and others have not."""
-        stages = [status.getStageInfo(stage) for stage in status.getActiveStageIds()]
-        return any(stage and stage.numTasks == 12 and stage.numCompletedTasks >= 2 for stage in stages)
-
-    wait_for(is_in_the_walk)
-    cluster.kill_a_worker()
-    assert job.is_alive()
-    job.join(timeout=120)
-    assert not job.is_alive()
-    found = pl.read_parquet(tmp_path / "rows" / "*.parquet").sort("row")
-    assert_frame_equal(found, cx.sessionize(log, **roles).select(names))
-    touches = cx.datasets.touchpoints(2_000, rng=5).frame
-    sold: Any = {"user": "user_id", "time": "ts", "channel": "channel", "conversion": "conversion"}
-    of_touches = cluster.spark.createDataFrame(touches.to_arrow(compat_level=pl.CompatLevel.oldest()))
-    credit = pl.DataFrame(cx.attribute(of_touches, **sold, model=["last_touch", "markov"]).toArrow())
-    want = cx.attribute(touches, **sold, model=["last_touch", "markov"])
-    assert_frame_equal(credit, want, check_exact=False, rel_tol=1e-12, abs_tol=1e-10)
+    """Sessions, attribution and scores are those of one machine; one user has a tenth of the rows."""
+    log = busy_log(EVENTS)
+    frame = slow(cluster, log, tmp_path / "log")
+    cluster.runs_until_a_worker_dies(lambda: write_rows(frame, tmp_path / "rows"))
+    check_rows(tmp_path / "rows", log)
+    credit = cluster.runs_until_a_worker_dies(lambda: cx.attribute(frame, **CREDIT).toArrow())
+    check_credit(pl.DataFrame(credit), log)
+    scores = cluster.runs_until_a_worker_dies(lambda: cx.nps(frame, **SCORES).toArrow())
+    check_scores(pl.DataFrame(scores), log)

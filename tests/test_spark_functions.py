@@ -92,3 +92,40 @@ def test_a_level_that_changes_is_refused() -> None:
     answers, levels = pa.array([1, 2]), pa.array([0.9, 0.8])
     with pytest.raises(cx.InvalidOptionError, match=r"^cx_nps_ci\(score, 0\.9\): what stands behind .* chan"):
         FUNCTIONS["cx_nps_ci"](answers, levels)
+
+
+@pytest.mark.parametrize(
+    ("call", "answers", "text"),
+    [
+        (
+            "cx_csat",
+            [7, 3],
+            "cx_csat(score): 1 of 2 answers is outside 1..5; first is 7, row 0.\n"
+            "  Hint: write cx_csat(score, 1, 10) if the scale is longer; drop them, or make codes of "
+            "'no answer' NULL: nullif(score, 7).",
+        ),
+        (
+            "cx_nps_ci",
+            [99],
+            "cx_nps_ci(score): 1 of 1 answers is outside 0..10; first is 99, row 0.\n"
+            "  Hint: drop them, or make codes of 'no answer' NULL: nullif(score, 99).",
+        ),
+        (
+            "cx_ces",
+            ["7"],
+            "cx_ces(score): takes whole numbers, but the column is String.\n"
+            "  Hint: parse it, such as try_cast(score AS BIGINT); what is no number turns null.",
+        ),
+        (
+            "cx_nps",
+            [Decimal("9.5")],
+            "cx_nps(score): takes whole numbers, but the column is Decimal(precision=2, scale=1).\n"
+            "  Hint: cast it, for example CAST(score AS BIGINT).",
+        ),
+    ],
+    ids=str,
+)
+def test_bad_answers_are_refused_in_words_of_sql(call: str, answers: Any, text: str) -> None:
+    with pytest.raises(cx.InvalidDataError) as refused:
+        FUNCTIONS[call](pa.array(answers))
+    assert str(refused.value) == text

@@ -312,7 +312,7 @@ def codes(call: str, option: str, value: Any) -> tuple[int, ...]:
     """Whole numbers that mean 'no answer', such as [11, 99]."""
     if value is None:
         return ()
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    if isinstance(value, str) or of_spark(value) or not isinstance(value, Iterable):
         raise errors.bad_option(call, option, value, "not a list of codes.", f"write {option}=[99].")
     given = list(value)
     wrong = [code for code in given if not _whole(code)]

@@ -204,7 +204,7 @@ def measures(adjust: str | None) -> dict[str, pl.DataType]:
     numbers = ["estimate", "estimate_control", "difference", "low", "high", "p_value"]
     return {
         **dict.fromkeys(("n", "n_control"), pl.Int64()),
-        **dict.fromkeys([*numbers, *(["p_adjusted"] if adjust else [])], pl.Float64()),
+        **dict.fromkeys([*numbers, *([] if adjust is None else ["p_adjusted"])], pl.Float64()),
         **dict.fromkeys(("method", "flags"), pl.String()),
     }
 

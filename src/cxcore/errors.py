@@ -285,10 +285,9 @@ def bad_option(call: str, option: str, value: object, problem: str, hint: str) -
 
 
 def spark_column(call: str, role: str, value: object) -> InvalidOptionError:
-    problem = "a column of Spark's; names and Polars expressions are taken."
-    return bad_option(
-        call, role, value, problem, f"such as {role}=pl.col('plan'), also of a Spark DataFrame."
-    )
+    taken, such = ("durations", "duration(minutes='idle')") if role == "gap" else ("names", "col('plan')")
+    problem = f"a column of Spark's; {taken} and Polars expressions are taken."
+    return bad_option(call, role, value, problem, f"such as {role}=pl.{such}, also of a Spark DataFrame.")
 
 
 def no_influence(call: str, label: str) -> InvalidOptionError:

@@ -1,7 +1,8 @@
-"""cxcore in Spark SQL: ``register(spark)`` gives a session ``cx_nps(score)``, ``cx_nps_ci(score)`` and more.
+"""cxcore in Spark SQL: ``register(spark)`` gives a session ``cx_nps(score)``, ``cx_sessionize(TABLE(…))``, …
 
-Each is an aggregate that a Python worker answers once a group, out of the group's answers as Arrow. Who has
-the DataFrame takes the verbs: :func:`cxcore.nps` of a Spark DataFrame counts inside Spark, which is faster.
+Each score is an aggregate that a Python worker answers once a group, out of the group's answers as Arrow. Who
+has the DataFrame takes the verbs: :func:`cxcore.nps` of a Spark DataFrame counts inside Spark, which is
+faster.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Any
 
 import polars as pl
 
-from cxcore import _options, errors
+from cxcore import _options, _spark_tables, errors
 from cxcore._answers import score_counts
 from cxcore._score_weights import NPS, Score, classes_of, scale_score
+from cxcore._spark_words import spark_words
 from cxcore.intervals import Sample, method_for, numbers_of, words_of
 
 __all__ = ["register"]
@@ -59,7 +61,13 @@ def register(spark: Any) -> None:
     ``estimate``, ``low``, ``high``, ``standard_error``, ``n``, ``method`` and ``flags``, with the interval of
     the default method at 95 %, or at the level that comes last, such as ``cx_nps_ci(score, 0.9)`` and
     ``cx_csat_ci(score, 1, 10, 0.9)``. Aggregates, with ``GROUP BY`` or ``OVER``; nulls are no answers,
-    and NULL comes where nobody in a group answered. Calling it again changes nothing.
+    and NULL comes where nobody in a group answered.
+
+    ``cx_sessionize(TABLE(events), 'user_id', 'ts', '30m')`` gives the rows of a table with their sessions,
+    ``cx_sessions(…)`` a row for each session, with the arguments of :func:`cxcore.sessionize` and
+    :func:`cxcore.sessions` by name, such as ``max_events => 50``; ``user_col``, ``time_col`` and
+    ``order_col`` name the columns that ``user``, ``time`` and ``order`` do. Calling ``register`` again
+    changes nothing.
 
     Parameters
     ----------
@@ -94,6 +102,7 @@ def register(spark: Any) -> None:
         for name, function in FUNCTIONS.items():
             gives = _INTERVAL if name.endswith("_ci") else "double"
             spark.udf.register(name, arrow_udf(function, gives, ArrowUDFType.GROUPED_AGG))
+    _spark_tables.register(spark)
 
 
 # ---------------------------------------------------------------- in the workers
@@ -126,7 +135,8 @@ def _sample(call: str, what: Score, answers: Any) -> Sample:
     """The answers of one group, counted."""
     last, weights = classes_of(what)
     house = pl.DataFrame({"score": pl.Series("score", answers)})
-    return Sample(score_counts(call, house, "score", None, what.scale, (), 1, last).counts, weights)
+    with spark_words(call):
+        return Sample(score_counts(call, house, "score", None, what.scale, (), 1, last).counts, weights)
 
 
 def _point(call: str) -> Callable[..., float | None]:

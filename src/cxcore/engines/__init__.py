@@ -11,6 +11,7 @@ from cxcore.engines.duckdb import DuckDBRelation
 from cxcore.engines.pandas import PandasFrame
 from cxcore.engines.polars import ArrowStream, PolarsFrame, PolarsLazy
 from cxcore.engines.spark import SparkFrame
+from cxcore.engines.spark_sql import SparkTable
 
 #: asked in this order; the general one comes last
 ENGINES: tuple[Engine, ...] = (
@@ -30,6 +31,8 @@ def open_frame(call: str, frame: Any) -> tuple[Engine, Any]:
     for engine in ENGINES:
         if engine.handles(frame):
             return engine.open(call, frame)
+    if (table := SparkTable()).handles(frame):
+        return table.open(call, frame)
     if hasattr(frame, "frame") and hasattr(frame, "truth"):
         raise errors.not_a_frame(call, "a Planted as a whole", "pass its .frame; .truth is what was planted.")
     if hasattr(frame, "house") and hasattr(frame, "roles"):

@@ -8,7 +8,7 @@ that are asked for, as far as ``spark.driver.maxResultSize`` lets them. Why so: 
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from operator import or_
@@ -39,6 +39,8 @@ from cxcore.engines.base import (
 InWorker = Callable[[Iterator[Any]], Iterator[Any]]
 #: setting of a session: who sorts a partition, "spark" (it spills) or "kernel" (the worker, in memory)
 _SORT = "spark.cxcore.sort"
+#: the collation of text that is told apart by its bytes, as the house does
+BYTES = "UTF8_BINARY"
 #: rows that a worker which sorts hands on at once
 _AT_ONCE = 1 << 18
 
@@ -68,7 +70,7 @@ class SparkFrame(Engine):
 
     def read(self, call: str, frame: Any, columns: Sequence[str] | None) -> pl.DataFrame:
         """On the driver."""
-        asked = frame if columns is None else frame.select(*_quoted(columns))
+        asked = frame if columns is None else _narrowed(call, frame, columns)
         return _house(call, _collected(asked), _zone(frame))
 
     def with_columns(self, frame: Any, house: pl.DataFrame, new: pl.DataFrame) -> Any:
@@ -92,6 +94,7 @@ class SparkFrame(Engine):
         if not isinstance(parts, Parts):
             raise errors.not_held(call, self.name)
         names, zone = list(dict.fromkeys(columns)), _zone(frame)
+        refuse_unmoved(call, frame.schema.fields)
         before = _schema(call, frame, names)
         compute(pl.DataFrame(schema=before))  # what is wrong with types is said at once
         new = _struct(schema(before))
@@ -115,9 +118,9 @@ class SparkFrame(Engine):
             return self.from_house(
                 frame, compute(house.sort(parts.order) if isinstance(parts, Whole) else house)
             )
-        narrow, zone = frame.select(*_quoted(dict.fromkeys(columns))), _zone(frame)
+        narrow, zone = _narrowed(call, frame, dict.fromkeys(columns)), _zone(frame)
         if isinstance(parts, Counted):
-            counted = narrow.groupBy(*_quoted(narrow.columns)).count().withColumnRenamed("count", COUNT)
+            counted = narrow.groupBy(*map(quoted, narrow.columns)).count().withColumnRenamed("count", COUNT)
             return self.from_house(frame, parts.compute(_house(call, _collected(counted), zone)))
         before, read = _schema(call, frame, columns), {name: at for at, name in enumerate(narrow.columns)}
         nothing = pl.DataFrame(schema=before)
@@ -196,8 +199,44 @@ def _alike(counted: pl.DataFrame, parts: Alike, zone: str) -> tuple[pl.DataFrame
 # ---------------------------------------------------------------- on the driver
 
 
-def _quoted(names: Any) -> list[str]:
-    return ["`" + name.replace("`", "``") + "`" for name in names]
+def quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _narrowed(call: str, frame: Any, names: Any) -> Any:
+    """These columns alone, as the house compares them."""
+    names = list(names)
+    alike = Counter(name.casefold() for name in frame.columns)
+    asked = {name.casefold() for name in names if alike[name.casefold()] > 1}
+    if asked and frame.sparkSession.conf.get("spark.sql.caseSensitive") != "true":
+        raise errors.duplicate_columns(call, [name for name in frame.columns if name.casefold() in asked])
+    refuse_unmoved(call, [field for field in frame.schema.fields if field.name in names])
+    return frame.select(*_columns(frame, names))
+
+
+def _columns(frame: Any, names: Sequence[str]) -> list[Any]:
+    """Columns by their names; text as its bytes, whatever Spark takes for equal."""
+    from pyspark.sql import functions as sf
+
+    collated = {field.name for field in frame.schema.fields if is_collated(field.dataType)}
+    columns = {name: sf.col(quoted(name)) for name in names}
+    return [
+        sf.collate(column, BYTES).alias(name) if name in collated else column
+        for name, column in columns.items()
+    ]
+
+
+def is_collated(kind: Any) -> bool:
+    return getattr(kind, "collation", BYTES) != BYTES
+
+
+def refuse_unmoved(call: str, fields: Sequence[Any]) -> None:
+    """Spark hands over what Arrow has a type for: no intervals of months."""
+    for field in fields:
+        kind = field.dataType.simpleString()
+        if re.search(r"interval (year|month)", kind):
+            reason = f"Spark hands no worker the column {field.name!r}, which is {kind}."
+            raise errors.unreadable_frame(call, SparkFrame.name, reason)
 
 
 #: what a worker refused, inside the text of Spark's error: the lines of ours are indented
@@ -217,7 +256,10 @@ def _collected(frame: Any) -> Any:
 
 def _zone(frame: Any) -> str:
     """Where the days of Spark's timestamps begin: in the zone of the session, if Polars knows it by name."""
-    zone: str = frame.sparkSession.conf.get("spark.sql.session.timeZone")
+    return _zone_known(frame.sparkSession.conf.get("spark.sql.session.timeZone"))
+
+
+def _zone_known(zone: str) -> str:
     try:
         pl.Series([], dtype=pl.Datetime("us", "UTC")).dt.convert_time_zone(zone)
     except pl.exceptions.PolarsError:
@@ -238,9 +280,8 @@ def _local(house: pl.DataFrame, zone: str) -> pl.DataFrame:
 
 def _schema(call: str, frame: Any, columns: Sequence[str]) -> pl.Schema:
     """As the house will see these columns; Spark answers for no row without a job."""
-    return _house(
-        call, frame.select(*_quoted(dict.fromkeys(columns))).limit(0).toArrow(), _zone(frame)
-    ).schema
+    narrow = _narrowed(call, frame, dict.fromkeys(columns))
+    return _house(call, narrow.limit(0).toArrow(), _zone(frame)).schema
 
 
 def _walked(
@@ -266,9 +307,7 @@ def _placed(frame: Any, parts: Parts, *, sort: bool) -> Any:
     """Whole users in each partition, in order; rows without a key by what they may be spread by."""
     from pyspark.sql import functions as sf
 
-    keys, order, spread = (
-        list(map(sf.col, _quoted(names))) for names in (parts.keys, parts.order, parts.spread)
-    )
+    keys, order, spread = (_columns(frame, names) for names in (parts.keys, parts.order, parts.spread))
     nobody = reduce(or_, (key.isNull() for key in keys))
     if len(keys) > 1:
         keys = [sf.when(~nobody, key) for key in keys]

@@ -216,6 +216,7 @@ def rules_of(call: str, preset: Any, options: Mapping[str, Any]) -> Rules:
     if isinstance(gap, pl.Expr):
         gap = _reader(call, "gap", gap)
     elif gap is not None:
+        _options.no_column_of_spark(call, "gap", gap)
         gap = _options.duration(call, "gap", gap)
     calendar = said.calendar
     if calendar is not None:
