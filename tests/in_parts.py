@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
+import pytest
 
+from cxcore import _parts, engines
 from cxcore.engines.base import (
     COUNT,
     KIND,
@@ -27,11 +30,25 @@ from cxcore.engines.base import (
 
 @dataclass(frozen=True)
 class Apart:
-    """A frame whose order nobody may know: ``parts`` of whole keys, brought ``batch`` rows at a time."""
+    """A frame whose order nobody may know: ``parts`` of whole keys, brought ``batch`` rows at a time.
+
+    ``may_be_whole``: may all rows come to one place? ``walks``: rows of the partials of each walk.
+    """
 
     rows: pl.DataFrame
     parts: int = 3
     batch: int = 7
+    may_be_whole: bool = True
+    walks: list[int] = field(default_factory=list)
+
+
+@contextmanager
+def registered(piece: int = 150) -> Iterator[None]:
+    """The engine among the others, and workers who take so few rows at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engines, "ENGINES", (InParts(), *engines.ENGINES))
+        patch.setattr(_parts, "PIECE", piece)
+        yield
 
 
 class InParts(Engine):
@@ -84,6 +101,7 @@ class InParts(Engine):
         assert columns is not None
         parts, narrow = spread(), frame.rows.select(columns)
         if parts is None or isinstance(parts, Whole):  # as a driver does
+            assert frame.may_be_whole
             somehow = narrow.sample(fraction=1, shuffle=True, seed=frame.parts)
             return compute(somehow if parts is None else somehow.sort(parts.order))
         if isinstance(parts, Counted):
@@ -91,15 +109,20 @@ class InParts(Engine):
             return parts.compute(counted)
         if isinstance(parts, Alike):
             return parts.compute(*alike(narrow, parts))
-        (parts.check or compute)(narrow.clear())  # as Spark's does
-        partial = pl.Schema((parts.partial or schema)(narrow.schema))
-        found = [
-            rows
-            for part in spread_over(frame, narrow, parts)
-            for rows in parts.walk(batches(part, frame.batch))
-        ]
-        together = pl.concat([pl.DataFrame(schema=partial), *found])
-        return together if parts.merge is None else parts.merge(together)
+        while True:  # as Spark's does
+            (parts.check or compute)(narrow.clear())
+            partial = pl.Schema((parts.partial or schema)(narrow.schema))
+            found = [
+                rows
+                for part in spread_over(frame, narrow, parts)
+                for rows in parts.walk(batches(part, frame.batch))
+            ]
+            together = pl.concat([pl.DataFrame(schema=partial), *found])
+            frame.walks.append(len(together))
+            merged = together if parts.merge is None else parts.merge(together)
+            if not isinstance(merged, Parts):
+                return merged
+            parts, narrow = merged, frame.rows.select(columns)
 
 
 def alike(rows: pl.DataFrame, parts: Alike) -> tuple[pl.DataFrame, pl.DataFrame]:

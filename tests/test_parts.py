@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import cxcore as cx
-from cxcore import _parts, engines
-from cxcore.attribution import partials
-from tests.in_parts import Apart, InParts
+from cxcore import _parts
+from cxcore.attribution import partial_rows
+from tests.in_parts import Apart, registered
 from tests.test_session_rules import ruled_logs
 from tests.test_spill import OPTIONS, ROLES, clicks
 
@@ -27,9 +27,7 @@ BY_USER = {name: options for name, options in OPTIONS.items() if name != "whole 
 
 @pytest.fixture(scope="module", autouse=True)
 def in_parts() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "ENGINES", (InParts(), *engines.ENGINES))
-        patch.setattr(_parts, "PIECE", 150)
+    with registered():
         yield
 
 
@@ -269,7 +267,7 @@ def test_values_of_paths_are_added_up_in_no_order(values: tuple[float, ...], mon
 @pytest.mark.parametrize("piece", [1, 150])
 def test_values_that_a_float_cannot_hold_are_refused(piece: int, monkeypatch: Any) -> None:
     monkeypatch.setattr(_parts, "PIECE", piece)
-    monkeypatch.setattr(partials, "_MANY", 1)
+    monkeypatch.setattr(partial_rows, "MANY", 1)
     huge = TOUCHES.with_columns(value=pl.when("conversion").then(1e308))
     for log in (huge, Apart(huge), Apart(huge, 1, 40)):
         for call in (cx.paths, partial(cx.attribute, model=["linear", "markov"])):

@@ -351,22 +351,37 @@ def test_counts_are_the_same_bits_in_any_number_of_partitions(spark: Any) -> Non
     assert answers[0].equals(answers[2])
 
 
-def test_what_is_asked_of_single_customers_is_computed_on_the_driver(spark: Any) -> None:
-    """Intervals and models of times; the bootstrap draws customers by their names, wherever they lie."""
+def test_intervals_are_sums_over_customers(spark: Any, monkeypatch: Any) -> None:
+    """The driver gets rows by model and channel; twice where models learn, whose fit goes to the workers."""
+    rows: list[int] = []
+
+    def counted(frame: Any) -> Any:
+        table = collected(frame)
+        rows.append(table.num_rows)
+        return table
+
+    collected = cxcore.engines.spark._collected
+    monkeypatch.setattr(cxcore.engines.spark, "_collected", counted)
+    frame = to_spark(spark, TOUCHES)
+    drawn = cx.attribution.Bootstrap(replicates=100, kind="bca", rng=1)
+    asked: Any = {**CONVERTS, "confidence_level": 0.9, "model": ["linear", "markov"], "method": drawn}
+    close(collect(cx.attribute(frame, **asked)), cx.attribute(TOUCHES, **asked))
+    learned: Any = {**CONVERTS, "confidence_level": 0.9, "model": cx.attribution.PathIncrement(order=2)}
+    close(collect(cx.attribute(frame, **learned)), cx.attribute(TOUCHES, **learned))
+    assert len(rows) == 4  # paths are as many as there are different ones
+    assert max(rows[1], rows[3]) < 300
+
+
+def test_what_must_know_each_row_is_computed_on_the_driver(spark: Any) -> None:
+    """Models of times, and refits; the bootstrap draws customers by their names, wherever they lie."""
     drawn = cx.attribution.Bootstrap(replicates=100, rng=1)
-    asked: Any = {
-        **CONVERTS,
-        "model": ["linear", "additive_hazard"],
-        "confidence_level": 0.9,
-        "method": drawn,
-    }
+    asked: Any = {**CONVERTS, "model": ["linear", "path_increment"], "confidence_level": 0.9}
+    asked["method"] = drawn
     close(collect(cx.attribute(to_spark(spark, TOUCHES), **asked)), cx.attribute(TOUCHES, **asked))
     without = {name: role for name, role in CONVERTS.items() if name != "order"}
     log = to_spark(spark, TOUCHES.with_columns(pl.col("ts").dt.truncate("1d")))
-    answers = [
-        collect(cx.attribute(log.repartition(n), **without, model="markov", confidence_level=0.9))
-        for n in (1, 5)
-    ]
+    asked = {**without, "model": "additive_hazard", "confidence_level": 0.9}
+    answers = [collect(cx.attribute(log.repartition(n), **asked)) for n in (1, 5)]
     assert answers[0].equals(answers[1])
     touches: Any = {**CONVERTS, "model": "additive_hazard", "touches": True}
     by = ["user_id", "conversion_time", "position"]

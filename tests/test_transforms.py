@@ -153,7 +153,7 @@ def test_unique_changes_nothing_that_attribute_answers(model: Any) -> None:
 
 
 def test_customers_stay_whole_in_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cxcore.attribution.sample._HELD", 64)  # blocks of a few users
+    monkeypatch.setattr("cxcore.attribution.journey_sample._HELD", 64)  # blocks of a few users
     events = random_log(n=600, users=30, channels=3)
     for model in ("linear", "markov"):
         want, got = (

@@ -33,8 +33,8 @@ from cxcore.attribution import (
     PathIncrement,
 )
 from cxcore.attribution.groups import only
-from cxcore.attribution.replicates import replicates_of
-from cxcore.attribution.sample import Everyone, Sample, linear, ratio, together
+from cxcore.attribution.journey_sample import Everyone, JourneySample
+from cxcore.attribution.sample import linear, ratio, together
 from cxcore.attribution.spend import with_costs
 from tests.reference import uncertainty as reference
 from tests.test_attribution import ROLES, WORDS, attribute, journeys_in, log, random_log, says
@@ -56,8 +56,8 @@ def credit_of(events: Any, **options: Any) -> pl.DataFrame:
     return cx.attribute(events, **TOUCHES, value="value", **{"confidence_level": 0.95, **options})
 
 
-def sample_of(journeys: Journeys, *chosen: Model) -> Sample:
-    return Sample(journeys, chosen, [one.credit(journeys) for one in chosen], Everyone.of(journeys))
+def sample_of(journeys: Journeys, *chosen: Model) -> JourneySample:
+    return JourneySample.of(journeys, chosen, [one.credit(journeys) for one in chosen], Everyone.of(journeys))
 
 
 # ---------------------------------------------------------------- kernels and their twins
@@ -182,7 +182,7 @@ def test_squares_in_one_pass_are_those_of_the_influences(chosen: Model, alike: f
     journeys = journeys_in(random_log(n=3_000, users=600))
     if alike is not None:
         journeys = replace(journeys, times=np.arange(journeys.n_users) % 3 + alike)
-    sample = Sample(journeys, [chosen], [chosen.credit(journeys)], Everyone.of(journeys, 5_000))
+    sample = JourneySample.of(journeys, [chosen], [chosen.credit(journeys)], Everyone.of(journeys, 5_000))
     mean = sample.estimates / 5_000
     found = chosen.squares(chosen.fit(journeys), sample.readers, mean, 5_000.0)
     if found is None:
@@ -438,7 +438,7 @@ def test_replicates_are_credits_of_the_drawn_customers(model: Any) -> None:
     """The sum over touches, or the fit, of a replicate is the credit of a log with customers so often."""
     journeys = replace(journeys_in(random_log(n=300, users=40)))
     sample = sample_of(journeys, MODELS[model]())
-    drawn = replicates_of(sample, seed=5, n_replicates=3)
+    drawn = sample.replicates(5, 3)
     times = np.empty(journeys.n_users)
     for replicate in range(3):
         kernel.draw(journeys.keys, np.empty(0), 5, replicate, 1, times)
@@ -657,8 +657,23 @@ def test_groups_draw_customers_alike() -> None:
     parts = []
     for which in (mine, ~mine):
         part = only(whole.journeys, which, nobody)
-        parts.append(replicates_of(Sample(part, [chosen], [chosen.credit(part)], whole.everyone), 9, 20))
-    assert parts[0] + parts[1] == pytest.approx(replicates_of(whole, 9, 20), rel=1e-9, abs=1e-9)
+        sample = JourneySample.of(part, [chosen], [chosen.credit(part)], whole.everyone)
+        parts.append(sample.replicates(9, 20))
+    assert parts[0] + parts[1] == pytest.approx(whole.replicates(9, 20), rel=1e-9, abs=1e-9)
+
+
+@models
+def test_a_value_of_1_counts_as_any_other(model: Any) -> None:
+    """Twice the value, twice the interval: also where rows that count once are listed apart."""
+    events, asked = touches(400), {"model": model, "stage": "is_lead"} if model == "w" else {"model": model}
+    events = events.with_columns(is_lead=pl.int_range(pl.len()) % 7 == 0)
+    of_one, of_two = (
+        credit_of(events.with_columns(value=pl.when("conversion").then(worth)), **asked).select(
+            pl.col("value", "value_low", "value_high") / worth
+        )
+        for worth in (1.0, 2.0)
+    )
+    assert_frame_equal(of_one, of_two, rel_tol=1e-9, abs_tol=1e-9)
 
 
 def test_only_some_journeys() -> None:

@@ -21,13 +21,13 @@ from cxcore.attribution.counterfactual import Counterfactual
 from cxcore.attribution.each_window import transformed
 from cxcore.attribution.events import answer_of_events, check_names, roles_of
 from cxcore.attribution.groups import Groups
+from cxcore.attribution.interval_partials import credit_partials
 from cxcore.attribution.journeys import Touchpoints, Windows, check_channels, journeys_of
 from cxcore.attribution.markov import Markov
 from cxcore.attribution.methods import METHODS, Analytic, Bootstrap, ErrorMethod
 from cxcore.attribution.milestones import W
 from cxcore.attribution.one_touch import FirstNon, LastNon, SameTouch
 from cxcore.attribution.order import choose_order
-from cxcore.attribution.partials import credit_partials
 from cxcore.attribution.path_answer import attribute_paths
 from cxcore.attribution.path_increment import PathIncrement
 from cxcore.attribution.path_table import paths

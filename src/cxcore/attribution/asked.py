@@ -16,17 +16,10 @@ from cxcore._columns import Float64, Int32, Int64
 from cxcore.attribution import answer, compare, spend
 from cxcore.attribution.base import Credit, Journeys, Model
 from cxcore.attribution.groups import Groups
+from cxcore.attribution.journey_sample import Everyone, JourneySample, converters_of, squares_together
 from cxcore.attribution.methods import METHODS, ErrorMethod
 from cxcore.attribution.positional import credits_of
-from cxcore.attribution.sample import (
-    Everyone,
-    Sample,
-    converters_of,
-    linear,
-    ratio,
-    squares_together,
-    together,
-)
+from cxcore.attribution.sample import Sample, linear, ratio, together
 from cxcore.attribution.spend import Spend
 
 _LIMITS = ("standard_error", "low", "high", "value_low", "value_high", "share_low", "share_high")
@@ -81,7 +74,8 @@ class Asked:
         ``code``: groups by row of the frame that the journeys know; None: those of ``groups``.
         """
         touched = answer.by_name(journeys.names, met)
-        self._check_sizes(journeys)
+        if self.level is not None:
+            self.check_sizes(journeys.n_conversions, float(abs(journeys.weight * journeys.value).sum()))
         seed = 0 if self.level is None else self.method.seed()
         parts: Any = [journeys]
         if groups is not None:
@@ -110,58 +104,71 @@ class Asked:
         if everyone is not None and self.method.learns:
             learned = [model.fit(journeys) for model in self.models]
         credits = credits_of(self.models, journeys, learned)
-        if everyone is None:
-            rows = answer.answer_of(journeys, self.models, credits, touched, self.has_value)
-        else:
-            assert self.level is not None
-            if self.compare:
-                sample = Sample(journeys, self.models, credits, everyone, learned)
-                how = (self.method, self.level, seed, self.has_value, cost)
-                return compare.differences(sample, touched, *how)
-            rows = answer.answer_of(journeys, self.models, credits, touched, self.has_value)
-            alone = self._samples(journeys, credits, everyone, learned)
-            rows = rows.hstack(pl.concat([self._limits(sample, touched, seed) for sample in alone]))
+        if everyone is not None and self.compare:
+            sample = JourneySample.of(journeys, self.models, credits, everyone, learned=learned)
+            return self.differences(sample, touched, seed, cost)
+        rows = answer.answer_of(journeys, self.models, credits, touched, self.has_value)
+        samples = [] if everyone is None else self.samples(journeys, credits, everyone, learned)
+        return self.completed(rows, samples, touched, seed, cost, journeys.names, journeys.n_conversions)
+
+    def differences(self, sample: Sample, touched: Int64, seed: int, cost: Float64 | None) -> pl.DataFrame:
+        assert self.level is not None
+        return compare.differences(sample, touched, self.method, self.level, seed, self.has_value, cost)
+
+    def completed(
+        self,
+        rows: pl.DataFrame,
+        samples: Sequence[Sample],
+        touched: Int64,
+        seed: int,
+        cost: Float64 | None,
+        names: pl.Series,
+        n_conversions: float,
+    ) -> pl.DataFrame:
+        """Rows of credit with intervals, where there is a sample for each model, and costs (by code)."""
+        if samples:
+            rows = rows.hstack(pl.concat([self._limits(sample, touched, seed) for sample in samples]))
         if cost is None:
             return rows
-        shown = np.concatenate([self._shown(journeys, model, touched) for model in self.models])
-        return spend.with_costs(rows, cost[shown], journeys.n_conversions, everyone is not None)
+        known = dict(zip([*names, None], cost, strict=True))
+        of_rows = np.array([known[name] for name in rows["channel"]], np.float64)
+        return spend.with_costs(rows, of_rows, n_conversions, bool(samples))
 
-    def _samples(
-        self, journeys: Journeys, credits: Sequence[Credit], everyone: Everyone, learned: Sequence[Any] | None
-    ) -> list[Sample]:
-        """One for each model; what several ask is found once."""
+    def samples(
+        self,
+        journeys: Journeys,
+        credits: Sequence[Credit],
+        everyone: Everyone,
+        learned: Sequence[Any] | None,
+        center: Float64 | None = None,
+    ) -> list[JourneySample]:
+        """One for each model; what several ask is found once. ``center``: by model, of each."""
         once = cache(partial(converters_of, journeys))
-        pairs = list(zip(self.models, credits, strict=True))
+        mine = [None] * len(self.models) if learned is None else [[one] for one in learned]
+        about = [None] * len(self.models) if center is None else center
+        made = [
+            partial(JourneySample.of, journeys, [model], [credit], everyone, center=middle)
+            for model, credit, middle in zip(self.models, credits, about, strict=True)
+        ]
         # samples of their own: one that holds itself would keep all journeys until the collector comes
-        asks = [Sample(journeys, [model], [credit], everyone) for model, credit in pairs]
-        walked = cache(partial(squares_together, asks))
-        mine = [None] * len(pairs) if learned is None else [[one] for one in learned]
+        walked = cache(partial(squares_together, [make() for make in made]))
         return [
-            Sample(journeys, [model], [credit], everyone, its, once, walked)
-            for (model, credit), its in zip(pairs, mine, strict=True)
+            make(learned=its, converters=once, together=walked) for make, its in zip(made, mine, strict=True)
         ]
 
-    def _check_sizes(self, journeys: Journeys) -> None:
-        """Errors are made of squares and cubes, which a float64 must hold."""
-        if self.level is None:
-            return
-        worth = float(abs(journeys.weight * journeys.value).sum())
-        for what, size in (("conversions", journeys.n_conversions), ("values", worth)):
+    def check_sizes(self, n_conversions: float, worth: float) -> None:
+        """Errors are made of squares and cubes, which a float64 must hold. ``worth``: without signs."""
+        for what, size in (("conversions", n_conversions), ("values", worth)):
             if size and not 1.0 / _LARGEST < size < _LARGEST:
                 problem = f"the {what} add up to {size:.3g}, and no float64 holds their cubes."
                 raise errors.bad_option(
                     self.call, "confidence_level", self.level, problem, "use another unit."
                 )
 
-    def _shown(self, journeys: Journeys, model: Model, touched: Int64) -> Int64:
-        """Channels with a row, n_channels for none where some conversion was not earned."""
-        has_rest = bool(model.unattributed(journeys).any())
-        return np.append(touched, [journeys.n_channels] * has_rest).astype(np.int64)
-
     def _limits(self, sample: Sample, touched: Int64, seed: int) -> pl.DataFrame:
         """Standard errors and intervals of one model, by row of the answer."""
         assert self.level is not None
-        shown = self._shown(sample.journeys, sample.models[0], touched)
+        shown = sample.shown(0, touched)
         n = len(shown)
         count, worth = (sample.column(0, shown, of) for of in (False, True))
         parts = [linear(count), ratio(count, sample.n_columns - 1, sample.estimates)]

@@ -40,7 +40,7 @@ def differences(
         with np.errstate(divide="ignore"):
             each = np.where(cost > 0, 1.0 / cost, np.nan)
         contrasts["roas"] = linear(here[1], each[channel], there[1], each[other_channel])
-    names = sample.journeys.names
+    names = sample.names
     labels = pl.Series([one.label for one in sample.models], dtype=pl.String)
     who: dict[str, Any] = {"model": labels[model], "channel": names[channel]}
     who |= {"other_model": labels[other_model], "other_channel": names[other_channel]}

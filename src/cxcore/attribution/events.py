@@ -88,14 +88,27 @@ def answer_of_events(
         more = needed(*others.values(), by)
         if some == "whole":
             return Whole((*roles.user, *order_of(roles, more)))
-        what = answer if some == "rows" else some.answer
-        part = partial(_of_part, *asked, replace(windows, n_threads=1), what)
+        alone = replace(windows, n_threads=1)
         if some == "rows":
-            return parts_of(call, roles, more, part, None, None)
-        return parts_of(call, roles, more, part, some.schema, some.merge)
+            part = partial(_of_part, *asked, alone, answer)
+            return parts_of(call, roles, more, part, None, None, part)
+        return by_parts(some, alone, more)
+
+    def by_parts(some: Partials, alone: Windows, more: list[str], checked: bool = False) -> Parts:
+        def merge(partials: pl.DataFrame) -> pl.DataFrame | Parts:
+            found = some.merge(partials)
+            return found if isinstance(found, pl.DataFrame) else by_parts(found, alone, more, True)
+
+        part = partial(_of_part, *asked, alone, some.answer)
+        return parts_of(call, roles, more, part, some.schema, merge, _as_it_is if checked else part)
 
     read, how = needed(roles.columns, *others.values(), by), None if partials is None else spread
     return engine.summary(call, frame, read, compute, schema, how)
+
+
+def _as_it_is(house: pl.DataFrame) -> pl.DataFrame:
+    """Types that the first walk has checked."""
+    return house
 
 
 def _of_part(call: str, *asked: Any) -> pl.DataFrame:

@@ -11,7 +11,6 @@ import numpy as np
 
 from cxcore import _options
 from cxcore._columns import Float64
-from cxcore.attribution.replicates import replicates_of
 from cxcore.attribution.sample import ROUNDING, Contrasts, Sample
 
 _NORMAL = NormalDist()
@@ -74,7 +73,7 @@ class Analytic(ErrorMethod):
         return True
 
     def limits(self, sample: Sample, contrasts: Contrasts, level: float, seed: int) -> Limits:
-        n = sample.everyone.n
+        n = sample.n
         squares = sample.squares(contrasts)
         error = np.sqrt(squares * (n / (n - 1.0))) if n > 1 else np.full(len(contrasts), np.nan)
         center = contrasts.of(sample.estimates)
@@ -138,7 +137,7 @@ class Bootstrap(ErrorMethod):
         return int(_options.generator("Bootstrap", self.rng).integers(0, 2**64, dtype=np.uint64))
 
     def limits(self, sample: Sample, contrasts: Contrasts, level: float, seed: int) -> Limits:
-        draws = replicates_of(sample, seed, self.replicates)
+        draws = sample.replicates(seed, self.replicates)
         center = contrasts.of(sample.estimates)
         ends = np.tile([(1.0 - level) / 2.0, (1.0 + level) / 2.0], (len(contrasts), 1))
         powers = sample.powers(contrasts) if self.kind == "bca" else None

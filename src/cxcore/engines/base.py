@@ -34,7 +34,8 @@ class Parts:
     one of several keys lacks them all, and comes first. ``walk`` takes the
     frames of a part as they come, and gives rows of the answer: one for each row, in their order (``rows``);
     or a frame of its own (``summary``), which ``merge``, where it is given, makes of what all walks gave, of
-    ``partial`` schema. ``spread``: rows without a key may lie anywhere where these are equal. ``check``
+    ``partial`` schema; in the place of the answer it may give other parts, for another walk over the same
+    rows. ``spread``: rows without a key may lie anywhere where these are equal. ``check``
     refuses wrong types, of a frame without rows; None: the verb's compute does, which may ask for no more.
     """
 
@@ -43,7 +44,7 @@ class Parts:
     walk: Walk
     spread: tuple[str, ...] = ()
     partial: SchemaOf | None = None
-    merge: Compute | None = None
+    merge: Callable[[pl.DataFrame], pl.DataFrame | Parts] | None = None
     check: Compute | None = None
 
 

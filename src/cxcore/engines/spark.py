@@ -128,14 +128,18 @@ class SparkFrame(Engine):
             compute(nothing)
             counted = _house(call, _collected(_counted(narrow, parts)), zone)
             return self.from_house(frame, parts.compute(*_alike(counted, parts, zone)))
-        (parts.check or compute)(nothing)
-        partial = pl.Schema((parts.partial or schema)(before))
-        kind = _struct(partial)
-        walk = _frames(parts.walk, read, zone, _arrow(frame, kind))
-        found = _walked(call, narrow, parts, before, read, walk, kind)
-        if parts.merge is None:
-            return found
-        return self.from_house(frame, parts.merge(_house(call, _collected(found), zone).cast(partial)))
+        while True:
+            (parts.check or compute)(nothing)
+            partial = pl.Schema((parts.partial or schema)(before))
+            kind = _struct(partial)
+            walk = _frames(parts.walk, read, zone, _arrow(frame, kind))
+            found = _walked(call, narrow, parts, before, read, walk, kind)
+            if parts.merge is None:
+                return found
+            merged = parts.merge(_house(call, _collected(found), zone).cast(partial))
+            if not isinstance(merged, Parts):
+                return self.from_house(frame, merged)
+            parts = merged
 
 
 # ---------------------------------------------------------------- what Spark counts

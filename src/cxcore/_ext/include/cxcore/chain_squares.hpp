@@ -92,8 +92,9 @@ class StepLists {
     int64_t first_;
     StepWalk walk_{};
 
+    // A value of 1 is no row that counts once: of one journey those are the rows of its touches.
     void value(int64_t c, int64_t k) {
-        if (j_.value[k] != 0.0) lists.add(at_.value(c), j_.value[k]);
+        if (j_.value[k] != 0.0) lists.add_more(at_.value(c), j_.value[k]);
     }
 
   public:

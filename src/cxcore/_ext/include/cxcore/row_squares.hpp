@@ -63,6 +63,9 @@ struct RowLists {
     }
     void add(int64_t row, double often) {
         if (often == 1.0) return once.push_back(static_cast<int32_t>(row));
+        add_more(row, often);
+    }
+    void add_more(int64_t row, double often) {
         more.push_back(static_cast<int32_t>(row));
         times.push_back(often);
     }
