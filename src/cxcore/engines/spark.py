@@ -34,19 +34,18 @@ from cxcore.engines.base import (
     Whole,
     loaded,
 )
+from cxcore.engines.spark_types import BYTES, NAME, held_by_spark, is_collated, refuse_unmoved, struct_of
 
 #: batches of Arrow of one partition -> batches
 InWorker = Callable[[Iterator[Any]], Iterator[Any]]
 #: setting of a session: who sorts a partition, "spark" (it spills) or "kernel" (the worker, in memory)
 _SORT = "spark.cxcore.sort"
-#: the collation of text that is told apart by its bytes, as the house does
-BYTES = "UTF8_BINARY"
 #: rows that a worker which sorts hands on at once
 _AT_ONCE = 1 << 18
 
 
 class SparkFrame(Engine):
-    name = "Spark DataFrame"
+    name = NAME
     extra = "spark"
 
     def handles(self, frame: Any) -> bool:
@@ -77,9 +76,9 @@ class SparkFrame(Engine):
         raise errors.not_held("with_columns", self.name)
 
     def from_house(self, frame: Any, result: pl.DataFrame) -> Any:
-        ready = _held_by_spark(result)
+        ready = held_by_spark(result)
         table = ready.to_arrow(compat_level=pl.CompatLevel.oldest())
-        return frame.sparkSession.createDataFrame(table, schema=_struct(ready.schema))
+        return frame.sparkSession.createDataFrame(table, schema=struct_of(ready.schema))
 
     def rows(
         self,
@@ -97,10 +96,10 @@ class SparkFrame(Engine):
         refuse_unmoved(call, frame.schema.fields)
         before = _schema(call, frame, names)
         compute(pl.DataFrame(schema=before))  # what is wrong with types is said at once
-        new = _struct(schema(before))
+        new = struct_of(schema(before))
         both = type(new)([*frame.schema.fields, *new.fields])
         read = dict(zip(names, map(frame.columns.index, names), strict=True))
-        walk = _rows(parts.walk, read, zone, _arrow(frame, new))
+        walk = walk_of_rows(parts.walk, read, zone, _arrow(frame, new))
         return _walked(call, frame, parts, before, read, walk, both)
 
     def summary(
@@ -131,8 +130,8 @@ class SparkFrame(Engine):
         while True:
             (parts.check or compute)(nothing)
             partial = pl.Schema((parts.partial or schema)(before))
-            kind = _struct(partial)
-            walk = _frames(parts.walk, read, zone, _arrow(frame, kind))
+            kind = struct_of(partial)
+            walk = walk_of_frames(parts.walk, read, zone, _arrow(frame, kind))
             found = _walked(call, narrow, parts, before, read, walk, kind)
             if parts.merge is None:
                 return found
@@ -226,19 +225,6 @@ def _columns(frame: Any, names: Sequence[str]) -> list[Any]:
     ]
 
 
-def is_collated(kind: Any) -> bool:
-    return getattr(kind, "collation", BYTES) != BYTES
-
-
-def refuse_unmoved(call: str, fields: Sequence[Any]) -> None:
-    """Spark hands over what Arrow has a type for: no intervals of months."""
-    for field in fields:
-        kind = field.dataType.simpleString()
-        if re.search(r"interval (year|month)", kind):
-            reason = f"Spark hands no worker the column {field.name!r}, which is {kind}."
-            raise errors.unreadable_frame(call, SparkFrame.name, reason)
-
-
 #: what a worker refused, inside the text of Spark's error: the lines of ours are indented
 _REFUSED = re.compile(r"cxcore\.errors\.(\w+): (.+(?:\n  \S.*)*)")
 
@@ -256,10 +242,10 @@ def _collected(frame: Any) -> Any:
 
 def _zone(frame: Any) -> str:
     """Where the days of Spark's timestamps begin: in the zone of the session, if Polars knows it by name."""
-    return _zone_known(frame.sparkSession.conf.get("spark.sql.session.timeZone"))
+    return zone_known(frame.sparkSession.conf.get("spark.sql.session.timeZone"))
 
 
-def _zone_known(zone: str) -> str:
+def zone_known(zone: str) -> str:
     try:
         pl.Series([], dtype=pl.Datetime("us", "UTC")).dt.convert_time_zone(zone)
     except pl.exceptions.PolarsError:
@@ -322,75 +308,6 @@ def _arrow(frame: Any, kind: Any) -> Any:
     return frame.sparkSession.createDataFrame([], kind).toArrow().schema
 
 
-def _struct(schema: Any) -> Any:
-    from pyspark.sql import types
-
-    return types.StructType([types.StructField(name, _type(name, dtype)) for name, dtype in schema.items()])
-
-
-def _type(name: str, dtype: Any) -> Any:
-    """The type of Spark's for a column of the house."""
-    from pyspark.sql import types as spark
-
-    if isinstance(dtype, pl.List | pl.Array):
-        return spark.ArrayType(_type(name, dtype.inner))
-    if isinstance(dtype, pl.Struct):
-        return _struct({field.name: field.dtype for field in dtype.fields})
-    if isinstance(dtype, pl.Decimal):
-        return spark.DecimalType(dtype.precision or 38, dtype.scale)
-    if isinstance(dtype, pl.Datetime):
-        return spark.TimestampNTZType() if dtype.time_zone is None else spark.TimestampType()
-    kinds = {
-        pl.Boolean: spark.BooleanType,
-        pl.Int8: spark.ByteType,
-        **dict.fromkeys((pl.Int16, pl.UInt8), spark.ShortType),
-        **dict.fromkeys((pl.Int32, pl.UInt16, pl.Null), spark.IntegerType),
-        **dict.fromkeys((pl.Int64, pl.UInt32, pl.UInt64), spark.LongType),
-        pl.Float32: spark.FloatType,
-        pl.Float64: spark.DoubleType,
-        **dict.fromkeys((pl.String, pl.Categorical, pl.Enum), spark.StringType),
-        pl.Binary: spark.BinaryType,
-        pl.Date: spark.DateType,
-        pl.Duration: spark.DayTimeIntervalType,
-    }
-    kind = kinds.get(type(dtype))
-    if kind is None:
-        raise errors.no_type(SparkFrame.name, name, dtype)
-    return kind()
-
-
-#: types that Spark lacks, as the next that hold their values
-_WIDER: dict[Any, Any] = {
-    pl.UInt8: pl.Int16,
-    pl.UInt16: pl.Int32,
-    pl.UInt32: pl.Int64,
-    pl.UInt64: pl.Int64,
-    pl.Null: pl.Int32,
-    pl.Categorical: pl.String,
-    pl.Enum: pl.String,
-}
-
-
-def _held_by_spark(house: pl.DataFrame) -> pl.DataFrame:
-    """The same values in types that Spark has; refused where it cannot hold one."""
-    return pl.DataFrame([_column(column) for column in house], height=len(house) if house.width else None)
-
-
-def _column(column: pl.Series) -> pl.Series:
-    dtype: Any = column.dtype
-    wanted = _WIDER.get(type(dtype))
-    if isinstance(dtype, pl.Datetime) and dtype.time_unit != "us":
-        wanted = pl.Datetime("us", dtype.time_zone)
-    elif isinstance(dtype, pl.Duration) and dtype.time_unit != "us":
-        wanted = pl.Duration("us")
-    if wanted is None:
-        return column
-    ready = column.cast(wanted, strict=False)
-    if not ready.cast(dtype, strict=False).equals(column, null_equal=True):
-        raise errors.no_type(SparkFrame.name, column.name, dtype)
-    return ready
-
-
 # ---------------------------------------------------------------- in the workers
 
 
@@ -420,7 +337,7 @@ def _sorting(walk: InWorker, parts: Parts, read: Mapping[str, int]) -> InWorker:
     return run
 
 
-def _rows(walk: Walk, read: Mapping[str, int], zone: str, schema: Any) -> InWorker:
+def walk_of_rows(walk: Walk, read: Mapping[str, int], zone: str, schema: Any) -> InWorker:
     """Rows as they came, with what the walk says of each at their right; columns of the user's stay Arrow."""
 
     def run(batches: Iterator[Any]) -> Iterator[Any]:
@@ -450,7 +367,7 @@ def _rows(walk: Walk, read: Mapping[str, int], zone: str, schema: Any) -> InWork
     return run
 
 
-def _frames(walk: Walk, read: Mapping[str, int], zone: str, schema: Any) -> InWorker:
+def walk_of_frames(walk: Walk, read: Mapping[str, int], zone: str, schema: Any) -> InWorker:
     """Frames of the walk's own."""
 
     def run(batches: Iterator[Any]) -> Iterator[Any]:
@@ -478,5 +395,5 @@ def _narrow(batch: Any, read: Mapping[str, int], zone: str) -> pl.DataFrame:
 
 def _made(new: pl.DataFrame, schema: Any) -> Any:
     """As Spark wants it: by position, and of exactly these types."""
-    table = _held_by_spark(new).to_arrow(compat_level=pl.CompatLevel.oldest())
+    table = held_by_spark(new).to_arrow(compat_level=pl.CompatLevel.oldest())
     return table.select(schema.names).cast(schema).combine_chunks()

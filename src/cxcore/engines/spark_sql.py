@@ -18,18 +18,8 @@ import polars as pl
 
 from cxcore import errors
 from cxcore.engines.base import Compute, Engine, Parts, SchemaOf, Spread
-from cxcore.engines.spark import (
-    BYTES,
-    InWorker,
-    _frames,
-    _held_by_spark,
-    _rows,
-    _struct,
-    _zone_known,
-    is_collated,
-    quoted,
-    refuse_unmoved,
-)
+from cxcore.engines.spark import InWorker, quoted, walk_of_frames, walk_of_rows, zone_known
+from cxcore.engines.spark_types import BYTES, dtype_of, held_by_spark, is_collated, refuse_unmoved, struct_of
 
 #: parts that users are spread over, whatever the number of Spark's partitions, each of which walks several
 BUCKETS = 512
@@ -92,9 +82,9 @@ class SparkTable(Engine):
         new, parts, read = _asked(call, frame, columns, compute, schema, spread)
         # Spark takes no column from a worker that may not be null
         given = [types.StructField(field.name, field.dataType) for field in frame.schema.fields]
-        both = types.StructType([*given, *_struct(new).fields])
+        both = types.StructType([*given, *struct_of(new).fields])
         made = _arrow(new)
-        return _walk(frame, parts, both, lambda zone: _rows(parts.walk, read, zone, made))
+        return _walk(frame, parts, both, lambda zone: walk_of_rows(parts.walk, read, zone, made))
 
     def summary(
         self,
@@ -109,7 +99,7 @@ class SparkTable(Engine):
         if parts.merge is not None:
             raise errors.not_held(call, self.name)
         made = _arrow(new)
-        return _walk(frame, parts, _struct(new), lambda zone: _frames(parts.walk, read, zone, made))
+        return _walk(frame, parts, struct_of(new), lambda zone: walk_of_frames(parts.walk, read, zone, made))
 
 
 # ---------------------------------------------------------------- before a row is read
@@ -129,7 +119,7 @@ def _asked(
         raise errors.not_held(call, SparkTable.name)
     refuse_unmoved(call, frame.schema.fields)
     read = {name: frame.schema.names.index(name) for name in dict.fromkeys(columns)}
-    before = pl.Schema({name: _dtype(frame.schema[at].dataType) for name, at in read.items()})
+    before = pl.Schema({name: dtype_of(frame.schema[at].dataType) for name, at in read.items()})
     compute(pl.DataFrame(schema=before))  # what is wrong with types is said at once
     return schema(before), parts, read
 
@@ -152,38 +142,7 @@ def _walk(frame: TableArgument, parts: Parts, schema: Any, run: Callable[[str], 
 
 def _arrow(schema: pl.Schema) -> Any:
     """Of columns as a worker makes them."""
-    return _held_by_spark(pl.DataFrame(schema=schema)).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
-
-
-def _dtype(kind: Any) -> Any:
-    """The type of the house for one of Spark's, as it comes through Arrow; a struct where it is no role's."""
-    from pyspark.sql import types as spark
-
-    if isinstance(kind, spark.StringType | spark.VarcharType | spark.CharType):
-        return pl.String()
-    if isinstance(kind, spark.DecimalType):
-        return pl.Decimal(kind.precision, kind.scale)
-    if isinstance(kind, spark.ArrayType):
-        return pl.List(_dtype(kind.elementType))
-    if isinstance(kind, spark.StructType):
-        return pl.Struct({field.name: _dtype(field.dataType) for field in kind.fields})
-    if isinstance(kind, spark.MapType):
-        return pl.List(pl.Struct({"key": _dtype(kind.keyType), "value": _dtype(kind.valueType)}))
-    return {
-        spark.BooleanType: pl.Boolean(),
-        spark.ByteType: pl.Int8(),
-        spark.ShortType: pl.Int16(),
-        spark.IntegerType: pl.Int32(),
-        spark.LongType: pl.Int64(),
-        spark.FloatType: pl.Float32(),
-        spark.DoubleType: pl.Float64(),
-        spark.BinaryType: pl.Binary(),
-        spark.DateType: pl.Date(),
-        spark.TimestampType: pl.Datetime("us", "UTC"),
-        spark.TimestampNTZType: pl.Datetime("us"),
-        spark.DayTimeIntervalType: pl.Duration("us"),
-        spark.NullType: pl.Null(),
-    }.get(type(kind), pl.Struct({}))
+    return held_by_spark(pl.DataFrame(schema=schema)).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
 
 
 # ---------------------------------------------------------------- in the workers
@@ -244,4 +203,4 @@ class InTurns:
 def zone_of(batch: Any) -> str:
     """Where the days of Spark's timestamps begin: it brings them in the zone of the session."""
     zones = (getattr(kind, "tz", None) for kind in batch.schema.types)
-    return _zone_known(next((zone for zone in zones if zone), "UTC"))
+    return zone_known(next((zone for zone in zones if zone), "UTC"))
