@@ -47,7 +47,10 @@ class Cluster:
         def run(name: str) -> None:
             context.setLocalProperty("spark.scheduler.pool", name)
             context.setJobGroup(name, name)
-            given[name] = jobs[name]()
+            try:
+                given[name] = jobs[name]()
+            except Exception as error:  # raised below, where pytest sees it
+                given[name] = error
 
         def is_amid(name: str) -> bool:
             """Some of its parts are done."""
@@ -63,6 +66,9 @@ class Cluster:
         assert not given
         for thread in threads:
             thread.join(timeout=600)
+        for answer in given.values():
+            if isinstance(answer, Exception):
+                raise answer
         return given
 
 
