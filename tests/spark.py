@@ -15,7 +15,7 @@ pytest.importorskip("pyspark", reason="pyspark is not installed here: `make spar
 from pyspark.sql import DataFrame, SparkSession
 
 import cxcore as cx
-from cxcore.engines.spark_types import struct_of
+from cxcore.engines.spark_types import struct
 
 SETTINGS = {
     "spark.driver.host": "127.0.0.1",
@@ -40,9 +40,7 @@ def session(master: str = "local[2]", **settings: str) -> SparkSession:
 
 def to_spark(spark: SparkSession, house: pl.DataFrame) -> DataFrame:
     """Without a schema Spark would take times without a zone for those of the session's zone."""
-    return spark.createDataFrame(
-        house.to_arrow(compat_level=pl.CompatLevel.oldest()), struct_of(house.schema)
-    )
+    return spark.createDataFrame(house.to_arrow(compat_level=pl.CompatLevel.oldest()), struct(house.schema))
 
 
 def collect(frame: Any) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 import cxcore as cx
 import cxcore.spark
-from cxcore.engines.spark_types import struct_of
+from cxcore.engines.spark_types import struct
 from tests.spark import SETTINGS
 
 ROLES: dict[str, Any] = {"user": "user_id", "time": "ts"}
@@ -39,7 +39,7 @@ def main(folder: Path) -> None:
     for name, (of, call) in CALLS.items():
         house = pl.read_parquet(folder / f"{of}.parquet")
         table = house.to_arrow(compat_level=pl.CompatLevel.oldest())
-        answer = call(spark.createDataFrame(table, struct_of(house.schema)))
+        answer = call(spark.createDataFrame(table, struct(house.schema)))
         assert type(answer).__module__.startswith("pyspark.sql.connect")
         pl.DataFrame(answer.toArrow()).write_parquet(folder / f"{name}.parquet")
     cxcore.spark.register(spark)

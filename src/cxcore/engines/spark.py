@@ -8,14 +8,13 @@ that are asked for, as far as ``spark.driver.maxResultSize`` lets them. Why so: 
 from __future__ import annotations
 
 import re
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import or_
 from typing import Any
 
 import polars as pl
-import polars.selectors as cs
 
 from cxcore import errors
 from cxcore.engines.base import (
@@ -30,22 +29,27 @@ from cxcore.engines.base import (
     Parts,
     SchemaOf,
     Spread,
-    Walk,
     Whole,
     loaded,
 )
-from cxcore.engines.spark_types import BYTES, NAME, held_by_spark, is_collated, refuse_unmoved, struct_of
+from cxcore.engines.spark_types import (
+    BYTES,
+    SPARK,
+    as_local,
+    held_by_spark,
+    is_collated,
+    refuse_unmoved,
+    struct,
+    zone_known,
+)
+from cxcore.engines.spark_workers import InWorker, frames_walked, rows_walked, sorting
 
-#: batches of Arrow of one partition -> batches
-InWorker = Callable[[Iterator[Any]], Iterator[Any]]
 #: setting of a session: who sorts a partition, "spark" (it spills) or "kernel" (the worker, in memory)
 _SORT = "spark.cxcore.sort"
-#: rows that a worker which sorts hands on at once
-_AT_ONCE = 1 << 18
 
 
 class SparkFrame(Engine):
-    name = NAME
+    name = SPARK
     extra = "spark"
 
     def handles(self, frame: Any) -> bool:
@@ -78,7 +82,7 @@ class SparkFrame(Engine):
     def from_house(self, frame: Any, result: pl.DataFrame) -> Any:
         ready = held_by_spark(result)
         table = ready.to_arrow(compat_level=pl.CompatLevel.oldest())
-        return frame.sparkSession.createDataFrame(table, schema=struct_of(ready.schema))
+        return frame.sparkSession.createDataFrame(table, schema=struct(ready.schema))
 
     def rows(
         self,
@@ -96,10 +100,10 @@ class SparkFrame(Engine):
         refuse_unmoved(call, frame.schema.fields)
         before = _schema(call, frame, names)
         compute(pl.DataFrame(schema=before))  # what is wrong with types is said at once
-        new = struct_of(schema(before))
+        new = struct(schema(before))
         both = type(new)([*frame.schema.fields, *new.fields])
         read = dict(zip(names, map(frame.columns.index, names), strict=True))
-        walk = walk_of_rows(parts.walk, read, zone, _arrow(frame, new))
+        walk = rows_walked(parts.walk, read, zone, _arrow(frame, new))
         return _walked(call, frame, parts, before, read, walk, both)
 
     def summary(
@@ -130,8 +134,8 @@ class SparkFrame(Engine):
         while True:
             (parts.check or compute)(nothing)
             partial = pl.Schema((parts.partial or schema)(before))
-            kind = struct_of(partial)
-            walk = walk_of_frames(parts.walk, read, zone, _arrow(frame, kind))
+            kind = struct(partial)
+            walk = frames_walked(parts.walk, read, zone, _arrow(frame, kind))
             found = _walked(call, narrow, parts, before, read, walk, kind)
             if parts.merge is None:
                 return found
@@ -187,7 +191,7 @@ def _alike(counted: pl.DataFrame, parts: Alike, zone: str) -> tuple[pl.DataFrame
     is_row = pl.col("many").is_null()
     rows = counted.filter(is_row).drop("kind", "many")
     kinds = counted.filter(~is_row).select("kind", "many").with_row_index(KIND).explode("kind").drop_nulls()
-    kinds = _local(kinds.unnest("kind"), zone)
+    kinds = as_local(kinds.unnest("kind"), zone)
     of_kinds = [KIND, *parts.within, COUNT, TOTAL, MANY]
     return (
         rows.rename(dict(zip(rows.columns, [*names, COUNT], strict=True))),
@@ -245,23 +249,11 @@ def _zone(frame: Any) -> str:
     return zone_known(frame.sparkSession.conf.get("spark.sql.session.timeZone"))
 
 
-def zone_known(zone: str) -> str:
-    try:
-        pl.Series([], dtype=pl.Datetime("us", "UTC")).dt.convert_time_zone(zone)
-    except pl.exceptions.PolarsError:
-        return "UTC"
-    return zone
-
-
 def _house(call: str, table: Any, zone: str) -> pl.DataFrame:
     try:
-        return _local(pl.DataFrame(table), zone)
+        return as_local(pl.DataFrame(table), zone)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise errors.unreadable_frame(call, SparkFrame.name, str(error)) from error
-
-
-def _local(house: pl.DataFrame, zone: str) -> pl.DataFrame:
-    return house.with_columns(cs.datetime(time_zone="*").dt.convert_time_zone(zone))
 
 
 def _schema(call: str, frame: Any, columns: Sequence[str]) -> pl.Schema:
@@ -286,7 +278,7 @@ def _walked(
     nested = any(before[name].is_nested() for name in (*parts.keys, *parts.order))
     if word == "spark" or nested:
         return _placed(frame, parts, sort=True).mapInArrow(walk, schema)
-    return _placed(frame, parts, sort=False).mapInArrow(_sorting(walk, parts, read), schema)
+    return _placed(frame, parts, sort=False).mapInArrow(sorting(walk, parts, read), schema)
 
 
 def _placed(frame: Any, parts: Parts, *, sort: bool) -> Any:
@@ -306,94 +298,3 @@ def _placed(frame: Any, parts: Parts, *, sort: bool) -> Any:
 def _arrow(frame: Any, kind: Any) -> Any:
     """What Spark takes for columns of these types from a worker."""
     return frame.sparkSession.createDataFrame([], kind).toArrow().schema
-
-
-# ---------------------------------------------------------------- in the workers
-
-
-def _sorting(walk: InWorker, parts: Parts, read: Mapping[str, int]) -> InWorker:
-    """The same of a part that comes in no order, and that memory holds."""
-
-    def run(batches: Iterator[Any]) -> Iterator[Any]:
-        import pyarrow as pa
-
-        held = [batch for batch in batches if len(batch)]
-        if not held:
-            return walk(iter(()))
-        table = pa.Table.from_batches(held).combine_chunks()
-        held.clear()
-        names = list(dict.fromkeys([*parts.keys, *parts.order]))
-        house = pl.DataFrame(pa.Table.from_arrays([table.column(read[name]) for name in names], names=names))
-        someone = pl.all_horizontal(pl.col(parts.keys).is_not_null())
-        by = [pl.when(someone).then(pl.col(name)).alias(name) for name in parts.keys]
-        order = house.select(pl.arg_sort_by([*by, *map(pl.col, names[len(by) :])], nulls_last=False))
-        place = order.to_series().to_arrow()
-        return walk(
-            batch
-            for at in range(0, len(place), _AT_ONCE)
-            for batch in table.take(place[at : at + _AT_ONCE]).combine_chunks().to_batches()
-        )
-
-    return run
-
-
-def walk_of_rows(walk: Walk, read: Mapping[str, int], zone: str, schema: Any) -> InWorker:
-    """Rows as they came, with what the walk says of each at their right; columns of the user's stay Arrow."""
-
-    def run(batches: Iterator[Any]) -> Iterator[Any]:
-        import pyarrow as pa
-
-        waiting: deque[Any] = deque()
-
-        def houses() -> Iterator[pl.DataFrame]:
-            for batch in batches:
-                if len(batch):
-                    waiting.append(batch)
-                    yield _narrow(batch, read, zone)
-
-        for new in _answered(walk, houses()):
-            made = _made(new, schema).to_batches()
-            for of_new in made:
-                at = 0
-                while at < len(of_new):
-                    batch = waiting.popleft()
-                    n = min(len(batch), len(of_new) - at)
-                    if n < len(batch):
-                        waiting.appendleft(batch.slice(n))
-                    columns = [*batch.slice(0, n).columns, *of_new.slice(at, n).columns]
-                    yield pa.RecordBatch.from_arrays(columns, schema=pa.schema([*batch.schema, *schema]))
-                    at += n
-
-    return run
-
-
-def walk_of_frames(walk: Walk, read: Mapping[str, int], zone: str, schema: Any) -> InWorker:
-    """Frames of the walk's own."""
-
-    def run(batches: Iterator[Any]) -> Iterator[Any]:
-        houses = (_narrow(batch, read, zone) for batch in batches if len(batch))
-        for found in _answered(walk, houses):
-            yield from _made(found, schema).to_batches()
-
-    return run
-
-
-def _answered(walk: Walk, houses: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    try:
-        yield from walk(houses)
-    except errors.InvalidDataError as error:
-        raise errors.in_a_worker(error) from None
-
-
-def _narrow(batch: Any, read: Mapping[str, int], zone: str) -> pl.DataFrame:
-    """Columns of a batch by their names and places; zero-copy."""
-    import pyarrow as pa
-
-    table = pa.Table.from_arrays([batch.column(at) for at in read.values()], names=list(read))
-    return _local(pl.DataFrame(table), zone)
-
-
-def _made(new: pl.DataFrame, schema: Any) -> Any:
-    """As Spark wants it: by position, and of exactly these types."""
-    table = held_by_spark(new).to_arrow(compat_level=pl.CompatLevel.oldest())
-    return table.select(schema.names).cast(schema).combine_chunks()

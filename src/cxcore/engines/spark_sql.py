@@ -18,8 +18,17 @@ import polars as pl
 
 from cxcore import errors
 from cxcore.engines.base import Compute, Engine, Parts, SchemaOf, Spread
-from cxcore.engines.spark import InWorker, quoted, walk_of_frames, walk_of_rows, zone_known
-from cxcore.engines.spark_types import BYTES, dtype_of, held_by_spark, is_collated, refuse_unmoved, struct_of
+from cxcore.engines.spark import quoted
+from cxcore.engines.spark_types import (
+    BYTES,
+    held_by_spark,
+    house_type,
+    is_collated,
+    refuse_unmoved,
+    struct,
+    zone_known,
+)
+from cxcore.engines.spark_workers import InWorker, frames_walked, rows_walked
 
 #: parts that users are spread over, whatever the number of Spark's partitions, each of which walks several
 BUCKETS = 512
@@ -82,9 +91,9 @@ class SparkTable(Engine):
         new, parts, read = _asked(call, frame, columns, compute, schema, spread)
         # Spark takes no column from a worker that may not be null
         given = [types.StructField(field.name, field.dataType) for field in frame.schema.fields]
-        both = types.StructType([*given, *struct_of(new).fields])
+        both = types.StructType([*given, *struct(new).fields])
         made = _arrow(new)
-        return _walk(frame, parts, both, lambda zone: walk_of_rows(parts.walk, read, zone, made))
+        return _walk(frame, parts, both, lambda zone: rows_walked(parts.walk, read, zone, made))
 
     def summary(
         self,
@@ -99,7 +108,7 @@ class SparkTable(Engine):
         if parts.merge is not None:
             raise errors.not_held(call, self.name)
         made = _arrow(new)
-        return _walk(frame, parts, struct_of(new), lambda zone: walk_of_frames(parts.walk, read, zone, made))
+        return _walk(frame, parts, struct(new), lambda zone: frames_walked(parts.walk, read, zone, made))
 
 
 # ---------------------------------------------------------------- before a row is read
@@ -119,7 +128,7 @@ def _asked(
         raise errors.not_held(call, SparkTable.name)
     refuse_unmoved(call, frame.schema.fields)
     read = {name: frame.schema.names.index(name) for name in dict.fromkeys(columns)}
-    before = pl.Schema({name: dtype_of(frame.schema[at].dataType) for name, at in read.items()})
+    before = pl.Schema({name: house_type(frame.schema[at].dataType) for name, at in read.items()})
     compute(pl.DataFrame(schema=before))  # what is wrong with types is said at once
     return schema(before), parts, read
 

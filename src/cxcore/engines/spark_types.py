@@ -1,4 +1,4 @@
-"""Types of Spark's and of the house, one for the other; and columns that Spark cannot hand over."""
+"""Types of Spark's, and the values that they hold: what goes to it, and what comes from it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 
 from cxcore import errors
 
-#: what error texts and docs call the frame
-NAME = "Spark DataFrame"
+#: what errors call it
+SPARK = "Spark DataFrame"
 #: the collation of text that is told apart by its bytes, as the house does
 BYTES = "UTF8_BINARY"
 
@@ -26,23 +27,35 @@ def refuse_unmoved(call: str, fields: Sequence[Any]) -> None:
         kind = field.dataType.simpleString()
         if re.search(r"interval (year|month)", kind):
             reason = f"Spark hands no worker the column {field.name!r}, which is {kind}."
-            raise errors.unreadable_frame(call, NAME, reason)
+            raise errors.unreadable_frame(call, SPARK, reason)
 
 
-def struct_of(schema: Any) -> Any:
+def zone_known(zone: str) -> str:
+    try:
+        pl.Series([], dtype=pl.Datetime("us", "UTC")).dt.convert_time_zone(zone)
+    except pl.exceptions.PolarsError:
+        return "UTC"
+    return zone
+
+
+def as_local(house: pl.DataFrame, zone: str) -> pl.DataFrame:
+    return house.with_columns(cs.datetime(time_zone="*").dt.convert_time_zone(zone))
+
+
+def struct(schema: Any) -> Any:
     from pyspark.sql import types
 
-    return types.StructType([types.StructField(name, _type(name, dtype)) for name, dtype in schema.items()])
+    return types.StructType([types.StructField(name, type_of(name, dtype)) for name, dtype in schema.items()])
 
 
-def _type(name: str, dtype: Any) -> Any:
+def type_of(name: str, dtype: Any) -> Any:
     """The type of Spark's for a column of the house."""
     from pyspark.sql import types as spark
 
     if isinstance(dtype, pl.List | pl.Array):
-        return spark.ArrayType(_type(name, dtype.inner))
+        return spark.ArrayType(type_of(name, dtype.inner))
     if isinstance(dtype, pl.Struct):
-        return struct_of({field.name: field.dtype for field in dtype.fields})
+        return struct({field.name: field.dtype for field in dtype.fields})
     if isinstance(dtype, pl.Decimal):
         return spark.DecimalType(dtype.precision or 38, dtype.scale)
     if isinstance(dtype, pl.Datetime):
@@ -62,8 +75,39 @@ def _type(name: str, dtype: Any) -> Any:
     }
     kind = kinds.get(type(dtype))
     if kind is None:
-        raise errors.no_type(NAME, name, dtype)
+        raise errors.no_type(SPARK, name, dtype)
     return kind()
+
+
+def house_type(kind: Any) -> Any:
+    """The type of the house for one of Spark's, as it comes through Arrow; a struct where it is no role's."""
+    from pyspark.sql import types as spark
+
+    if isinstance(kind, spark.StringType | spark.VarcharType | spark.CharType):
+        return pl.String()
+    if isinstance(kind, spark.DecimalType):
+        return pl.Decimal(kind.precision, kind.scale)
+    if isinstance(kind, spark.ArrayType):
+        return pl.List(house_type(kind.elementType))
+    if isinstance(kind, spark.StructType):
+        return pl.Struct({field.name: house_type(field.dataType) for field in kind.fields})
+    if isinstance(kind, spark.MapType):
+        return pl.List(pl.Struct({"key": house_type(kind.keyType), "value": house_type(kind.valueType)}))
+    return {
+        spark.BooleanType: pl.Boolean(),
+        spark.ByteType: pl.Int8(),
+        spark.ShortType: pl.Int16(),
+        spark.IntegerType: pl.Int32(),
+        spark.LongType: pl.Int64(),
+        spark.FloatType: pl.Float32(),
+        spark.DoubleType: pl.Float64(),
+        spark.BinaryType: pl.Binary(),
+        spark.DateType: pl.Date(),
+        spark.TimestampType: pl.Datetime("us", "UTC"),
+        spark.TimestampNTZType: pl.Datetime("us"),
+        spark.DayTimeIntervalType: pl.Duration("us"),
+        spark.NullType: pl.Null(),
+    }.get(type(kind), pl.Struct({}))
 
 
 #: types that Spark lacks, as the next that hold their values
@@ -94,36 +138,5 @@ def _column(column: pl.Series) -> pl.Series:
         return column
     ready = column.cast(wanted, strict=False)
     if not ready.cast(dtype, strict=False).equals(column, null_equal=True):
-        raise errors.no_type(NAME, column.name, dtype)
+        raise errors.no_type(SPARK, column.name, dtype)
     return ready
-
-
-def dtype_of(kind: Any) -> Any:
-    """The type of the house for one of Spark's, as it comes through Arrow; a struct where it is no role's."""
-    from pyspark.sql import types as spark
-
-    if isinstance(kind, spark.StringType | spark.VarcharType | spark.CharType):
-        return pl.String()
-    if isinstance(kind, spark.DecimalType):
-        return pl.Decimal(kind.precision, kind.scale)
-    if isinstance(kind, spark.ArrayType):
-        return pl.List(dtype_of(kind.elementType))
-    if isinstance(kind, spark.StructType):
-        return pl.Struct({field.name: dtype_of(field.dataType) for field in kind.fields})
-    if isinstance(kind, spark.MapType):
-        return pl.List(pl.Struct({"key": dtype_of(kind.keyType), "value": dtype_of(kind.valueType)}))
-    return {
-        spark.BooleanType: pl.Boolean(),
-        spark.ByteType: pl.Int8(),
-        spark.ShortType: pl.Int16(),
-        spark.IntegerType: pl.Int32(),
-        spark.LongType: pl.Int64(),
-        spark.FloatType: pl.Float32(),
-        spark.DoubleType: pl.Float64(),
-        spark.BinaryType: pl.Binary(),
-        spark.DateType: pl.Date(),
-        spark.TimestampType: pl.Datetime("us", "UTC"),
-        spark.TimestampNTZType: pl.Datetime("us"),
-        spark.DayTimeIntervalType: pl.Duration("us"),
-        spark.NullType: pl.Null(),
-    }.get(type(kind), pl.Struct({}))
