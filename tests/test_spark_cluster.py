@@ -33,36 +33,43 @@ _DEPLOY = "org.apache.spark.deploy"
 class Cluster:
     spark: Any
     workers: list[subprocess.Popen[bytes]]
-    start_worker: Callable[[], subprocess.Popen[bytes]]
 
     def kill_a_worker(self) -> None:
         """Its executor dies with it, and what that had written for others is out of reach."""
-        os.killpg(self.workers.pop(0).pid, signal.SIGKILL)
+        os.killpg(self.workers.pop().pid, signal.SIGKILL)
 
-    def is_whole(self) -> bool:
-        """Two executors beside the driver, and none that is dead."""
-        known = self.spark.sparkContext._jsc.sc().getExecutorMemoryStatus()
-        return bool(known.size() == 3)
+    def run(self, jobs: dict[str, Callable[[], Any]]) -> dict[str, Any]:
+        """What jobs give that run side by side, when a worker is killed amid all of them."""
+        given: dict[str, Any] = {}
+        context = self.spark.sparkContext
+        status = context.statusTracker()
 
-    def runs_until_a_worker_dies(self, job: Callable[[], Any]) -> Any:
-        """What a job gives, one of whose two workers was killed when it had done some of its tasks."""
-        wait_for(self.is_whole)
-        given: list[Any] = []  # None, too
-        thread = threading.Thread(target=lambda: given.append(job()))
-        thread.start()
-        status = self.spark.sparkContext.statusTracker()
+        def run(name: str) -> None:
+            context.setLocalProperty("spark.scheduler.pool", name)
+            context.setJobGroup(name, name)
+            try:
+                given[name] = jobs[name]()
+            except Exception as error:  # raised below, where pytest sees it
+                given[name] = error
 
-        def is_amid() -> bool:
-            stages = [status.getStageInfo(stage) for stage in status.getActiveStageIds()]
-            return any(stage and stage.numTasks == PARTS and stage.numCompletedTasks >= 2 for stage in stages)
+        def is_amid(name: str) -> bool:
+            """Some of its parts are done."""
+            infos = [status.getJobInfo(job) for job in status.getJobIdsForGroup(name)]
+            stages = [status.getStageInfo(stage) for info in infos if info for stage in info.stageIds]
+            return any(stage and stage.numTasks == PARTS and stage.numCompletedTasks for stage in stages)
 
-        wait_for(is_amid)
+        threads = [threading.Thread(target=run, args=(name,)) for name in jobs]
+        for thread in threads:
+            thread.start()
+        wait_for(lambda: all(map(is_amid, jobs)))
         self.kill_a_worker()
-        assert thread.is_alive()
-        self.workers.append(self.start_worker())  # for the next job
-        thread.join(timeout=600)
-        assert given
-        return given[0]
+        assert not given
+        for thread in threads:
+            thread.join(timeout=600)
+        for answer in given.values():
+            if isinstance(answer, Exception):
+                raise answer
+        return given
 
 
 @pytest.fixture
@@ -83,21 +90,17 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     own = ("--host", "127.0.0.1", "--webui-port", "0")
     started = [start("master.Master", *own, "--port", str(port))]
     worker = ("--cores", "1", "--memory", "1g", "--work-dir", str(tmp_path))
-
-    def start_worker() -> subprocess.Popen[bytes]:
-        started.append(start("worker.Worker", *own, *worker, master))
-        return started[-1]
-
+    started += [start("worker.Worker", *own, *worker, master) for _ in range(2)]
     more = {
         "spark.executor.memory": "900m",
         "spark.sql.shuffle.partitions": str(PARTS),
         "spark.sql.adaptive.coalescePartitions.enabled": "false",
         "spark.sql.files.minPartitionNum": str(PARTS),
+        "spark.scheduler.mode": "FAIR",
     }
-    workers = [start_worker() for _ in range(2)]
     running = session(master, **more)
     try:
-        yield Cluster(running, workers, start_worker)
+        yield Cluster(running, started[1:])
     finally:
         running.stop()
         for process in started:
@@ -131,13 +134,18 @@ def slow(cluster: Cluster, log: pl.DataFrame, folder: Path) -> Any:
 EVENTS = int(os.environ.get("CXCORE_SPARK_EVENTS", 200_000))
 
 
-def test_a_worker_is_killed_while_a_job_runs(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_worker_is_killed_while_jobs_run(cluster: Cluster, tmp_path: Path) -> None:
     """Sessions, attribution and scores are those of one machine; one user has a tenth of the rows."""
     log = busy_log(EVENTS)
     frame = slow(cluster, log, tmp_path / "log")
-    cluster.runs_until_a_worker_dies(lambda: write_rows(frame, tmp_path / "rows"))
+    given = cluster.run(
+        {
+            "sessions": lambda: write_rows(frame, tmp_path / "rows"),
+            "credit": lambda: pl.DataFrame(cx.attribute(frame, **CREDIT).toArrow()),
+            "scores": lambda: pl.DataFrame(cx.nps(frame, **SCORES).toArrow()),
+        }
+    )
+    assert given.keys() == {"sessions", "credit", "scores"}
     check_rows(tmp_path / "rows", log)
-    credit = cluster.runs_until_a_worker_dies(lambda: cx.attribute(frame, **CREDIT).toArrow())
-    check_credit(pl.DataFrame(credit), log)
-    scores = cluster.runs_until_a_worker_dies(lambda: cx.nps(frame, **SCORES).toArrow())
-    check_scores(pl.DataFrame(scores), log)
+    check_credit(given["credit"], log)
+    check_scores(given["scores"], log)

@@ -201,14 +201,14 @@ class TestOnSpark:
     pytestmark = spark_test
 
     def test_types_of_the_house_are_those_that_arrow_brings(self, spark: Any) -> None:
-        from cxcore.engines.spark_sql import _dtype
+        from cxcore.engines.spark_types import house_type
 
         frame = spark.sql("""SELECT true AS a, 1Y AS b, 1S AS c, 1 AS d, 1L AS e, 1F AS f, 1D AS g, 'x' AS h,
             X'01' AS i, DATE'2026-01-05' AS j, TIMESTAMP'2026-01-05 12:00:00' AS k, INTERVAL 3 DAY AS l,
             TIMESTAMP_NTZ'2026-01-05 12:00:00' AS m, NULL AS n, 1.50BD AS o, array(1) AS p,
             named_struct('x', 1S) AS q, 'x' COLLATE UTF8_LCASE AS r, CAST('x' AS VARCHAR(3)) AS s""").limit(0)
         brought = pl.DataFrame(frame.toArrow()).schema
-        assert {field.name: _dtype(field.dataType) for field in frame.schema.fields} == dict(brought)
+        assert {field.name: house_type(field.dataType) for field in frame.schema.fields} == dict(brought)
 
     @pytest.mark.parametrize(
         ("written", "options"),
