@@ -460,3 +460,15 @@ def test_groups_that_python_does_not_tell_apart(group: pl.Expr) -> None:
     asked: Any = {**CONVERTS, "model": ["linear", "markov"]}
     agrees(log, **asked, by="group")
     agrees(log, **asked, by=["is_lead", "group"], confidence_level=0.9)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_a_value_that_is_no_number_is_refused_of_nobody_too(wrong: float) -> None:
+    is_nobody = pl.col("user_id").is_null()
+    log = TOUCHES.with_columns(value=pl.when(is_nobody).then(wrong).otherwise("value"))
+    for more in ({}, {"confidence_level": 0.9}):
+        for frame in (log, apart(log)):
+            with pytest.raises(cx.InvalidDataError, match="are not finite numbers"):
+                cx.attribute(frame, **CONVERTS, model=["linear", "markov"], **more)
+    with pytest.raises(cx.InvalidDataError, match="are not finite numbers"):
+        cx.paths(apart(log), **CONVERTS)

@@ -59,6 +59,7 @@ Compute = Callable[[pl.DataFrame], pl.DataFrame]
 def parts_of(
     call: str,
     roles: EventRoles,
+    value: str | None,
     read: Sequence[str],
     compute: Compute,
     partial_schema: Callable[[pl.Schema], pl.Schema] | None,
@@ -68,7 +69,7 @@ def parts_of(
     """By parts of whole users."""
 
     def walk(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        found = map(compute, whole_users(in_order(call, _of_users(frames, roles), roles), roles.user))
+        found = map(compute, whole_users(in_order(call, _of_users(frames, roles, value), roles), roles.user))
         yield from (found if merge is None else added_up(found))
 
     return Parts(roles.user, order_of(roles, read), walk, (roles.time,), partial_schema, merge, check)
@@ -82,11 +83,14 @@ def order_of(roles: EventRoles, read: Sequence[str]) -> tuple[str, ...]:
     return (*order, *(name for name in read if name not in (*order, *roles.user)))
 
 
-def _of_users(frames: Iterator[pl.DataFrame], roles: EventRoles) -> Iterator[pl.DataFrame]:
-    """Rows without a user are left out, unless they have no time, which is refused."""
-    nobody = pl.any_horizontal(pl.col(roles.user).is_null()) & pl.col(roles.time).is_not_null()
-    for frame in frames:
-        yield frame.filter(~nobody)
+def _of_users(frames: Iterator[pl.DataFrame], roles: EventRoles, value: str | None) -> Iterator[pl.DataFrame]:
+    """Rows without a user are left out, unless they have no time, or a value that is no number: a log that
+    has those is refused.
+    """
+    kept = pl.all_horizontal(pl.col(roles.user).is_not_null()) | pl.col(roles.time).is_null()
+    if value is not None:
+        kept |= ~pl.col(value).cast(pl.Float64).is_finite().fill_null(value=True)
+    return (frame.filter(kept) for frame in frames)
 
 
 # ---------------------------------------------------------------- what a part says
