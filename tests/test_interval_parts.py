@@ -472,3 +472,11 @@ def test_a_value_that_is_no_number_is_refused_of_nobody_too(wrong: float) -> Non
                 cx.attribute(frame, **CONVERTS, model=["linear", "markov"], **more)
     with pytest.raises(cx.InvalidDataError, match="are not finite numbers"):
         cx.paths(apart(log), **CONVERTS)
+
+
+def test_groups_named_as_columns_of_partials_are_refused() -> None:
+    for level in (None, 0.9):
+        for name in ("cxcore: kind", "cxcore: numbers"):
+            asked: Any = {**CONVERTS, "confidence_level": level, "by": pl.col("plan").alias(name)}
+            with pytest.raises(cx.InvalidOptionError, match=f"by='{name}'.*are taken where rows are spread"):
+                cx.attribute(apart(TOUCHES), **asked, model=["linear", "markov"])

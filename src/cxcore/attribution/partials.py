@@ -39,6 +39,7 @@ from cxcore.attribution.partial_rows import (
     MET,
     MODEL,
     NULLS,
+    OURS,
     PATH,
     PATHS,
     VALUE,
@@ -115,9 +116,15 @@ class Partials(ABC):
 
     def schema(self, before: pl.Schema) -> pl.Schema:
         kind = type_after(before[self.channel], self.transforms)
+        by = by_schema(self.call, before, self.by)
+        for name in by:
+            if name.startswith(OURS):
+                hint = f"rename it, for example by=pl.col({name!r}).alias('group')."
+                problem = f"names that begin with {OURS!r} are taken where rows are spread."
+                raise errors.bad_option(self.call, "by", name, problem, hint)
         return pl.Schema(
             {
-                **by_schema(self.call, before, self.by),
+                **by,
                 KIND: pl.Int8(),
                 MODEL: pl.String(),
                 CHANNEL: kind,
@@ -131,6 +138,7 @@ class Partials(ABC):
 
     def answer(self, index: EventIndex, log: Touchpoints, met: Int64, groups: Groups | None) -> pl.DataFrame:
         """The partial of whole users."""
+        schema = self.schema(index.house.schema)
         every = journeys_of(index, log, self.windows)
         journeys = transformed(every, self.transforms)
         if journeys.names is not log.names:
@@ -150,7 +158,6 @@ class Partials(ABC):
             if groups is not None:
                 of_group = [one.hstack(groups.names[[at] * len(one)]) for one in of_group]
             rows += of_group
-        schema = self.schema(index.house.schema)
         return pl.concat([pl.DataFrame(schema=schema), *rows], how="diagonal_relaxed").cast(schema)
 
     def everyone(self, every: Journeys, n_customers: int | None) -> Everyone | None:
