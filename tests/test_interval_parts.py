@@ -430,8 +430,10 @@ MAIL = pl.when(pl.col("channel") == "email").then(pl.lit("mail")).otherwise("cha
         TOUCHES.with_columns(pl.col("value") * 1.01),
         TOUCHES.with_columns(MAIL.alias("channel")),
         TOUCHES.with_columns(pl.col("plan") + 1),
+        TOUCHES.with_columns(channel=pl.when(pl.col("row") == 5).then(pl.lit("email")).otherwise("channel")),
+        TOUCHES.with_columns(pl.col("channel").reverse().over("user_id")),
     ],
-    ids=["rows", "values", "channels", "groups"],
+    ids=["rows", "values", "channels", "groups", "one touch", "the order of touches"],
 )
 def test_a_frame_that_changes_between_two_walks_is_refused(other: pl.DataFrame) -> None:
     with pytest.raises(cx.InvalidDataError) as caught:

@@ -32,6 +32,7 @@ from cxcore.attribution.partial_rows import (
     DRAWN,
     GROUP,
     KIND,
+    MET,
     NUMBERS,
     OTHER_CHANNEL,
     OTHER_MODEL,
@@ -119,7 +120,9 @@ class IntervalPartials(CreditPartials):
         return self.asks.everyone(every, n_customers)
 
     def of_log(self, journeys: Journeys, everyone: Everyone | None) -> Iterator[pl.DataFrame]:
-        """How many customers there are, what all is worth, and how many customers each replicate draws."""
+        """How many customers there are, what all is worth, how many customers each replicate draws, and where
+        touches lie.
+        """
         assert everyone is not None
         drawn = customers_drawn(everyone.key, everyone.times, 1, self.seed, self.n_replicates)
         columns = {
@@ -128,6 +131,7 @@ class IntervalPartials(CreditPartials):
             NUMBERS: pl.Series([drawn.tolist()], dtype=pl.List(pl.Float64)),
         }
         yield rows_of(CUSTOMERS, **columns)
+        yield _touched(journeys)
 
     def part(
         self, journeys: Journeys, met: Int64, key: Key, everyone: Everyone | None
@@ -258,14 +262,25 @@ def _n_customers(customers: pl.DataFrame) -> float:
     return float(customers[COUNT].sum())
 
 
+def _touched(journeys: Journeys) -> pl.DataFrame:
+    """By channel: places of touches in their journeys, added up, which another reading has to give again."""
+    size = np.diff(journeys.touch_offset)
+    place = np.arange(1, len(journeys.channel) + 1) - np.repeat(journeys.touch_offset[:-1], size)
+    said = np.bincount(journeys.channel, place, minlength=journeys.n_channels).astype(np.int64)
+    met = np.flatnonzero(said)
+    return rows_of(MET, **{CHANNEL: journeys.names[met], COUNT: pl.Series(said[met])})
+
+
 def _alike(before: pl.DataFrame, partials: pl.DataFrame) -> bool:
-    """Do both tell of as many customers, and conversions in each group, that are worth the same?"""
+    """Do both tell of as many customers, of conversions in each group, that are worth the same, and of the
+    same touches?
+    """
     by = before.columns[: before.columns.index(KIND)]
     first, second = (
-        rows.filter(pl.col(KIND).is_in([CUSTOMERS, GROUP]))
-        .group_by(*by, KIND)
+        rows.filter(pl.col(KIND).is_in([CUSTOMERS, GROUP, MET]))
+        .group_by(*by, KIND, CHANNEL)
         .agg(pl.col(COUNT, CREDITED).sum())
-        .sort(*by, KIND, nulls_last=True)
+        .sort(*by, KIND, CHANNEL, nulls_last=True)
         for rows in (before, partials)
     )
     if not first.drop(CREDITED).equals(second.drop(CREDITED), null_equal=True):
