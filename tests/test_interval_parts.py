@@ -440,3 +440,43 @@ def test_a_frame_that_changes_between_two_walks_is_refused(other: pl.DataFrame) 
         "attribute(channel='channel'): the frame was read twice, and had other rows the second time.\n"
         "  Hint: cache() it first, or write it and read that."
     )
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        pl.col("plan").cast(pl.Duration("ns")),
+        pl.from_epoch("plan", time_unit="ns"),
+        (pl.datetime(2026, 11, 1, 5) + pl.duration(hours="plan"))
+        .dt.replace_time_zone("UTC")
+        .dt.convert_time_zone("America/New_York"),
+        pl.concat_list("plan", pl.lit(math.nan)),
+        pl.struct("plan", at=pl.from_epoch("plan", time_unit="ns")),
+    ],
+    ids=["nanoseconds", "instants", "an hour shown twice", "lists", "structs"],
+)
+def test_groups_that_python_does_not_tell_apart(group: pl.Expr) -> None:
+    log = TOUCHES.with_columns(group=group)
+    asked: Any = {**CONVERTS, "model": ["linear", "markov"]}
+    agrees(log, **asked, by="group")
+    agrees(log, **asked, by=["is_lead", "group"], confidence_level=0.9)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_a_value_that_is_no_number_is_refused_of_nobody_too(wrong: float) -> None:
+    is_nobody = pl.col("user_id").is_null()
+    log = TOUCHES.with_columns(value=pl.when(is_nobody).then(wrong).otherwise("value"))
+    for more in ({}, {"confidence_level": 0.9}):
+        for frame in (log, apart(log)):
+            with pytest.raises(cx.InvalidDataError, match="are not finite numbers"):
+                cx.attribute(frame, **CONVERTS, model=["linear", "markov"], **more)
+    with pytest.raises(cx.InvalidDataError, match="are not finite numbers"):
+        cx.paths(apart(log), **CONVERTS)
+
+
+def test_groups_named_as_columns_of_partials_are_refused() -> None:
+    for level in (None, 0.9):
+        for name in ("cxcore: kind", "cxcore: numbers"):
+            asked: Any = {**CONVERTS, "confidence_level": level, "by": pl.col("plan").alias(name)}
+            with pytest.raises(cx.InvalidOptionError, match=f"by='{name}'.*are taken where rows are spread"):
+                cx.attribute(apart(TOUCHES), **asked, model=["linear", "markov"])

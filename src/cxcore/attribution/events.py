@@ -91,7 +91,7 @@ def answer_of_events(
         alone = replace(windows, n_threads=1)
         if some == "rows":
             part = partial(_of_part, *asked, alone, answer)
-            return parts_of(call, roles, more, part, None, None, part)
+            return parts_of(call, roles, others["value"], more, part, None, None, part)
         return by_parts(some, alone, more)
 
     def by_parts(some: Partials, alone: Windows, more: list[str], checked: bool = False) -> Parts:
@@ -100,7 +100,8 @@ def answer_of_events(
             return found if isinstance(found, pl.DataFrame) else by_parts(found, alone, more, True)
 
         part = partial(_of_part, *asked, alone, some.answer)
-        return parts_of(call, roles, more, part, some.schema, merge, _as_it_is if checked else part)
+        check = _as_it_is if checked else part
+        return parts_of(call, roles, others["value"], more, part, some.schema, merge, check)
 
     read, how = needed(roles.columns, *others.values(), by), None if partials is None else spread
     return engine.summary(call, frame, read, compute, schema, how)

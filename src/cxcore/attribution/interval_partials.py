@@ -214,10 +214,12 @@ class IntervalPartials(CreditPartials):
         super().check(met, groups, partials)
         self.asks.check_sizes(n_conversions(partials), float(of_kind(partials, CUSTOMERS)[CREDITED].sum()))
 
-    def of_group(self, rows: pl.DataFrame, met: pl.Series, key: Key, customers: pl.DataFrame) -> pl.DataFrame:
+    def of_group(
+        self, rows: pl.DataFrame, met: pl.Series, key: Key, shown: Key, customers: pl.DataFrame
+    ) -> pl.DataFrame:
         credit = self.credit(rows, met) if self.known is None else self.known.credit[key]
         samples = self._samples(rows, met, credit, customers)
-        cost = None if self.asks.spend is None else self.asks.spend.by_code(key, met)
+        cost = None if self.asks.spend is None else self.asks.spend.by_code(shown, met)
         touched = np.arange(len(met))
         if self.asks.compare:
             return self.asks.differences(samples[0], touched, self.seed, cost)

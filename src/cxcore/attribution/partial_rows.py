@@ -12,11 +12,13 @@ import polars as pl
 #: what a row says: a channel was met, a group has so many conversions, credit, a path; and of intervals: how
 #: many customers there are, sums of powers of what they change, credit and steps of customers drawn again
 MET, GROUP, CREDIT, PATH, CUSTOMERS, PAIR, DRAWN, STEP = range(8)
-KIND, MODEL, CHANNEL, PATHS = (f"cxcore: {name}" for name in ("kind", "model", "channel", "path"))
-COUNT, VALUE, NULLS, CREDITED = (f"cxcore: {name}" for name in ("count", "value", "nulls", "credited"))
-OTHER_MODEL, OTHER_CHANNEL, NUMBERS = (f"cxcore: {name}" for name in ("other model", "other", "numbers"))
+#: how their columns are named, beside those of the user
+OURS = "cxcore: "
+KIND, MODEL, CHANNEL, PATHS = (f"{OURS}{name}" for name in ("kind", "model", "channel", "path"))
+COUNT, VALUE, NULLS, CREDITED = (f"{OURS}{name}" for name in ("count", "value", "nulls", "credited"))
+OTHER_MODEL, OTHER_CHANNEL, NUMBERS = (f"{OURS}{name}" for name in ("other model", "other", "numbers"))
 #: what a row counts
-WHAT = "cxcore: what"
+WHAT = f"{OURS}what"
 #: rows from which on those of one partition are added up as they come
 MANY = 100_000
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,6 +39,7 @@ from cxcore.attribution.partial_rows import (
     MET,
     MODEL,
     NULLS,
+    OURS,
     PATH,
     PATHS,
     VALUE,
@@ -59,6 +60,7 @@ Compute = Callable[[pl.DataFrame], pl.DataFrame]
 def parts_of(
     call: str,
     roles: EventRoles,
+    value: str | None,
     read: Sequence[str],
     compute: Compute,
     partial_schema: Callable[[pl.Schema], pl.Schema] | None,
@@ -68,7 +70,7 @@ def parts_of(
     """By parts of whole users."""
 
     def walk(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        found = map(compute, whole_users(in_order(call, _of_users(frames, roles), roles), roles.user))
+        found = map(compute, whole_users(in_order(call, _of_users(frames, roles, value), roles), roles.user))
         yield from (found if merge is None else added_up(found))
 
     return Parts(roles.user, order_of(roles, read), walk, (roles.time,), partial_schema, merge, check)
@@ -82,11 +84,14 @@ def order_of(roles: EventRoles, read: Sequence[str]) -> tuple[str, ...]:
     return (*order, *(name for name in read if name not in (*order, *roles.user)))
 
 
-def _of_users(frames: Iterator[pl.DataFrame], roles: EventRoles) -> Iterator[pl.DataFrame]:
-    """Rows without a user are left out, unless they have no time, which is refused."""
-    nobody = pl.any_horizontal(pl.col(roles.user).is_null()) & pl.col(roles.time).is_not_null()
-    for frame in frames:
-        yield frame.filter(~nobody)
+def _of_users(frames: Iterator[pl.DataFrame], roles: EventRoles, value: str | None) -> Iterator[pl.DataFrame]:
+    """Rows without a user are left out, unless they have no time, or a value that is no number: a log that
+    has those is refused.
+    """
+    kept = pl.all_horizontal(pl.col(roles.user).is_not_null()) | pl.col(roles.time).is_null()
+    if value is not None:
+        kept |= ~pl.col(value).cast(pl.Float64).is_finite().fill_null(value=True)
+    return (frame.filter(kept) for frame in frames)
 
 
 # ---------------------------------------------------------------- what a part says
@@ -111,9 +116,15 @@ class Partials(ABC):
 
     def schema(self, before: pl.Schema) -> pl.Schema:
         kind = type_after(before[self.channel], self.transforms)
+        by = by_schema(self.call, before, self.by)
+        for name in by:
+            if name.startswith(OURS):
+                hint = f"rename it, for example by=pl.col({name!r}).alias('group')."
+                problem = f"names that begin with {OURS!r} are taken where rows are spread."
+                raise errors.bad_option(self.call, "by", name, problem, hint)
         return pl.Schema(
             {
-                **by_schema(self.call, before, self.by),
+                **by,
                 KIND: pl.Int8(),
                 MODEL: pl.String(),
                 CHANNEL: kind,
@@ -127,6 +138,7 @@ class Partials(ABC):
 
     def answer(self, index: EventIndex, log: Touchpoints, met: Int64, groups: Groups | None) -> pl.DataFrame:
         """The partial of whole users."""
+        schema = self.schema(index.house.schema)
         every = journeys_of(index, log, self.windows)
         journeys = transformed(every, self.transforms)
         if journeys.names is not log.names:
@@ -137,7 +149,7 @@ class Partials(ABC):
         keys: Sequence[tuple[Any, ...]] = [()]
         if groups is not None:
             assert log.group is not None
-            parts, keys = groups.parts(journeys, log.group.to_numpy()), keys_of(groups.names.rows())
+            parts, keys = groups.parts(journeys, log.group.to_numpy()), keys_of(groups.names)
         for at, (key, part) in enumerate(zip(keys, parts, strict=True)):
             of_group = [
                 rows_of(GROUP, **{COUNT: pl.Series([int(part.n_conversions)])}),
@@ -146,7 +158,6 @@ class Partials(ABC):
             if groups is not None:
                 of_group = [one.hstack(groups.names[[at] * len(one)]) for one in of_group]
             rows += of_group
-        schema = self.schema(index.house.schema)
         return pl.concat([pl.DataFrame(schema=schema), *rows], how="diagonal_relaxed").cast(schema)
 
     def everyone(self, every: Journeys, n_customers: int | None) -> Everyone | None:
@@ -178,19 +189,20 @@ class Partials(ABC):
         groups, customers = of_kind(partials, GROUP), of_kind(partials, CUSTOMERS)
         if names:
             groups = groups.select(names).unique(maintain_order=True).sort(names, nulls_last=True)
-            parts = partials.partition_by(names, as_dict=True)
-            of_group = dict(zip(keys_of(parts), parts.values(), strict=True))
+            parts = partials.partition_by(names)  # as a dict Polars would take Python's values for keys
+            firsts = pl.concat([part[:1].select(names) for part in parts] or [groups])
+            of_group = dict(zip(keys_of(firsts), parts, strict=True))
         else:
             groups, of_group = pl.DataFrame(height=1), {(): partials}
-        keys = keys_of(groups.rows()) if names else [()]
-        self.check(met, keys, partials)
-        of_keys = {key: of_group[key] for key in keys}
+        shown = groups.rows() if names else [()]
+        self.check(met, shown, partials)
+        of_keys = {key: of_group[key] for key in (keys_of(groups) if names else [()])}
         another = self.another_walk(partials, of_keys, met, customers)
         if another is not None:
             return another
         found = []
         for at, (key, mine) in enumerate(of_keys.items()):
-            rows = self.of_group(mine, met, key, customers)
+            rows = self.of_group(mine, met, key, shown[at], customers)
             found.append(groups[[at] * len(rows)].hstack(rows) if names else rows)
         kind = partials.schema[CHANNEL]
         return pl.concat(found) if found else pl.DataFrame(schema={**groups.schema, **self.columns(kind)})
@@ -215,9 +227,16 @@ class Partials(ABC):
 
     @abstractmethod
     def of_group(
-        self, rows: pl.DataFrame, met: pl.Series, key: tuple[Any, ...], customers: pl.DataFrame
+        self,
+        rows: pl.DataFrame,
+        met: pl.Series,
+        key: tuple[Any, ...],
+        shown: tuple[Any, ...],
+        customers: pl.DataFrame,
     ) -> pl.DataFrame:
-        """The answer to one group, out of its partials; ``met`` are all channels, as they are shown."""
+        """The answer to one group, out of its partials; ``met`` are all channels, and ``shown`` is the
+        group, as the user knows them.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,9 +277,14 @@ class CreditPartials(Partials):
         return self.asks.schema(channel)
 
     def of_group(
-        self, rows: pl.DataFrame, met: pl.Series, key: tuple[Any, ...], customers: pl.DataFrame
+        self,
+        rows: pl.DataFrame,
+        met: pl.Series,
+        key: tuple[Any, ...],
+        shown: tuple[Any, ...],
+        customers: pl.DataFrame,
     ) -> pl.DataFrame:
-        cost = None if self.asks.spend is None else self.asks.spend.by_code(key, met)
+        cost = None if self.asks.spend is None else self.asks.spend.by_code(shown, met)
         n = n_conversions(rows)
         return self.asks.completed(self.credit(rows, met), [], np.arange(len(met)), 0, cost, met, n)
 
@@ -306,9 +330,20 @@ class CreditPartials(Partials):
         return journeys_of_paths(columns, nulls=nulls, draws=False, with_rows=False, n_threads=self.n_threads)
 
 
-def keys_of(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Of groups: a NaN is no key, which equals none."""
-    return [tuple("cxcore: NaN" if value != value else value for value in row) for row in rows]
+def keys_of(groups: pl.DataFrame) -> list[tuple[Any, ...]]:
+    """Of groups, as Polars tells them apart, which Python's values are not: its times know no nanoseconds and
+    no hour that a clock shows twice, lists are no keys, and a NaN equals none.
+    """
+    apart = [name for name, kind in groups.schema.items() if kind.is_temporal() or kind.is_nested()]
+    return [tuple(map(_key, row)) for row in groups.with_columns(pl.col(apart).to_physical()).iter_rows()]
+
+
+def _key(value: Any) -> Any:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return tuple(map(_key, value))
+    return "cxcore: NaN" if value != value else value
 
 
 def n_conversions(rows: pl.DataFrame) -> float:
@@ -330,7 +365,12 @@ class PathPartials(Partials):
         return path_schema(channel, self.separator)
 
     def of_group(
-        self, rows: pl.DataFrame, met: pl.Series, key: tuple[Any, ...], customers: pl.DataFrame
+        self,
+        rows: pl.DataFrame,
+        met: pl.Series,
+        key: tuple[Any, ...],
+        shown: tuple[Any, ...],
+        customers: pl.DataFrame,
     ) -> pl.DataFrame:
         paths = sums(of_kind(rows, PATH))
         paths = _in_order_of_names(self.call, paths)
