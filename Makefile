@@ -49,7 +49,7 @@ debug-test: $(VENV)/.test build/debug/.built ## tests of the kernels, on a build
 	@export PYTHONPATH=$$(echo build/debug/lib.*); \
 		$(PY) -c 'import cxcore; assert cxcore.build_info()["debug"], cxcore.__file__'; \
 		$(PY) -m pytest -m "not slow" --hypothesis-profile few \
-			$(patsubst %,--ignore tests/test_%.py,agreement by_user codebase demo docs duckdb duckdb_native engines errors parts service spill) $(ARGS)
+			$(patsubst %,--ignore tests/test_%.py,agreement by_user codebase demo docs duckdb duckdb_native engines errors interval_parts parts service spark_columns spark_functions spark_tables spill) $(ARGS)
 
 spark-test: $(SPARK_VENV)/.test $(VENV)/.built ## the verbs on Spark, which needs Java 17 (about 500 MB of packages)
 	@command -v java > /dev/null || { echo "Spark needs Java 17 or later (on Debian: openjdk-17-jre-headless)." >&2; exit 1; }

@@ -40,6 +40,11 @@ def test_all_missing_columns_are_told_at_once() -> None:
     )
 
 
+def test_a_name_in_another_case_is_known() -> None:
+    said = refusal(cx.ColumnNotFoundError, _columns.check_roles, "f", ["user_id", "ts"], {"user": "USER_ID"})
+    assert said.endswith("Hint: did you mean 'user_id'?")
+
+
 def test_names_that_are_there_twice_are_refused() -> None:
     assert refusal(cx.InvalidDataError, _columns.check_roles, "f", ["a", "b", "a"], {"user": "b"}) == (
         "f(): the frame has several columns named 'a'.\n  Hint: rename them first."

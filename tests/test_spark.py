@@ -237,6 +237,12 @@ def test_a_stream_is_refused(spark: Any) -> None:
         cx.sessions(spark.readStream.format("rate").load(), user="value", time="timestamp")
 
 
+def test_pandas_on_spark_says_what_to_pass(spark: Any) -> None:
+    frame = to_spark(spark, LOG.head(9).select("user", "time"))
+    with pytest.raises(cx.UnsupportedFrameError, match=r"pass frame.to_spark\(\)"):
+        cx.sessions(frame.pandas_api(), **ROLES)
+
+
 def test_times_that_spark_cannot_hold(spark: Any) -> None:
     """Nanoseconds become microseconds where that is exact, and are refused where it is not."""
     frame = to_spark(spark, LOG.head(200).with_columns(score=pl.col("minutes") % 11))

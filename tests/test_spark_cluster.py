@@ -25,7 +25,7 @@ pyspark = pytest.importorskip("pyspark")
 pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 #: files of a log, and tasks of a stage
-PARTS = 6
+PARTS = 3
 _DEPLOY = "org.apache.spark.deploy"
 
 
@@ -33,6 +33,8 @@ _DEPLOY = "org.apache.spark.deploy"
 class Cluster:
     spark: Any
     workers: list[subprocess.Popen[bytes]]
+    #: what tasks wait for
+    go: Path
 
     def kill_a_worker(self) -> None:
         """Its executor dies with it, and what that had written for others is out of reach."""
@@ -64,6 +66,7 @@ class Cluster:
         wait_for(lambda: all(map(is_amid, jobs)))
         self.kill_a_worker()
         assert not given
+        self.go.touch()
         for thread in threads:
             thread.join(timeout=600)
         for answer in given.values():
@@ -89,7 +92,8 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     master = f"spark://127.0.0.1:{port}"
     own = ("--host", "127.0.0.1", "--webui-port", "0")
     started = [start("master.Master", *own, "--port", str(port))]
-    worker = ("--cores", "1", "--memory", "1g", "--work-dir", str(tmp_path))
+    # room for all tasks of three jobs on either worker, since some wait
+    worker = ("--cores", "5", "--memory", "1g", "--work-dir", str(tmp_path))
     started += [start("worker.Worker", *own, *worker, master) for _ in range(2)]
     more = {
         "spark.executor.memory": "900m",
@@ -100,7 +104,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     }
     running = session(master, **more)
     try:
-        yield Cluster(running, started[1:])
+        yield Cluster(running, started[1:], tmp_path / "go")
     finally:
         running.stop()
         for process in started:
@@ -116,18 +120,21 @@ def wait_for(what: Callable[[], bool], seconds: float = 90) -> None:
         time.sleep(0.05)
 
 
-def slow(cluster: Cluster, log: pl.DataFrame, folder: Path) -> Any:
-    """The log in some files, each of which takes a while to read: a job can be met amid its tasks."""
+def held(cluster: Cluster, log: pl.DataFrame, folder: Path) -> Any:
+    """The log in some files, of which all but the first wait: so jobs are met amid their tasks."""
     folder.mkdir()
     for at, part in enumerate(log.iter_slices(-(-len(log) // PARTS))):
         part.write_parquet(folder / f"{at}.parquet")
+    go = str(cluster.go)
 
-    def slowly(batches: Iterator[Any]) -> Iterator[Any]:
-        time.sleep(0.2)
+    def waits(batches: Iterator[Any]) -> Iterator[Any]:
+        until = time.monotonic() + 120
+        while pyspark.TaskContext.get().partitionId() and not os.path.exists(go) and time.monotonic() < until:
+            time.sleep(0.05)
         yield from batches
 
     frame = cluster.spark.read.parquet(str(folder))
-    return frame.mapInArrow(slowly, frame.schema)
+    return frame.mapInArrow(waits, frame.schema)
 
 
 #: 10_000_000 take some minutes
@@ -137,7 +144,7 @@ EVENTS = int(os.environ.get("CXCORE_SPARK_EVENTS", 200_000))
 def test_a_worker_is_killed_while_jobs_run(cluster: Cluster, tmp_path: Path) -> None:
     """Sessions, attribution and scores are those of one machine; one user has a tenth of the rows."""
     log = busy_log(EVENTS)
-    frame = slow(cluster, log, tmp_path / "log")
+    frame = held(cluster, log, tmp_path / "log")
     given = cluster.run(
         {
             "sessions": lambda: write_rows(frame, tmp_path / "rows"),

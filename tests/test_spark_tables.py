@@ -165,6 +165,20 @@ def test_calls_are_refused_in_words_of_sql(arguments: Any, named: Any, text: str
             "it(user='u'): no.\n  Hint: cast it, for example pl.col('u').cast(pl.String), or to pl.Int64.",
             "cx_it(user_col => 'u'): no.\n  Hint: cast it, for example CAST(`u` AS STRING), or to BIGINT.",
         ),
+        (
+            "f(gap=datetime.timedelta(days=-1, seconds=84600), b=datetime.timedelta(microseconds=1500)): n.",
+            "cx_it(gap => INTERVAL -1800 SECONDS, b => INTERVAL 0.0015 SECONDS): n.",
+        ),
+        (
+            "it(any='a'): no.\n  Hint: compare it, for example pl.col('a') == 'yes'.",
+            "cx_it(any => 'a'): no.\n  Hint: compare it in a column of its own, for example "
+            "TABLE(SELECT *, `a` = 'yes' AS flag FROM …).",
+        ),
+        (
+            "it(any='a'): no.\n  Hint: compare it, for example pl.col('a') > 0.",
+            "cx_it(any => 'a'): no.\n  Hint: compare it in a column of its own, for example "
+            "TABLE(SELECT *, `a` > 0 AS flag FROM …).",
+        ),
         ("a text of another form", "a text of another form"),
     ],
 )

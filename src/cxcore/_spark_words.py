@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from cxcore import errors
 
@@ -28,6 +29,10 @@ _HINTS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
         (r"\bpl\.(String|Int64|Float64)\b", lambda found: _TYPES[found[1]]),
         (r"pl\.from_epoch\('(.+?)', time_unit='(\w+)'\)", lambda found: f"{_UNITS[found[2]]}(`{found[1]}`)"),
         (r"pl\.col\('(.+?)'\)\.str\.to_datetime\(\)", r"to_timestamp(`\1`)"),
+        (
+            r"compare it, for example pl\.col\('(.+?)'\) =?(= 'yes'|> 0)",
+            r"compare it in a column of its own, for example TABLE(SELECT *, `\1` \2 AS flag FROM …)",
+        ),
         (r"pl\.col\('(.+?)'\)", r"`\1`"),
         (r"cast the column to Float64", "cast the column to DOUBLE"),
         (r"; verbs without it take an index that has it", ""),
@@ -36,12 +41,14 @@ _HINTS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
     )
 )  # fmt: skip
 _IN_HINT = re.compile(r"\b(\w+)=(?=['\"\d\[({…NTF-])")
+_TIMEDELTA = re.compile(r"datetime\.timedelta\(([a-z]+=-?\d+(?:, [a-z]+=-?\d+)*)\)")
 _IN_CALL = re.compile(r"(?:^|(?<=, ))(\w+)=")
 
 
 def in_spark(call: str, text: str) -> str:
     """An error's text in the words of the SQL function ``call``."""
     said, mark, rest = text.partition("\n")
+    said = _TIMEDELTA.sub(_interval, said)
     arguments, closes, problem = said.partition("): ")
     if closes:
         arguments = _IN_CALL.sub(_named, arguments.partition("(")[2])
@@ -55,6 +62,13 @@ def _hint(call: str, line: str) -> str:
     for python, sql in _HINTS:
         line = python.sub(sql, line)
     return _IN_HINT.sub(_named, line.replace("{call}", call))
+
+
+def _interval(found: re.Match[str]) -> str:
+    """Python's form of an INTERVAL, as Spark writes it."""
+    parts = dict(part.split("=") for part in found[1].split(", "))
+    seconds = timedelta(**{unit: int(number) for unit, number in parts.items()}).total_seconds()
+    return f"INTERVAL {seconds:.6f}".rstrip("0").rstrip(".") + " SECONDS"
 
 
 def _named(found: re.Match[str]) -> str:

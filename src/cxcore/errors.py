@@ -87,9 +87,9 @@ def _names(names: Iterable[str], most: int = 20) -> str:
 
 def columns_not_found(call: str, missing: Mapping[str, str], columns: Sequence[str]) -> ColumnNotFoundError:
     """All roles of one call that name no column: ``{role: name}``."""
-    close = [
-        match[0] for name in missing.values() if (match := difflib.get_close_matches(str(name), columns, n=1))
-    ]
+    folded = {column.casefold(): column for column in reversed(columns)}  # else 'ID' is far from 'id'
+    asked = [str(name).casefold() for name in missing.values()]
+    close = [folded[match[0]] for name in asked if (match := difflib.get_close_matches(name, folded, n=1))]
     problem = "no such column." if len(missing) == 1 else "no such columns."
     hint = f"did you mean {_names(dict.fromkeys(close))}?" if close else "roles take the names of columns."
     return ColumnNotFoundError(_text(call, missing, problem, hint, f"Columns: {_names(columns)}"))

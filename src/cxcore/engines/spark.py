@@ -53,10 +53,12 @@ class SparkFrame(Engine):
     extra = "spark"
 
     def handles(self, frame: Any) -> bool:
-        kinds = (loaded("pyspark.sql"), loaded("pyspark.sql.connect.dataframe"))
+        kinds = map(loaded, ("pyspark.sql", "pyspark.sql.connect.dataframe", "pyspark.pandas"))
         return any(kind is not None and isinstance(frame, kind.DataFrame) for kind in kinds)
 
     def open(self, call: str, frame: Any) -> tuple[Engine, Any]:
+        if hasattr(frame, "to_spark"):  # as an Arrow stream all of it would come to the driver
+            raise errors.not_a_frame(call, "a DataFrame of pandas on Spark", "pass frame.to_spark().")
         if frame.isStreaming:
             hint = "Spark's own session_window counts as gap= does; or call the verb in foreachBatch."
             raise errors.not_a_frame(call, "a stream of Spark's", hint)
