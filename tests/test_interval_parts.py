@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -342,6 +342,16 @@ MANY_USERS = st.lists(
 )
 
 
+# cubes of 1e6 beside one of 1, in a part of its own
+@example(
+    rows=[*[(0, 0, "a", None, 0)] * 14, (0, 0, "a", 1e6, 0), (0, 0, "b", 1e6, 0), (1, 0, "a", 1.0, 0)],
+    models=["position", "same_touch", "time_decay"],
+    method=Bootstrap(replicates=100, kind="bca", rng=1),
+    compare=True,
+    by=None,
+    parts=1,
+    piece=1,
+)
 @settings(max_examples=60)
 @given(
     rows=MANY_USERS,

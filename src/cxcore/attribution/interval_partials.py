@@ -193,7 +193,7 @@ class IntervalPartials(CreditPartials):
             return None
         credit = known.credit if known else {key: self.credit(rows, met) for key, rows in of_keys.items()}
         about_mean = (known is not None or not self.others) and any(
-            sample.has_few_digits
+            sample.has_few_digits(parts_know_all=known is not None)
             for key, rows in of_keys.items()
             for sample in self._samples(rows, met, credit[key], customers)
         )

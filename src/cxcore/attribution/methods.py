@@ -146,7 +146,8 @@ class Bootstrap(ErrorMethod):
             some = slice(first, first + _HELD)
             drawn, at = contrasts.some(some).of(draws), ends[some]
             if powers is not None:
-                at = _corrected(drawn, center[some], powers[some], at)
+                size = contrasts.some(some).size_of(sample.estimates)
+                at = _corrected(drawn, center[some], size, powers[some], at)
             parts.append(_limits_of(drawn, at))
         return Limits(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
@@ -171,9 +172,12 @@ def _limits_of(drawn: Float64, at: Float64) -> Limits:
     return Limits(np.where(n > 1, error, np.nan), ends[:, 0], ends[:, 1], above)
 
 
-def _corrected(drawn: Float64, center: Float64, powers: Float64, at: Float64) -> Float64:
-    """Quantiles of BCa (Efron 1987): the bias at mid-rank, the acceleration from the influences."""
-    equal = abs(drawn - center) <= ROUNDING * (abs(drawn) + abs(center))
+def _corrected(drawn: Float64, center: Float64, size: Float64, powers: Float64, at: Float64) -> Float64:
+    """Quantiles of BCa (Efron 1987): the bias at mid-rank, the acceleration from the influences.
+
+    ``size``: of what the center is a difference of, whose rounding tells no replicate from it.
+    """
+    equal = abs(drawn - center) <= ROUNDING * (abs(drawn) + size)
     rank = ((drawn < center) & ~equal).mean(axis=0) + equal.mean(axis=0) / 2.0
     tip = 0.5 / len(drawn)
     bias = _inverse(np.clip(rank, tip, 1.0 - tip))[:, None]

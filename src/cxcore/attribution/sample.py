@@ -48,8 +48,13 @@ class Contrasts:
         a, b = x[..., self.a], x[..., self.b]
         with np.errstate(divide="ignore", invalid="ignore"):
             found = self.slopes_of(a, b)
-            size = abs(self.alpha * a) + abs(self.beta * b)
+            size = self.size_of(x)
             return np.where(self.is_ratio, a / b, np.where(abs(found) <= ROUNDING * size, 0.0, found))
+
+    def size_of(self, x: Float64) -> Float64:
+        """The sizes of what they are differences of."""
+        size: Float64 = abs(self.alpha * x[..., self.a]) + abs(self.beta * x[..., self.b])
+        return size
 
     def slopes_of(self, a: Float64, b: Float64) -> Float64:
         slope: Float64 = self.alpha * a - self.beta * b

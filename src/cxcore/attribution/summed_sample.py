@@ -77,20 +77,25 @@ class SummedSample(Sample):
     def replicates(self, seed: int, n: int) -> Float64:
         return scaled(self.drawn, self.customers_drawn, self.n)
 
-    @property
-    def has_few_digits(self) -> bool:
+    def has_few_digits(self, *, parts_know_all: bool) -> bool:
         """Is so little left of some squares without the mean that sums about 0 do not say it?
 
-        Whole numbers have all their digits, and a rounding has none.
+        Nor do they where parts that know one of two columns alone are told by sums of all parts, less those
+        of parts that know both. Whole numbers have all their digits, and a rounding has none.
         """
         a, b = np.divmod(self.pair, self.n_columns)
         contrasts = linear(a, 1.0, b, np.where(a == b, 0.0, 1.0))
         square, _, _ = self._about_center(contrasts)
         worth = contrasts.slopes_of(self.row[a], self.row[b])
         left = square - worth**2 / max(self.n, 1.0)
-        is_whole = (square % 1.0 == 0.0) & (worth % 1.0 == 0.0) & (np.maximum(square, worth**2) < 2.0**53)
-        least = ROUNDING**2 * (self._of(a, a)[:, 0] + self._of(b, b)[:, 0])
-        return bool(((left < _FEW_DIGITS * square) & (square > least) & ~is_whole).any())
+        mine, theirs = self._of(a, a), np.where(a[:, None] == b[:, None], 0.0, self._of(b, b))
+        both = mine[:, 0] + theirs[:, 0]
+        few, largest = (left < _FEW_DIGITS * square) & (square > ROUNDING**2 * both), square
+        if not parts_know_all:
+            few |= (square < _FEW_DIGITS * both) & (both > 0.0)
+            largest = np.maximum(both, abs(mine[:, 3]) + abs(theirs[:, 3]))
+        is_whole = (square % 1.0 == 0.0) & (worth % 1.0 == 0.0) & (np.maximum(largest, worth**2) < 2.0**53)
+        return bool((few & ~is_whole).any())
 
     def _of(self, a: Int64, b: Int64) -> Float64:
         """Sums of pairs, [n, 7]; 0 where no part of the log knows both."""
