@@ -57,7 +57,10 @@ class SparkFrame(Engine):
         return any(kind is not None and isinstance(frame, kind.DataFrame) for kind in kinds)
 
     def open(self, call: str, frame: Any) -> tuple[Engine, Any]:
-        if hasattr(frame, "to_spark"):  # as an Arrow stream all of it would come to the driver
+        pandas = loaded("pyspark.pandas")
+        if pandas is not None and isinstance(
+            frame, pandas.DataFrame
+        ):  # an Arrow stream, too: all on the driver
             raise errors.not_a_frame(call, "a DataFrame of pandas on Spark", "pass frame.to_spark().")
         if frame.isStreaming:
             hint = "Spark's own session_window counts as gap= does; or call the verb in foreachBatch."
