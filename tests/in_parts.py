@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from cxcore import _parts, engines
+from cxcore import _parts, datasets, engines
 from cxcore.engines.base import (
     COUNT,
     KIND,
@@ -26,6 +26,20 @@ from cxcore.engines.base import (
     Spread,
     Whole,
 )
+
+EVENTS: dict[str, Any] = {"user": "user_id", "time": "ts", "channel": "channel", "order": "row"}
+CONVERTS: dict[str, Any] = {**EVENTS, "conversion": "conversion", "value": "value"}
+
+
+def touches(n_users: int) -> pl.DataFrame:
+    """A log in which some rows have no user, with columns for what attribution may ask beside."""
+    log = datasets.touchpoints(n_users, rng=5).frame.with_row_index("row")
+    return log.with_columns(
+        user_id=pl.when(pl.col("row") % 40 > 0).then("user_id"),
+        plan=pl.col("user_id") % 3,
+        is_lead=pl.col("row") % 7 == 0,
+        cost=pl.col("row") % 5,
+    )
 
 
 @dataclass(frozen=True)

@@ -18,20 +18,9 @@ from cxcore import _parts
 from cxcore.attribution import MODELS, Analytic, Bootstrap, Markov, PathIncrement, summed_sample
 from cxcore.attribution.methods import Limits
 from cxcore.attribution.sample import Contrasts, Sample
-from tests.in_parts import Apart, registered
+from tests.in_parts import CONVERTS, Apart, registered, touches
 
-TOUCHES = (
-    cx.datasets.touchpoints(300, rng=5)
-    .frame.with_row_index("row")
-    .with_columns(
-        user_id=pl.when(pl.col("row") % 40 > 0).then("user_id"),
-        plan=pl.col("user_id") % 3,
-        is_lead=pl.col("row") % 7 == 0,
-        cost=pl.col("row") % 5,
-    )
-)
-EVENTS: dict[str, Any] = {"user": "user_id", "time": "ts", "channel": "channel", "order": "row"}
-CONVERTS: dict[str, Any] = {**EVENTS, "conversion": "conversion", "value": "value"}
+TOUCHES = touches(300)
 SURE: dict[str, Any] = {**CONVERTS, "confidence_level": 0.9}
 SUMS = [word for word, model in MODELS.items() if model().is_sum]
 LEARNED = ["markov", "shapley_rate", "counterfactual", "path_increment"]

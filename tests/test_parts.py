@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 import cxcore as cx
 from cxcore import _parts
 from cxcore.attribution import partial_rows
-from tests.in_parts import Apart, registered
+from tests.in_parts import CONVERTS, EVENTS, Apart, registered, touches
 from tests.test_session_rules import ruled_logs
 from tests.test_spill import OPTIONS, ROLES, clicks
 
@@ -184,18 +184,7 @@ def test_dense_ids_count_all_sessions() -> None:
 
 # ---------------------------------------------------------------- attribution
 
-TOUCHES = (
-    cx.datasets.touchpoints(1_500, rng=5)
-    .frame.with_row_index("row")
-    .with_columns(
-        user_id=pl.when(pl.col("row") % 40 > 0).then("user_id"),
-        plan=pl.col("user_id") % 3,
-        is_lead=pl.col("row") % 7 == 0,
-        cost=pl.col("row") % 5,
-    )
-)
-EVENTS: dict[str, Any] = {"user": "user_id", "time": "ts", "channel": "channel", "order": "row"}
-CONVERTS: dict[str, Any] = {**EVENTS, "conversion": "conversion", "value": "value"}
+TOUCHES = touches(1_500)
 PART_MODELS = [word for word in cx.attribution.MODELS if word not in ("w", "additive_hazard")]
 #: by whole numbers, or out of a table of paths, which has one order
 COUNTED = ["first_touch", "last_touch", "first_non", "last_non", "participation", "same_touch"]

@@ -357,17 +357,23 @@ def test_counts_are_the_same_bits_in_any_number_of_partitions(spark: Any) -> Non
     assert answers[0].equals(answers[2])
 
 
-def test_intervals_are_sums_over_customers(spark: Any, monkeypatch: Any) -> None:
-    """The driver gets rows by model and channel; twice where models learn, whose fit goes to the workers."""
-    rows: list[int] = []
+@pytest.fixture
+def rows(monkeypatch: Any) -> list[int]:
+    """How many reach the driver, each time."""
+    found: list[int] = []
+    collected = cxcore.engines.spark._collected
 
     def counted(frame: Any) -> Any:
         table = collected(frame)
-        rows.append(table.num_rows)
+        found.append(table.num_rows)
         return table
 
-    collected = cxcore.engines.spark._collected
     monkeypatch.setattr(cxcore.engines.spark, "_collected", counted)
+    return found
+
+
+def test_intervals_are_sums_over_customers(spark: Any, rows: list[int]) -> None:
+    """The driver gets rows by model and channel; twice where models learn, whose fit goes to the workers."""
     frame = to_spark(spark, TOUCHES)
     drawn = cx.attribution.Bootstrap(replicates=100, kind="bca", rng=1)
     asked: Any = {**CONVERTS, "confidence_level": 0.9, "model": ["linear", "markov"], "method": drawn}
@@ -453,17 +459,8 @@ def test_scores_of_designs_are_the_same_bits(spark: Any, options: dict[str, Any]
     assert_frame_equal(found, as_spark_holds(cx.nps(STRATA, **asked)), check_exact=True)
 
 
-def test_rows_that_reach_the_driver_are_kinds(spark: Any, monkeypatch: Any) -> None:
+def test_rows_that_reach_the_driver_are_kinds(spark: Any, rows: list[int]) -> None:
     """The same number of rows, and the bits of one machine, of 1,000 customers and of 30,000."""
-    rows: list[int] = []
-
-    def counted(frame: Any) -> Any:
-        table = collected(frame)
-        rows.append(table.num_rows)
-        return table
-
-    collected = cxcore.engines.spark._collected
-    monkeypatch.setattr(cxcore.engines.spark, "_collected", counted)
     for n in (1_000, 30_000):
         who, at = np.divmod(np.arange(2 * n), 2)
         house = pl.DataFrame(
@@ -545,7 +542,7 @@ def test_sql_functions_give_the_numbers_of_the_verbs(spark: Any) -> None:
 # ---------------------------------------------------------------- size
 
 
-#: who says how many is asked for attribution and scores, too: CONTRIBUTING.md
+#: 10_000_000 take a minute: CONTRIBUTING.md
 EVENTS = int(os.environ.get("CXCORE_SPARK_EVENTS", 1_000_000))
 
 
@@ -562,9 +559,6 @@ def test_sessions_of_a_large_log_in_which_one_user_has_a_tenth(log: Any, tmp_pat
     check_rows(tmp_path / "rows", house)
 
 
-@pytest.mark.skipif(
-    "CXCORE_SPARK_EVENTS" not in os.environ, reason="CXCORE_SPARK_EVENTS=10000000 asks for it"
-)
 def test_attribution_and_scores_of_a_large_log(log: Any) -> None:
     house, frame = log
     check_credit(collect(cx.attribute(frame, **CREDIT)), house)

@@ -96,19 +96,16 @@ def find(
     tied = columns.own >= 0 and len(columns.tie) > 0
     if not rules.is_plain:
         found = _of_rules(call, index, rules, n_threads)
-        if wanted != "rows":
-            found.room.clear()
-        return found
-    if index.is_sorted or tied or wanted == "events":
+    elif index.is_sorted or tied or wanted == "events":
         found = _of_index(index, gap, n_threads, named)
     elif kernels.arrives_in_order(columns.tick, gap):
         found = _of_arrivals(columns, gap, n_threads, named)
     else:
         with_rows = wanted == "rows" or not index.is_passing  # who keeps an index may ask for them later
         found = _of_slots(index, gap, n_threads, with_rows, named)
-        if wanted != "rows":
-            found.room.clear()
-    if named:
+    if wanted != "rows":
+        found.room.clear()
+    if named and rules.is_plain:
         index.last[:] = [(rules.key, found)]
     return found
 
